@@ -1,0 +1,1 @@
+"""`cc`: the administrator's command line."""

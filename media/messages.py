@@ -1,0 +1,227 @@
+"""What the signalling process says to a media worker, and what the worker answers.
+
+One Unix stream socket per worker; each frame is a 4-byte big-endian length and a msgpack-encoded array of
+messages (a batch). Commands are executed in order. Leg ids are chosen by the signalling side, are unique in
+the life of a worker, and are never used again. A command for an unknown leg is ignored (the leg may just have
+been released), so the two sides can never dead-lock on a race.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+CodecName = Literal["PCMU", "PCMA"]
+DtmfMethod = Literal["rfc4733", "inband"]
+
+MAX_FRAME_BYTES = 1 << 20
+
+
+class Message(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Base of all messages; the tag on the wire is the class name."""
+
+
+# ----- commands: signalling -> worker
+
+
+class Allocate(Message, frozen=True):
+    """Reserve a leg and a local RTP port (RTCP on port + 1). Answered by Allocated or AllocateFailed."""
+
+    leg: int
+
+
+class SetRemote(Message, frozen=True):
+    """What offer/answer settled for a leg. May be sent again (re-INVITE).
+
+    `codec` is what both sides use; `payload_type` is what we send and expect for it, `event_payload_type` is
+    telephone-event (RFC 4733) or None, in which case the leg gets the in-band detector. `send`/`receive` are
+    the direction seen from us: hold is receive=False and/or send=False. A changed address unlatches the leg.
+    """
+
+    leg: int
+    address: str
+    port: int
+    rtcp_port: int
+    codec: CodecName
+    payload_type: int
+    event_payload_type: int | None
+    ptime_ms: int = 20
+    send: bool = True
+    receive: bool = True
+
+
+class Connect(Message, frozen=True):
+    """Bridge two legs: whatever one sends reaches the other. Stops what was played to either."""
+
+    a: int
+    b: int
+
+
+class Disconnect(Message, frozen=True):
+    """Take the bridge of a leg apart (both sides); the legs stay."""
+
+    leg: int
+
+
+class Play(Message, frozen=True):
+    """Play clips to a leg, one after the other; replaces what it was hearing. Answered by Played.
+
+    `clips` are absolute paths of WAV files, or `tone:ringback`, `tone:busy`, `tone:congestion`,
+    `silence:MS`. `loop` repeats the whole list for ever. With `resume`, a looping list continues where this
+    leg last left the same list (music on hold after an announcement).
+    """
+
+    leg: int
+    play: int
+    clips: tuple[str, ...]
+    loop: bool = False
+    resume: bool = False
+
+
+class Stop(Message, frozen=True):
+    """Stop whatever the leg is hearing (a bridge is not touched). Answered by Played(stopped)."""
+
+    leg: int
+
+
+class SendDigits(Message, frozen=True):
+    """Send keys to a leg as RFC 4733 events (as in-band tones where the leg has no telephone-event)."""
+
+    leg: int
+    digits: str
+    duration_ms: int = 100
+    gap_ms: int = 100
+
+
+class Record(Message, frozen=True):
+    """Record what comes from two legs into a stereo WAV (8 kHz, 16 bit): `left` leg left, `right` leg right.
+
+    Ends with StopRecord or when either leg is released; answered by Recorded or RecordFailed.
+    """
+
+    recording: int
+    left: int
+    right: int
+    path: str
+
+
+class StopRecord(Message, frozen=True):
+    """End a recording."""
+
+    recording: int
+
+
+class Release(Message, frozen=True):
+    """The leg is over. Answered by Released with its statistics."""
+
+    leg: int
+
+
+class Ping(Message, frozen=True):
+    """Answered by Pong with the worker's load."""
+
+    token: int
+
+
+Command = Allocate | SetRemote | Connect | Disconnect | Play | Stop | SendDigits | Record | StopRecord | Release | Ping
+
+
+# ----- events: worker -> signalling
+
+
+class Allocated(Message, frozen=True):
+    """The leg's local RTP address; RTCP is on port + 1."""
+
+    leg: int
+    address: str
+    port: int
+
+
+class AllocateFailed(Message, frozen=True):
+    """No port or no leg slot is left; `reason` says which and what to configure."""
+
+    leg: int
+    reason: str
+
+
+class Latched(Message, frozen=True):
+    """The first valid RTP packet of the leg arrived, from this address."""
+
+    leg: int
+    address: str
+    port: int
+
+
+class Digit(Message, frozen=True):
+    """A key was pressed: reported once, when it is certain (RFC 4733: first packet; in-band: 40 ms)."""
+
+    leg: int
+    digit: str
+    method: DtmfMethod
+
+
+class Played(Message, frozen=True):
+    """A Play ended: all clips heard, stopped or replaced, or failed (`detail` names the clip and why)."""
+
+    leg: int
+    play: int
+    reason: Literal["finished", "stopped", "failed"]
+    detail: str = ""
+
+
+class MediaLost(Message, frozen=True):
+    """Nothing has come from the leg for `silent_s`, though it should be sending. Reported once a silence."""
+
+    leg: int
+    silent_s: float
+
+
+class Recorded(Message, frozen=True):
+    """A recording was closed and is complete on disk."""
+
+    recording: int
+    path: str
+    duration_ms: int
+
+
+class RecordFailed(Message, frozen=True):
+    """A recording could not be made or went wrong; the call goes on."""
+
+    recording: int
+    path: str
+    reason: str
+
+
+class Quality(msgspec.Struct, frozen=True, array_like=True):
+    """RTP statistics of one leg. Jitter: RFC 3550 A.8, in ms. `remote_*`: from the peer's RTCP reports, -1 if none."""
+
+    packets_received: int
+    packets_sent: int
+    packets_lost: int
+    jitter_ms: float
+    max_jitter_ms: float
+    remote_lost: int = -1
+    remote_jitter_ms: float = -1.0
+    round_trip_ms: float = -1.0
+
+
+class Released(Message, frozen=True):
+    """A leg is gone; its statistics."""
+
+    leg: int
+    quality: Quality
+
+
+class Pong(Message, frozen=True):
+    """The worker's load: legs, sockets, and the worst lateness of a tick since the last Pong."""
+
+    token: int
+    legs: int
+    ports: int
+    late_ms: float
+
+
+Event = (
+    Allocated | AllocateFailed | Latched | Digit | Played | MediaLost | Recorded | RecordFailed | Released | Pong
+)

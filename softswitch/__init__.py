@@ -1,0 +1,1 @@
+"""The switch: SIP, calls, storage, API and the composition of it all."""
