@@ -1,0 +1,368 @@
+"""Requests and responses: a start line, ordered headers, a body (RFC 3261 section 7).
+
+Invariant: header names are canonical (`v` and `VIA` are `Via`), values hold no line break, Content-Length is never
+stored but written by `serialise`. Typed values are read on first use and remembered until their header changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar, cast
+
+from softswitch.errors import LocalError, PeerError
+from softswitch.sip.headers import CSeq, NameAddr, Via, split_commas
+from softswitch.sip.uri import Uri, bad
+
+T = TypeVar("T")
+HeaderItems = Iterable[tuple[str, str]]
+
+_NAMES = """Accept Accept-Contact Accept-Encoding Accept-Language Alert-Info Allow Allow-Events Authentication-Info
+Authorization Call-ID Call-Info Contact Content-Disposition Content-Encoding Content-Language Content-Length
+Content-Type CSeq Date Diversion Error-Info Event Expires From In-Reply-To Max-Forwards MIME-Version Min-Expires
+Min-SE Organization P-Asserted-Identity P-Preferred-Identity Path Priority Privacy Proxy-Authenticate
+Proxy-Authorization Proxy-Require RAck Reason Record-Route Refer-Sub Refer-To Referred-By Reject-Contact Replaces
+Reply-To Request-Disposition Require Retry-After Route RSeq Server Service-Route Session-Expires SIP-ETag
+SIP-If-Match Subject Subscription-State Supported Target-Dialog Timestamp To Unsupported User-Agent Via Warning
+WWW-Authenticate"""
+COMPACT = {
+    "a": "Accept-Contact", "b": "Referred-By", "c": "Content-Type", "d": "Request-Disposition",
+    "e": "Content-Encoding", "f": "From", "i": "Call-ID", "j": "Reject-Contact", "k": "Supported",
+    "l": "Content-Length", "m": "Contact", "o": "Event", "r": "Refer-To", "s": "Subject", "t": "To",
+    "u": "Allow-Events", "v": "Via", "x": "Session-Expires",
+}  # fmt: skip
+# Both the usual spelling and the lower-case one lead to the canonical name; others go through `canonical`.
+KNOWN = {spelling: name for name in _NAMES.split() for spelling in (name, name.lower())}
+KNOWN |= {spelling: name for letter, name in COMPACT.items() for spelling in (letter, letter.upper())}
+
+REASONS = {
+    100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 182: "Queued", 183: "Session Progress",
+    200: "OK", 202: "Accepted", 204: "No Notification", 300: "Multiple Choices", 301: "Moved Permanently",
+    302: "Moved Temporarily", 305: "Use Proxy", 380: "Alternative Service", 400: "Bad Request", 401: "Unauthorized",
+    402: "Payment Required", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 406: "Not Acceptable",
+    407: "Proxy Authentication Required", 408: "Request Timeout", 410: "Gone", 412: "Conditional Request Failed",
+    413: "Request Entity Too Large", 414: "Request-URI Too Long", 415: "Unsupported Media Type",
+    416: "Unsupported URI Scheme", 420: "Bad Extension", 421: "Extension Required",
+    422: "Session Interval Too Small", 423: "Interval Too Brief", 480: "Temporarily Unavailable",
+    481: "Call/Transaction Does Not Exist", 482: "Loop Detected", 483: "Too Many Hops", 484: "Address Incomplete",
+    485: "Ambiguous", 486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here", 489: "Bad Event",
+    491: "Request Pending", 493: "Undecipherable", 500: "Server Internal Error", 501: "Not Implemented",
+    502: "Bad Gateway", 503: "Service Unavailable", 504: "Server Time-out", 505: "Version Not Supported",
+    513: "Message Too Large", 580: "Precondition Failure", 600: "Busy Everywhere", 603: "Decline",
+    604: "Does Not Exist Anywhere", 606: "Not Acceptable",
+}  # fmt: skip
+
+
+def canonical(name: str) -> str:
+    """The canonical spelling of a header name; an unknown name stays as it is written."""
+    return KNOWN.get(name) or KNOWN.get(name.lower(), name)
+
+
+class Headers:
+    """An ordered multi-map from header name to unparsed value; names are matched without regard to case."""
+
+    __slots__ = ("_cache", "_items")
+
+    def __init__(self, items: HeaderItems = ()) -> None:
+        self._items: list[tuple[str, str]] = [(canonical(name), value) for name, value in items]
+        self._cache: dict[str, object] = {}
+
+    @classmethod
+    def _of_canonical(cls, items: list[tuple[str, str]]) -> Headers:
+        """Take over a list whose names are canonical already (the parser's)."""
+        headers = cls.__new__(cls)
+        headers._items = items
+        headers._cache = {}
+        return headers
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """The first value under this name."""
+        known = KNOWN.get(name)
+        if known is not None:
+            for key, value in self._items:
+                if key == known:
+                    return value
+            return default
+        found = self.all(name)
+        return found[0] if found else default
+
+    def all(self, name: str) -> list[str]:
+        """Every value under this name, in order, a line each."""
+        name = canonical(name)
+        if name in KNOWN:
+            return [value for key, value in self._items if key == name]
+        name = name.lower()
+        return [value for key, value in self._items if key.lower() == name]
+
+    def values(self, name: str) -> list[str]:
+        """Every element of a comma-separated header, over all its lines. Raises PeerError 400."""
+        return [value for line in self.all(name) for value in split_commas(line)]
+
+    def add(self, name: str, value: str) -> None:
+        """Append a header."""
+        name = canonical(name)
+        self._items.append((name, value))
+        self._cache.pop(name, None)
+
+    def prepend(self, name: str, value: str) -> None:
+        """Put a header before all others (Via, Record-Route)."""
+        name = canonical(name)
+        self._items.insert(0, (name, value))
+        self._cache.pop(name, None)
+
+    def set(self, name: str, value: str) -> None:
+        """Replace every header of this name by one, at the place of the first."""
+        name = canonical(name)
+        lower = name.lower()
+        self._cache.pop(name, None)
+        places = [index for index, (key, _) in enumerate(self._items) if key.lower() == lower]
+        if not places:
+            self._items.append((name, value))
+            return
+        self._items[places[0]] = (name, value)
+        for index in reversed(places[1:]):
+            del self._items[index]
+
+    def remove(self, name: str) -> None:
+        """Take away every header of this name, if there is any."""
+        lower = canonical(name).lower()
+        self._cache.pop(canonical(name), None)
+        self._items = [item for item in self._items if item[0].lower() != lower]
+
+    def replace_first(self, name: str, value: str) -> None:
+        """Replace the first element of the first line of this name; the elements after its comma stay."""
+        name = canonical(name)
+        for index, (key, line) in enumerate(self._items):
+            if key == name:
+                rest = split_commas(line)[1:] if "," in line else []
+                self._items[index] = (name, ", ".join([value, *rest]))
+                self._cache.pop(name, None)
+                return
+
+    def copy(self) -> Headers:
+        """An independent copy."""
+        return Headers._of_canonical(list(self._items))
+
+    def cached(self, name: str, read: Callable[[], T]) -> T:
+        """The typed value of header `name` (canonical), made by `read` the first time."""
+        found = self._cache.get(name)
+        if found is None:
+            found = self._cache[name] = read()
+        return cast(T, found)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and bool(self.all(name))
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Headers) and self._items == other._items
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Headers({self._items!r})"
+
+
+class Message:
+    """What requests and responses share. Every typed property raises PeerError 400 when its header is bad."""
+
+    __slots__ = ("body", "headers")
+
+    def __init__(self, headers: Headers | HeaderItems = (), body: bytes = b"") -> None:
+        self.headers = headers if isinstance(headers, Headers) else Headers(headers)
+        self.body = body
+
+    def start_line(self) -> str:
+        """The first line without its line break."""
+        raise NotImplementedError  # pragma: no cover: a Message is always one of the two below
+
+    def serialise(self) -> bytes:
+        """The bytes for the wire. Raises LocalError when a name or value would break the framing."""
+        lines = [self.start_line()]
+        lines += [f"{name}: {value}" for name, value in self.headers]
+        lines.append(f"Content-Length: {len(self.body)}\r\n\r\n")
+        text = "\r\n".join(lines)
+        if text.count("\n") != len(lines) + 1 or text.count("\r") != len(lines) + 1:
+            culprit = next((line for line in lines if "\r" in line or "\n" in line), lines[0])
+            raise LocalError(f"a SIP header holds a line break, remove it: {culprit[:60]!r}")
+        return text.encode("utf-8", "surrogateescape") + self.body
+
+    def _required(self, name: str) -> str:
+        value = self.headers.get(name)
+        if value is None:
+            raise PeerError(400, f"Missing {name}")
+        return value
+
+    @property
+    def call_id(self) -> str:
+        """The Call-ID."""
+        return self._required("Call-ID")
+
+    @property
+    def cseq(self) -> CSeq:
+        """The sequence number and its method."""
+        return self.headers.cached("CSeq", lambda: CSeq.parse(self._required("CSeq")))
+
+    @property
+    def from_(self) -> NameAddr:
+        """The From header."""
+        return self.headers.cached("From", lambda: NameAddr.parse(self._required("From")))
+
+    @property
+    def to(self) -> NameAddr:
+        """The To header."""
+        return self.headers.cached("To", lambda: NameAddr.parse(self._required("To")))
+
+    @property
+    def top_via(self) -> Via:
+        """The first Via value."""
+        return self.headers.cached("Via", self._read_top_via)
+
+    def _read_top_via(self) -> Via:
+        line = self._required("Via")
+        values = split_commas(line) if "," in line else [line]
+        if not values:
+            raise bad("Via", line)
+        return Via.parse(values[0])
+
+    def _addresses(self, name: str) -> tuple[NameAddr, ...]:
+        return self.headers.cached(
+            name, lambda: tuple(NameAddr.parse(value) for value in self.headers.values(name))
+        )
+
+    @property
+    def contacts(self) -> tuple[NameAddr, ...]:
+        """Every Contact; empty when there is none, and for `*` (see `contact_is_star`)."""
+        return () if self.contact_is_star else self._addresses("Contact")
+
+    @property
+    def contact_is_star(self) -> bool:
+        """True for `Contact: *` (10.2.2)."""
+        return self.headers.get("Contact") == "*"
+
+    @property
+    def routes(self) -> tuple[NameAddr, ...]:
+        """The Route values, top first."""
+        return self._addresses("Route")
+
+    @property
+    def record_routes(self) -> tuple[NameAddr, ...]:
+        """The Record-Route values, top first."""
+        return self._addresses("Record-Route")
+
+    def _number(self, name: str) -> int | None:
+        text = self.headers.get(name)
+        if text is None:
+            return None
+        text = text.strip()
+        if not (text.isascii() and text.isdigit()) or len(text) > 40:
+            raise bad(name, text)
+        return min(int(text), 2**32 - 1)
+
+    @property
+    def expires(self) -> int | None:
+        """Expires in seconds, at most 2**32-1; None when absent."""
+        return self._number("Expires")
+
+    @property
+    def max_forwards(self) -> int | None:
+        """Max-Forwards; None when absent."""
+        return self._number("Max-Forwards")
+
+    @property
+    def content_type(self) -> str:
+        """The media type in lower case without parameters and spaces, "" when absent."""
+        return "".join((self.headers.get("Content-Type") or "").partition(";")[0].lower().split())
+
+    def options(self, name: str) -> tuple[str, ...]:
+        """The option tags or methods of a list header (`Require`, `Supported`, `Allow`), lower case."""
+        return tuple(value.lower() for value in self.headers.values(name))
+
+
+class Request(Message):
+    """A request; `method` is case-sensitive."""
+
+    __slots__ = ("method", "uri")
+
+    def __init__(self, method: str, uri: Uri, headers: Headers | HeaderItems = (), body: bytes = b"") -> None:
+        super().__init__(headers, body)
+        self.method = method
+        self.uri = uri
+
+    def start_line(self) -> str:
+        """`INVITE sip:600@example.org SIP/2.0`."""
+        return f"{self.method} {self.uri} SIP/2.0"
+
+    def __repr__(self) -> str:
+        return f"<Request {self.start_line()} {self.headers.get('Call-ID')}>"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Request):
+            return NotImplemented
+        ours = (self.method, self.uri, self.headers, self.body)
+        return ours == (other.method, other.uri, other.headers, other.body)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Response(Message):
+    """A response."""
+
+    __slots__ = ("reason", "status")
+
+    def __init__(
+        self, status: int, reason: str | None = None, headers: Headers | HeaderItems = (), body: bytes = b""
+    ) -> None:
+        super().__init__(headers, body)
+        self.status = status
+        self.reason = REASONS.get(status, "") if reason is None else reason
+
+    @classmethod
+    def answering(
+        cls,
+        request: Request,
+        status: int,
+        reason: str | None = None,
+        *,
+        to_tag: str | None = None,
+        headers: HeaderItems = (),
+        body: bytes = b"",
+    ) -> Response:
+        """The response to a request (8.2.6): Via, From, To, Call-ID, CSeq copied, and Record-Route as 12.1.1 asks.
+
+        `to_tag` is added when To has no tag yet. Headers that the request lacks are left out, so that a
+        malformed request can be refused too.
+        """
+        dialog = request.method in ("INVITE", "SUBSCRIBE", "REFER", "NOTIFY") and 100 < status < 300
+        items: list[tuple[str, str]] = []
+        for name, value in request.headers:
+            if name == "To" and to_tag is not None and status > 100:
+                items.append((name, value if request.to.tag else f"{value};tag={to_tag}"))
+            elif name in _COPIED or (dialog and name == "Record-Route"):
+                items.append((name, value))
+        response = cls(status, reason, Headers._of_canonical(items), body)
+        for name, value in headers:
+            response.headers.add(name, value)
+        return response
+
+    def start_line(self) -> str:
+        """`SIP/2.0 200 OK`."""
+        return f"SIP/2.0 {self.status} {self.reason}"
+
+    def __repr__(self) -> str:
+        return f"<Response {self.start_line()} {self.headers.get('Call-ID')} {self.headers.get('CSeq')}>"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Response):
+            return NotImplemented
+        ours = (self.status, self.reason, self.headers, self.body)
+        return ours == (other.status, other.reason, other.headers, other.body)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+_COPIED = frozenset(("Via", "From", "To", "Call-ID", "CSeq", "Timestamp"))
