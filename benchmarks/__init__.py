@@ -1,0 +1,1 @@
+"""Programs that measure one promise each, beside a peer; see `harness`. `python -m benchmarks` runs all."""

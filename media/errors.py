@@ -1,0 +1,30 @@
+"""What can go wrong in the media process, as exceptions that name the culprit and the remedy.
+
+Invariant: nothing that comes from the network raises; these are for files, ports and the control socket.
+"""
+
+from __future__ import annotations
+
+
+class MediaError(Exception):
+    """Base of all errors of `media`."""
+
+
+class ClipError(MediaError):
+    """A prompt or tone cannot be played: the message names the clip and says what to do."""
+
+
+class RecordError(MediaError):
+    """A recording cannot be made or continued: the message names the file and the cause."""
+
+
+class PortsExhausted(MediaError):
+    """The configured range has no free RTP port left: the message names the range."""
+
+
+class ControlError(MediaError):
+    """The other end of the control socket broke the framing; the connection cannot go on."""
+
+
+class PacketIoError(MediaError):
+    """A socket cannot be made or read: the message names the address, the port and the cause."""
