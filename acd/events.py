@@ -1,0 +1,110 @@
+"""The vocabulary of the append-only event log: the only source of every counter, report and live figure.
+
+The names are Asterisk's queue_log names where it has one, so that existing report tools keep working; the rest
+is what it lacks. `data` holds plain JSON values; its keys per kind are listed in `DATA_KEYS`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Kind(StrEnum):
+    """What happened."""
+
+    # a call's life
+    CALL_START = "CALL_START"
+    MENU = "MENU"
+    DIGIT = "DIGIT"
+    DID = "DID"
+    CALL_END = "CALL_END"
+    # a queue
+    ENTERQUEUE = "ENTERQUEUE"
+    REFUSED = "REFUSED"
+    ABANDON = "ABANDON"
+    EXITEMPTY = "EXITEMPTY"
+    EXITWITHTIMEOUT = "EXITWITHTIMEOUT"
+    EXITWITHKEY = "EXITWITHKEY"
+    EXITSYSTEM = "EXITSYSTEM"
+    PRIORITY_CHANGED = "PRIORITY_CHANGED"
+    OFFER = "OFFER"
+    RINGNOANSWER = "RINGNOANSWER"
+    RINGCANCELED = "RINGCANCELED"
+    CONNECT = "CONNECT"
+    HOLD = "HOLD"
+    UNHOLD = "UNHOLD"
+    COMPLETEAGENT = "COMPLETEAGENT"
+    COMPLETECALLER = "COMPLETECALLER"
+    COMPLETESYSTEM = "COMPLETESYSTEM"
+    BLINDTRANSFER = "BLINDTRANSFER"
+    ATTENDEDTRANSFER = "ATTENDEDTRANSFER"
+    DISPOSITION = "DISPOSITION"
+    # an agent
+    AGENTLOGIN = "AGENTLOGIN"
+    AGENTLOGOFF = "AGENTLOGOFF"
+    PAUSE = "PAUSE"
+    UNPAUSE = "UNPAUSE"
+    WRAPUP_START = "WRAPUP_START"
+    WRAPUP_END = "WRAPUP_END"
+    AGENT_BUSY = "AGENT_BUSY"
+    AGENT_IDLE = "AGENT_IDLE"
+    AGENT_UNREACHABLE = "AGENT_UNREACHABLE"
+    AGENT_REACHABLE = "AGENT_REACHABLE"
+    # a queue as a whole
+    QUEUE_OPEN = "QUEUE_OPEN"
+    QUEUE_CLOSE = "QUEUE_CLOSE"
+    # the system
+    SYSTEM_START = "SYSTEM_START"
+    SYSTEM_STOP = "SYSTEM_STOP"
+    RECORDING = "RECORDING"
+
+
+DATA_KEYS: dict[Kind, tuple[str, ...]] = {
+    Kind.CALL_START: ("from", "to", "direction", "transport"),
+    Kind.MENU: ("flow", "node"),
+    Kind.DIGIT: ("digit", "method"),
+    Kind.CALL_END: ("disposition", "cause", "ended_by"),
+    Kind.ENTERQUEUE: ("caller", "priority", "position"),
+    Kind.REFUSED: ("reason",),  # full | empty | closed
+    Kind.ABANDON: ("position", "entry_position", "wait_s"),
+    Kind.EXITEMPTY: ("position", "entry_position", "wait_s"),
+    Kind.EXITWITHTIMEOUT: ("position", "entry_position", "wait_s"),
+    Kind.EXITWITHKEY: ("key", "position", "entry_position", "wait_s"),
+    Kind.EXITSYSTEM: ("cause", "position", "entry_position", "wait_s"),
+    Kind.PRIORITY_CHANGED: ("priority", "by"),
+    Kind.OFFER: ("offer",),
+    Kind.RINGNOANSWER: ("offer", "ring_s", "reason"),  # reason: timeout | refused | unreachable
+    Kind.RINGCANCELED: ("offer", "ring_s", "reason"),  # answered elsewhere, caller gone, agent logged out
+    Kind.CONNECT: ("offer", "wait_s", "ring_s"),
+    Kind.COMPLETEAGENT: ("wait_s", "talk_s", "hold_s", "entry_position"),
+    Kind.COMPLETECALLER: ("wait_s", "talk_s", "hold_s", "entry_position"),
+    Kind.COMPLETESYSTEM: ("wait_s", "talk_s", "hold_s", "entry_position", "cause"),
+    Kind.BLINDTRANSFER: ("wait_s", "talk_s", "hold_s", "entry_position", "cause"),  # the agent's part of the call ended
+    Kind.ATTENDEDTRANSFER: ("wait_s", "talk_s", "hold_s", "entry_position", "cause"),
+    Kind.AGENTLOGIN: ("phone", "by"),
+    Kind.AGENTLOGOFF: ("phone", "by", "login_s"),
+    Kind.PAUSE: ("reason", "by"),
+    Kind.UNPAUSE: ("by", "pause_s", "reason"),
+    Kind.WRAPUP_START: ("limit_s",),
+    Kind.WRAPUP_END: ("wrapup_s", "by"),  # by: timer | agent | system
+    Kind.AGENT_BUSY: ("direction",),  # a call of his own, not from a queue
+    Kind.AGENT_IDLE: ("direction", "talk_s"),
+    Kind.AGENT_UNREACHABLE: ("reason",),  # phone (not registered) | rest (just could not be reached)
+    Kind.AGENT_REACHABLE: (),
+    Kind.QUEUE_OPEN: ("by",),
+    Kind.QUEUE_CLOSE: ("by",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LogEvent:
+    """One line of the log. `at` is epoch seconds; empty strings where a field does not apply."""
+
+    at: float
+    kind: Kind
+    call: str = ""
+    queue: str = ""
+    agent: str = ""
+    data: dict[str, Any] = field(default_factory=dict)
