@@ -1,0 +1,159 @@
+"""What a node of a flow is: the contract between the walk (`ivr.session`) and the node types (`ivr.nodes`,
+plug-ins).
+
+A node is an immutable piece of configuration, a pydantic model, so that a wrong key is found at start. Its
+behaviour is one linear generator, `visit`, that reads like the conversation: it plays, it waits, it decides.
+It is given the caller's `Walk` to act on, yields `Wait` whenever it needs the outside world, is resumed with
+what happened, and returns where to go (`Go`) or how the flow ends (`Leave`).
+
+Invariant: a node declares every way out of it in `edges()`. The check of the graph believes what is declared;
+the walk hangs up with cause `failure` when a node goes to a place that does not exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar, Protocol
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+
+from ivr.messages import EnterQueue, HangUp, Key, PlayDone, Prompt, Transfer
+from ivr.prompt import parse_prompts
+
+REPEAT = "@repeat"
+BACK = "@back"
+HANG_UP = "@hangup"
+SPECIAL_TARGETS = (REPEAT, BACK, HANG_UP)
+FLOW_PREFIX = "flow:"
+
+KEYS = frozenset("0123456789*#ABCD")
+
+Prompts = Annotated[
+    tuple[Prompt, ...],
+    BeforeValidator(parse_prompts),
+    PlainSerializer(lambda prompts: [p.text or p.file for p in prompts]),
+]
+"""Field type: what is heard; a text, a file, a table, or a list of these (`ivr.prompt.parse_prompts`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A way out of a node.
+
+    `key` is its dotted path inside the node (`keys.1`), `target` a node of the same flow, `flow:NAME`, or a
+    special target. `silent` says that it may be taken though the caller does nothing; silent edges must not
+    go round in circles.
+    """
+
+    key: str
+    target: str
+    silent: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A thing outside the flows that a node names: `key` is the path inside the node, `target` is
+    `kind:name`.
+    """
+
+    key: str
+    target: str
+
+
+# ----- what a visit yields, is resumed with, and returns
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Wait for the end of the playback, for a key, or until `until`.
+
+    With `keys` a key is handed over; otherwise it is kept for a later node, and with `barge_in` its arrival
+    ends the wait as the end of the playback would (Timeout is given).
+    """
+
+    until: float | None = None
+    keys: bool = True
+    barge_in: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Timeout:
+    """The `until` of the last Wait has passed, or a key that is kept for later ended it."""
+
+
+Event = Key | PlayDone | Timeout
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """Follow an edge; `data` goes to the log with the node that is reached."""
+
+    target: str
+    data: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """The flow ends with this output."""
+
+    output: EnterQueue | Transfer | HangUp
+
+
+Visit = Generator[Wait, Event, Go | Leave]
+
+
+class Walk(Protocol):
+    """One caller's walk, as a node sees it."""
+
+    @property
+    def now(self) -> float:
+        """The time of the event that is being handled, in seconds."""
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What this call learned so far; nodes read and write it."""
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether keys were pressed ahead and not used yet."""
+
+    def play(self, prompts: Iterable[Prompt]) -> int:
+        """Play, replacing what is heard; PlayDone arrives at its end."""
+
+    def stop(self) -> None:
+        """Stop what is heard, at once; nothing happens if nothing is."""
+
+    def take_key(self) -> str:
+        """The oldest key that was pressed ahead and not used yet, or an empty string."""
+
+    def forget_keys(self) -> None:
+        """Throw the keys pressed ahead away (after a mistake the caller listens anew)."""
+
+
+class Node(BaseModel):
+    """Base of all node types: subclass it, add fields with descriptions, and write `visit` and `edges`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ends: ClassVar[bool] = False
+    """Whether the flow ends here by design (nothing follows)."""
+
+    returnable: ClassVar[bool] = False
+    """Whether `@back` of a later node returns here (menus)."""
+
+    def visit(self, walk: Walk) -> Visit:
+        """The caller is here: play, wait, decide."""
+        raise NotImplementedError(f"{type(self).__name__} has no visit()")
+
+    def edges(self) -> tuple[Edge, ...]:
+        """Every way out."""
+        return ()
+
+    def references(self) -> tuple[Reference, ...]:
+        """Everything outside the flows that this node names."""
+        return ()
+
+    def prompts(self) -> tuple[Prompt, ...]:
+        """Everything that this node may say, so that it can be spoken ahead."""
+        return ()

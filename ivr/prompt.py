@@ -1,0 +1,130 @@
+"""What is heard: prompts as the configuration writes them, and the clips (WAV files) that they stand for.
+
+Invariant: pure. `Catalogue` says where the clip of a prompt is or will be; it never looks whether it is
+there, and the same text in the same language, voice and speed always has the same place, whichever flow it
+stands in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import PurePath
+
+from ivr.messages import Prompt
+
+MAX_TEXT = 2000
+"""Characters of one text: about two minutes of speech."""
+
+LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{1,8}){0,3}")
+"""A language tag as BCP 47 writes it: `en`, `ru`, `en-GB`."""
+
+_WAV = re.compile(r"\S+\.wav", re.IGNORECASE)
+_FIELDS = ("text", "file", "language")
+
+
+def parse_prompts(value: object) -> tuple[Prompt, ...]:
+    """Read what a configuration may write where something is to be heard; ValueError names what is wrong.
+
+    `"Some text."`, `"greeting.wav"`, `{ text = "Bonjour.", language = "fr" }`, `{ file = "a b.wav" }`, or a
+    list of these.
+    """
+    items = value if isinstance(value, list | tuple) else [value]
+    if not items:
+        raise ValueError("the list of prompts is empty; write a text or the name of a WAV file")
+    return tuple(_parse_prompt(item) for item in items)
+
+
+def _parse_prompt(item: object) -> Prompt:
+    if isinstance(item, Prompt):
+        return item
+    if isinstance(item, str):
+        item = {"file": item} if _WAV.fullmatch(item) else {"text": item}
+    if not isinstance(item, Mapping):
+        raise ValueError(
+            "a prompt is a text, the name of a WAV file, a table with text or file, or a list of these"
+        )
+    for key, field in item.items():
+        if key not in _FIELDS:
+            raise ValueError(f"a prompt has no key {key!r}; known: {', '.join(_FIELDS)}")
+        if not isinstance(field, str):
+            raise ValueError(f"{key} of a prompt is a string")
+    text, file, language = (str(item.get(key, "")).strip() for key in _FIELDS)
+    if bool(text) == bool(file):
+        raise ValueError("a prompt needs a text to be spoken or a file to be played (exactly one of the two)")
+    if len(text) > MAX_TEXT:
+        raise ValueError(
+            f"the text has {len(text)} characters; at most {MAX_TEXT} are spoken in one prompt, split it"
+        )
+    if "\0" in text + file:
+        raise ValueError("a prompt cannot contain a NUL character")
+    if language and not LANGUAGE.fullmatch(language):
+        raise ValueError(f"{language!r} is not a language tag such as en, ru or en-GB")
+    return Prompt(text=text, file=file, language=language)
+
+
+def in_language(prompts: Iterable[Prompt], language: str) -> tuple[Prompt, ...]:
+    """The prompts with `language` filled in where they name none (no change if `language` is empty)."""
+    if not language:
+        return tuple(prompts)
+    return tuple(prompt if prompt.language else replace(prompt, language=language) for prompt in prompts)
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """One text to be spoken into one file: what a speaker needs to know, and `path`, where the WAV
+    belongs.
+    """
+
+    text: str
+    voice: str
+    language: str
+    speed_wpm: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Where the clips are.
+
+    `directory` holds the sound files that prompts name, `cache` the spoken texts; both absolute. `language`
+    is for prompts that name none; `voices` maps a language to the voice of the speech program (default: the
+    language itself). `speed_wpm` is the rate of speech in words per minute.
+    """
+
+    directory: str
+    cache: str
+    language: str = "en"
+    voices: Mapping[str, str] | None = None
+    speed_wpm: int = 160
+
+    def clip(self, prompt: Prompt) -> str:
+        """The absolute path of the prompt's WAV file."""
+        if prompt.file:
+            return str(PurePath(self.directory) / prompt.file)
+        return self.speech(prompt).path
+
+    def clips(self, prompts: Iterable[Prompt]) -> tuple[str, ...]:
+        """The clips of several prompts, in order."""
+        return tuple(self.clip(prompt) for prompt in prompts)
+
+    def speech(self, prompt: Prompt) -> Speech:
+        """What is to be spoken for a prompt with a text."""
+        language = prompt.language or self.language
+        voice = (self.voices or {}).get(language, language.lower())
+        text = " ".join(unicodedata.normalize("NFC", prompt.text).split())
+        path = PurePath(self.cache) / f"{language}-{cache_key(text, voice, language, self.speed_wpm)}.wav"
+        return Speech(text, voice, language, self.speed_wpm, str(path))
+
+    def speeches(self, prompts: Iterable[Prompt]) -> tuple[Speech, ...]:
+        """What must be spoken for these prompts: each text once, in the order of first use."""
+        return tuple({s.path: s for s in (self.speech(p) for p in prompts if p.text)}.values())
+
+
+def cache_key(text: str, voice: str, language: str, speed_wpm: int) -> str:
+    """24 hex digits that change with anything that changes the sound."""
+    parts = "\0".join((text, voice, language, str(speed_wpm)))
+    return hashlib.sha256(parts.encode()).hexdigest()[:24]

@@ -1,0 +1,268 @@
+"""One caller's walk through the flows: sans-IO, moved by `handle(input, now)` and `handle_timer(now)`.
+
+Invariant: one call of either does a bounded amount of work and leaves the session waiting (for the end of a
+playback, a key, a deadline) or done; done is final, with exactly one of EnterQueue, Transfer and HangUp as
+the last output. Whatever a node does wrong ends this walk with HangUp("failure"), never the switch.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+
+from ivr.flow import Flow
+from ivr.messages import (
+    Entered,
+    EnterQueue,
+    HangUp,
+    Input,
+    Key,
+    Output,
+    Play,
+    PlayDone,
+    Prompt,
+    Start,
+    StopPlay,
+    Transfer,
+)
+from ivr.node import BACK, FLOW_PREFIX, HANG_UP, KEYS, REPEAT, Event, Go, Leave, Timeout, Visit, Wait
+from ivr.prompt import in_language
+
+MAX_KEYS_AHEAD = 16
+"""Keys kept for later nodes; what is pressed beyond that is dropped."""
+
+MAX_STEPS = 500
+"""Nodes entered in one walk. A caller who presses keys for ever is cut here, so that the log stays
+bounded.
+"""
+
+
+class Session:
+    """The walk of one caller, from the start node of `flows[start]` on.
+
+    `flows` must be free of problems (`ivr.flow.check`). Feed `Start` first. `variables` is what the call
+    knows already; the nodes read and write it.
+    """
+
+    __slots__ = (
+        "_history",
+        "_keys",
+        "_next_play",
+        "_node",
+        "_now",
+        "_outputs",
+        "_path",
+        "_playing",
+        "_visit",
+        "_wait",
+        "done",
+        "flow",
+        "flows",
+        "start",
+        "variables",
+    )
+
+    def __init__(
+        self, flows: Mapping[str, Flow], start: str, variables: Mapping[str, str] | None = None
+    ) -> None:
+        self.flows = flows
+        self.start = start
+        self.flow = flows[start]
+        self.variables = dict(variables or {})
+        self.done = False
+        self._node = ""
+        self._visit: Visit | None = None
+        self._wait = Wait()
+        self._now = 0.0
+        self._playing = 0
+        self._next_play = 1
+        self._keys: deque[str] = deque()
+        self._history: list[tuple[str, str]] = []
+        self._path: list[str] = []
+        self._outputs: list[Output] = []
+
+    # ----- for the switch
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The nodes reached so far, `flow.node`, in order."""
+        return tuple(self._path)
+
+    def handle(self, event: Input, now: float) -> list[Output]:
+        """What follows from an input. Inputs that no longer matter (an old PlayDone, anything once done) do
+        nothing.
+        """
+        self._now = now
+        if self.done:
+            return []
+        if isinstance(event, Start):
+            if self._visit is None:
+                self._run(Go(FLOW_PREFIX + self.start))
+        elif self._visit is None:
+            return []
+        elif isinstance(event, Key):
+            self._key(event)
+        elif isinstance(event, PlayDone) and event.play == self._playing:
+            self._playing = 0
+            self._resume(event)
+        return self._take_outputs()
+
+    def deadline(self) -> float | None:
+        """When `handle_timer` wants to be called, in seconds of the clock that `handle` is given; None:
+        never.
+        """
+        return None if self.done or self._visit is None else self._wait.until
+
+    def handle_timer(self, now: float) -> list[Output]:
+        """What follows from the passing of time; nothing before the deadline."""
+        until = self.deadline()
+        if until is None or now < until:
+            return []
+        self._now = now
+        self._resume(Timeout())
+        return self._take_outputs()
+
+    # ----- for the nodes (`ivr.node.Walk`)
+
+    @property
+    def now(self) -> float:
+        """The time of the event that is being handled, in seconds."""
+        return self._now
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether keys were pressed ahead and not used yet."""
+        return bool(self._keys)
+
+    def play(self, prompts: Iterable[Prompt]) -> int:
+        """Play, replacing what is heard; gives the id."""
+        self._playing = self._next_play
+        self._next_play += 1
+        self._outputs.append(Play(self._playing, in_language(prompts, self.flow.language)))
+        return self._playing
+
+    def stop(self) -> None:
+        """Stop what is heard."""
+        if self._playing:
+            self._outputs.append(StopPlay(self._playing))
+            self._playing = 0
+
+    def take_key(self) -> str:
+        """The oldest key that was pressed ahead, or an empty string."""
+        return self._keys.popleft() if self._keys else ""
+
+    def forget_keys(self) -> None:
+        """Throw the keys pressed ahead away."""
+        self._keys.clear()
+
+    # ----- the walk
+
+    def _key(self, key: Key) -> None:
+        if key.digit not in KEYS:
+            return
+        if self._wait.keys:
+            self._resume(key)
+            return
+        if len(self._keys) < MAX_KEYS_AHEAD:
+            self._keys.append(key.digit)
+        if self._wait.barge_in:
+            self._resume(Timeout())
+
+    def _resume(self, event: Event) -> None:
+        """Let the node go on until it waits for something that is not there yet; follow it wherever it
+        goes.
+        """
+        step = self._advance(event)
+        while step is None and self._wait.keys and self._keys:
+            step = self._advance(Key(self._keys.popleft()))
+        if step is not None:
+            self._run(step)
+
+    def _run(self, step: Go | Leave) -> None:
+        """Follow steps from node to node until one waits or the walk ends."""
+        following: Go | Leave | None = step
+        while following is not None and not self.done:
+            if isinstance(following, Leave):
+                self._end(following.output)
+                return
+            if not self._enter(following):
+                return
+            following = self._advance(None)
+            while following is None and self._wait.keys and self._keys and not self.done:
+                following = self._advance(Key(self._keys.popleft()))
+
+    def _advance(self, event: Event | None) -> Go | Leave | None:
+        """Resume the visit once: None if it waits, otherwise its step."""
+        assert self._visit is not None
+        try:
+            self._wait = next(self._visit) if event is None else self._visit.send(event)
+        except StopIteration as stop:
+            if isinstance(stop.value, Go | Leave):
+                return stop.value
+            return self._failure(f"visit() returned {stop.value!r}, not Go or Leave")
+        except Exception as error:  # noqa: BLE001 - a third party's node may raise anything; the call must go on
+            return self._failure(f"{type(error).__name__}: {error}")
+        if self._wait.until is None and not self._playing:
+            return self._failure("it waits for nothing that is sure to come (no playback, no time limit)")
+        return None
+
+    def _enter(self, go: Go) -> bool:
+        """Make the target the current node; False if the walk ended instead."""
+        place = self._resolve(go)
+        if place is None:
+            return False
+        if len(self._path) >= MAX_STEPS:
+            self._end(HangUp("too-long", f"{MAX_STEPS} nodes entered in one call"))
+            return False
+        flow, name = place
+        self.flow, self._node = self.flows[flow], name
+        self._path.append(f"{flow}.{name}")
+        self._outputs.append(Entered(flow, name, go.data))
+        try:
+            self._visit = self.flow.nodes[name].visit(self)
+        except Exception as error:  # noqa: BLE001 - as in _advance
+            self._end(self._failure(f"{type(error).__name__}: {error}").output)
+            return False
+        return True
+
+    def _resolve(self, go: Go) -> tuple[str, str] | None:
+        """The place that a target means; None if the walk ends there. Keeps the way back."""
+        here = (self.flow.name, self._node)
+        target = go.target
+        if target == HANG_UP:
+            self._end(HangUp("completed" if "key" in go.data else "no-choice"))
+            return None
+        if target == REPEAT:
+            return here
+        if target == BACK:
+            return self._history.pop() if self._history else here
+        if target.startswith(FLOW_PREFIX):
+            flow = self.flows.get(target.removeprefix(FLOW_PREFIX))
+            place = (flow.name, flow.start) if flow is not None else ("", "")
+        else:
+            place = (self.flow.name, target)
+        if place[0] not in self.flows or place[1] not in self.flows[place[0]].nodes:
+            self._end(self._failure(f"there is no {target!r}").output)
+            return None
+        self._remember(here, place)
+        return place
+
+    def _remember(self, here: tuple[str, str], place: tuple[str, str]) -> None:
+        """The way back is the trail of menus; going to one that is on it shortens the trail to there."""
+        if self._node and self.flow.nodes[self._node].returnable and here not in self._history:
+            self._history.append(here)
+        if place in self._history:
+            del self._history[self._history.index(place) :]
+
+    def _failure(self, why: str) -> Leave:
+        return Leave(HangUp("failure", f"node {self.flow.name}.{self._node}: {why}"))
+
+    def _end(self, output: EnterQueue | Transfer | HangUp) -> None:
+        self.stop()
+        self.done = True
+        self._keys.clear()
+        self._outputs.append(output)
+
+    def _take_outputs(self) -> list[Output]:
+        outputs, self._outputs = self._outputs, []
+        return outputs
