@@ -1,0 +1,35 @@
+"""Order inside a batch: state that changes packet by packet, moved for all slots at once.
+
+A batch may hold several packets of one slot. Each *round* holds at most one of each, in order of arrival, so
+that a state machine written for arrays of distinct slots sees every packet in its turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+
+def rounds(
+    slots: npt.NDArray[np.intp], scratch: npt.NDArray[np.intp], limit: int
+) -> Iterator[npt.NDArray[np.intp]]:
+    """Indices into `slots` (intp[n], repeated values allowed), round by round; at most `limit` rounds.
+
+    `scratch` is intp[capacity], owned by the caller, its contents of no meaning. What is left after `limit`
+    rounds is not yielded: the caller bounds in this way what one peer can cost.
+    """
+    left = np.arange(len(slots))
+    for _ in range(limit):
+        if not len(left):
+            return
+        here = slots[left]
+        # Of repeated indices numpy keeps the last value assigned; written backwards, the first packet wins.
+        scratch[here[::-1]] = left[::-1]
+        first = scratch[here] == left
+        if first.all():
+            yield left
+            return
+        yield left[first]
+        left = left[~first]
