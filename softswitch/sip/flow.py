@@ -1,7 +1,8 @@
 """Where a message came from and where its answer goes: one value for datagrams and streams alike.
 
-Invariant: a `Flow` is enough to send. Responses go back by the flow of their request (RFC 3261 18.2.2, RFC 3581), and
-requests to a registered phone by the flow of its registration (RFC 5626), so NAT needs no special case.
+Invariant: a `Flow` is enough to send. Responses go back by the flow of their request (RFC 3261 18.2.2, RFC
+3581), and requests to a registered phone by the flow of its registration (RFC 5626), so NAT needs no
+special case.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ Transport = Literal["udp", "tcp", "tls", "ws", "wss"]
 class Flow(msgspec.Struct, frozen=True, gc=False):
     """A path between a local and a remote address; hashable.
 
-    `local` and `remote` are (IP address, port). `connection` numbers a stream connection of the shell; 0 means a
-    datagram, or for streams "connect when needed".
+    `local` and `remote` are (IP address, port). `connection` numbers a stream connection of the shell; 0
+    means a datagram, or for streams "connect when needed".
     """
 
     transport: Transport

@@ -1,7 +1,8 @@
 """Typed header values: NameAddr, Via, CSeq, authentication parameters (RFC 3261 section 20 and 25).
 
-Invariant: every `parse` raises PeerError(400) or returns a value whose `str` parses to an equal value. Parameter
-values are kept as written (quotes included), so what passes through is not reworded; `param()` unquotes.
+Invariant: every `parse` raises PeerError(400) or returns a value whose `str` parses to an equal value.
+Parameter values are kept as written (quotes included), so what passes through is not reworded; `param()`
+unquotes.
 """
 
 from __future__ import annotations
@@ -190,7 +191,7 @@ class NameAddr(msgspec.Struct, frozen=True, gc=False):
 
 
 class Via(msgspec.Struct, frozen=True, gc=False):
-    """One Via value. `transport` is upper case ("UDP"), `host` has no brackets, `port` is None when not given."""
+    """One Via value: upper-case `transport` ("UDP"), `host` without brackets, `port` None when not given."""
 
     transport: str
     host: str
@@ -226,7 +227,7 @@ class Via(msgspec.Struct, frozen=True, gc=False):
         return find_param(self.params, "branch") or ""
 
     def received_from(self, address: tuple[str, int]) -> Via:
-        """The Via as a server notes it down on receipt: `received` and `rport` (18.2.1, RFC 3581 section 4)."""
+        """The Via as a server notes it on receipt: with `received` and `rport` (18.2.1, RFC 3581 4)."""
         wants_port = any(name == "rport" for name, _ in self.params)
         host, port = address
         if not wants_port and self.host == host:
@@ -265,7 +266,7 @@ class CSeq(msgspec.Struct, frozen=True, gc=False):
 
 
 class Auth(msgspec.Struct, frozen=True, gc=False):
-    """A challenge or credentials (20.7, 20.27): lower-case scheme, parameters by lower-case name, unquoted."""
+    """A challenge or credentials (20.7, 20.27): lower-case scheme, unquoted values by lower-case name."""
 
     scheme: str
     params: dict[str, str]

@@ -1,7 +1,8 @@
 """SIP, SIPS and tel URIs (RFC 3261 19.1, RFC 3966), and their equality (19.1.4).
 
-Invariant: `Uri.parse(str(uri)) == uri` for every `uri` that `parse` returned. `user` is decoded (`%23` becomes `#`)
-except for escapes of reserved characters and of `%` itself, which mean something else once decoded and so stay.
+Invariant: `Uri.parse(str(uri)) == uri` for every `uri` that `parse` returned. `user` is decoded (`%23`
+becomes `#`) except for escapes of reserved characters and of `%` itself, which mean something else once
+decoded and so stay.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def _decode_run(match: re.Match[str]) -> str:
 
 
 def unescape(text: str) -> str:
-    """Decode %-escapes except those of reserved characters, as UTF-8 with undecodable bytes kept as surrogates."""
+    """Decode %-escapes except of reserved characters; the bytes are UTF-8, undecodable ones stay surrogates."""
     return _ESCAPE.sub(_decode_run, text) if "%" in text else text
 
 
@@ -106,8 +107,8 @@ class Uri(msgspec.Struct, frozen=True, gc=False):
     """One URI; copy with changes by `msgspec.structs.replace(uri, port=5070)`.
 
     `scheme` is lower case. `host` has no brackets and is lower case. `params` are (lower-case name, value as
-    written or None); `headers` (name, value as written). A `tel` URI has its number in `user` and an empty `host`;
-    any other scheme has all that follows the colon in `user`, unparsed.
+    written or None); `headers` (name, value as written). A `tel` URI has its number in `user` and an empty
+    `host`; any other scheme has all that follows the colon in `user`, unparsed.
     """
 
     scheme: str
@@ -217,7 +218,7 @@ def _parse_params(parts: list[str], text: str) -> Params:
 
 
 def same_uri(a: Uri, b: Uri) -> bool:
-    """Equality by RFC 3261 19.1.4: escapes, case of all but the user part and order of parameters do not count."""
+    """Equality by 19.1.4: escapes, the case of all but the user part and the order of parameters don't count."""
     if (a.scheme, a.user, a.password, a.host, a.port) != (b.scheme, b.user, b.password, b.host, b.port):
         return False
     ours = {name: unescape(value or "").lower() for name, value in a.params}

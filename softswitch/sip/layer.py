@@ -1,0 +1,416 @@
+"""The transaction layer: matches messages to transactions and moves them through their tables (RFC 3261 17,
+18).
+
+Invariant: every transaction ends by a timer of its own, or by its user's final response; none outlives its
+last input by more than 64 x T1. Nothing a peer sends raises: a bad message is answered (400, 482, 503 ...)
+or dropped.
+
+Use: `receive_bytes` (or `receive`) for what arrives, `request` / `respond` / `cancel` / `send_stateless`
+for what the user wants, `handle_timer` when `deadline` has passed. Each returns outputs, to be carried out
+in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from heapq import heapify, heappop, heappush
+from typing import cast
+
+from softswitch.errors import PeerError
+from softswitch.sip.flow import Flow
+from softswitch.sip.headers import Via
+from softswitch.sip.message import Headers, Message, Request, Response
+from softswitch.sip.outputs import (
+    AckReceived,
+    CancelReceived,
+    Output,
+    RequestReceived,
+    ResponseReceived,
+    Send,
+    Terminated,
+    TimedOut,
+    TransportFailed,
+)
+from softswitch.sip.parser import parse, refuse
+from softswitch.sip.timers import Timers
+from softswitch.sip.transactions import (
+    CLIENT,
+    INVITE_CLIENT,
+    INVITE_SERVER,
+    SERVER,
+    Input,
+    Key,
+    Table,
+    Transaction,
+    input_for,
+)
+from softswitch.sip.uri import host_port
+
+MAGIC = "z9hG4bK"
+_SCHEMES = frozenset(("sip", "sips", "tel"))
+_HEAP_SLACK = 1024
+
+
+class TransactionLayer:
+    """All transactions of one switch.
+
+    `token` returns a new unguessable token (letters and digits) at each call; it makes branches and tags.
+    """
+
+    def __init__(
+        self,
+        timers: Timers | None = None,
+        max_transactions: int = 200_000,
+        *,
+        token: Callable[[], str],
+    ) -> None:
+        self._timers = timers or Timers()
+        self._max = max_transactions
+        self._token = token
+        self._next_id = 1
+        self._by_id: dict[int, Transaction] = {}
+        self._by_key: dict[Key, Transaction] = {}
+        self._by_flow: dict[Flow, set[int]] = {}
+        self._merged: dict[Key, int] = {}
+        self._heap: list[tuple[float, int, Input]] = []
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    # ----- from the network
+
+    def receive_bytes(self, data: bytes, flow: Flow, now: float) -> list[Output]:
+        """Take one datagram or one framed message; what cannot be read is refused or dropped."""
+        try:
+            message = parse(data)
+        except PeerError as error:
+            response = refuse(data, error)
+            return [] if response is None else self._stateless(response, flow)
+        return self.receive(message, flow, now)
+
+    def receive(self, message: Request | Response, flow: Flow, now: float) -> list[Output]:
+        """Take one parsed message."""
+        out: list[Output] = []
+        if isinstance(message, Response):
+            self._receive_response(message, flow, now, out)
+            return out
+        via = message.top_via
+        noted = via.received_from(flow.remote)
+        if noted is not via:
+            message.headers.replace_first("Via", str(noted))
+        key = _server_key(message, via)
+        transaction = self._by_key.get(key)
+        if message.method == "ACK":
+            if transaction is None:
+                out.append(AckReceived(message, flow))
+            else:
+                self._apply(transaction, "ack", now, out, message, flow)
+        elif transaction is not None:
+            self._apply(transaction, "request", now, out, message, flow)
+        elif (status := self._refusal(message)) is not None:
+            headers = (("Retry-After", "5"),) if status == 503 else ()
+            response = Response.answering(message, status, to_tag=self._token(), headers=headers)
+            out += self._stateless(response, flow)
+        else:
+            self._new_request(message, via, key, flow, now, out)
+        return out
+
+    def _refusal(self, request: Request) -> int | None:
+        """The status that refuses a new request before it becomes a transaction, or None."""
+        if len(self._by_id) >= self._max:
+            return 503
+        if request.uri.scheme not in _SCHEMES:
+            return 416
+        if request.to.tag is None and request.method != "CANCEL" and _merge_key(request) in self._merged:
+            return 482  # 8.2.2.2: the same request came by two ways
+        return None
+
+    def _new_request(
+        self, request: Request, via: Via, key: Key, flow: Flow, now: float, out: list[Output]
+    ) -> None:
+        table = INVITE_SERVER if request.method == "INVITE" else SERVER
+        transaction = self._open(table, key, request, flow, _answer_flow(via, flow))
+        if request.method != "CANCEL":
+            if request.to.tag is None:
+                transaction.merge_key = _merge_key(request)
+                self._merged[transaction.merge_key] = transaction.id
+            self._apply(transaction, "request", now, out, request, flow)
+            return
+        # 9.2: the CANCEL is answered here, whatever becomes of the INVITE.
+        transaction.silent = True
+        self._apply(transaction, "request", now, out, request, flow)
+        invite = self._by_key.get((*key[:-1], "INVITE"))
+        status = 481 if invite is None else 200
+        response = Response.answering(request, status, to_tag=self._token())
+        self._apply(transaction, input_for(status), now, out, response, flow)
+        if invite is not None and invite.state == "proceeding":
+            out.append(CancelReceived(invite.id, request))
+
+    def _receive_response(self, response: Response, flow: Flow, now: float, out: list[Output]) -> None:
+        transaction = self._by_key.get(("client", response.top_via.branch, response.cseq.method))
+        if transaction is None:
+            return
+        self._apply(transaction, input_for(response.status), now, out, response, flow)
+        if transaction.cancel_headers is not None and transaction.state == "proceeding":
+            headers, transaction.cancel_headers = transaction.cancel_headers, None
+            self._send_cancel(transaction, headers, now, out)
+
+    def transport_failed(self, flow: Flow, now: float) -> list[Output]:
+        """`flow` is gone: the client transactions on it end, its server transactions are told."""
+        out: list[Output] = []
+        for number in sorted(self._by_flow.get(flow, ())):
+            self._apply(self._by_id[number], "transport_error", now, out)
+        return out
+
+    # ----- from the user
+
+    def request(
+        self, request: Request, flow: Flow, now: float, sent_by: str | None = None
+    ) -> tuple[int, list[Output]]:
+        """Send a request (not ACK, not CANCEL) with a Via of our own; returns its transaction number.
+
+        `sent_by` is the `host` or `host:port` of the Via, the flow's local address when None. The request
+        itself is not changed, so it can be sent again by another flow.
+        """
+        out: list[Output] = []
+        request, branch = self._with_via(request, flow, sent_by)
+        table = INVITE_CLIENT if request.method == "INVITE" else CLIENT
+        transaction = self._open(table, ("client", branch, request.method), request, flow, flow)
+        self._apply(transaction, "request", now, out, request, flow)
+        return transaction.id, out
+
+    def respond(self, server_transaction: int, response: Response, now: float) -> list[Output]:
+        """Send a response. A 2xx to INVITE may be sent again until its ACK comes (13.3.1.4)."""
+        out: list[Output] = []
+        transaction = self._by_id.get(server_transaction)
+        if transaction is not None and not transaction.is_client:
+            self._apply(transaction, input_for(response.status), now, out, response, transaction.flow)
+        return out
+
+    def cancel(
+        self, client_transaction: int, now: float, headers: Iterable[tuple[str, str]] = ()
+    ) -> list[Output]:
+        """Give up an INVITE (9.1): CANCEL goes out at once after a provisional response, else with the first.
+
+        `headers` are added to the CANCEL (`Reason`, RFC 3326). Does nothing once a final response has come.
+        """
+        out: list[Output] = []
+        transaction = self._by_id.get(client_transaction)
+        if transaction is None or transaction.table is not INVITE_CLIENT:
+            return out
+        if transaction.state == "calling":
+            transaction.cancel_headers = tuple(headers)
+        elif transaction.state == "proceeding" and "timer_cancel" not in transaction.due:
+            self._send_cancel(transaction, tuple(headers), now, out)
+        return out
+
+    def send_stateless(self, message: Request | Response, flow: Flow, sent_by: str | None = None) -> Output:
+        """Send without a transaction: the ACK of a 2xx gets a Via of its own, a response goes as it is."""
+        if isinstance(message, Request):
+            message, _ = self._with_via(message, flow, sent_by)
+        return Send(message.serialise(), flow, message)
+
+    # ----- time
+
+    def deadline(self) -> float | None:
+        """When `handle_timer` wants to be called next; None when nothing waits."""
+        heap = self._heap
+        while heap:
+            when, number, timer = heap[0]
+            if self._is_live(when, number, timer):
+                return when
+            heappop(heap)
+        return None
+
+    def handle_timer(self, now: float) -> list[Output]:
+        """Fire every timer that is due at `now`, in order."""
+        out: list[Output] = []
+        while (when := self.deadline()) is not None and when <= now:
+            _, number, timer = heappop(self._heap)
+            transaction = self._by_id[number]
+            del transaction.due[timer]
+            self._apply(transaction, timer, now, out)
+        return out
+
+    def _is_live(self, when: float, number: int, timer: Input) -> bool:
+        transaction = self._by_id.get(number)
+        return (
+            transaction is not None
+            and transaction.due.get(timer) == when
+            and timer in transaction.table[transaction.state]
+        )
+
+    def _start(self, transaction: Transaction, timer: Input, wait_s: float, now: float) -> None:
+        transaction.due[timer] = now + wait_s
+        heappush(self._heap, (now + wait_s, transaction.id, timer))
+        # Void entries are mostly those of ended transactions: swept when they are the larger part.
+        if len(self._heap) > 4 * len(self._by_id) + _HEAP_SLACK:
+            self._heap = [entry for entry in self._heap if self._is_live(*entry)]
+            heapify(self._heap)
+
+    # ----- the machine
+
+    def _open(self, table: Table, key: Key, request: Request, flow: Flow, out_flow: Flow) -> Transaction:
+        transaction = Transaction(self._next_id, table, key, request, flow, out_flow)
+        self._next_id += 1
+        self._by_id[transaction.id] = transaction
+        self._by_key[key] = transaction
+        self._by_flow.setdefault(flow, set()).add(transaction.id)
+        return transaction
+
+    def _close(self, transaction: Transaction) -> None:
+        del self._by_id[transaction.id]
+        del self._by_key[transaction.key]
+        same_flow = self._by_flow[transaction.flow]
+        same_flow.discard(transaction.id)
+        if not same_flow:
+            del self._by_flow[transaction.flow]
+        if transaction.merge_key is not None and self._merged.get(transaction.merge_key) == transaction.id:
+            del self._merged[transaction.merge_key]
+
+    def _apply(
+        self,
+        transaction: Transaction,
+        event: Input,
+        now: float,
+        out: list[Output],
+        message: Request | Response | None = None,
+        flow: Flow | None = None,
+    ) -> bool:
+        """Move one machine by one input; False when its state does not know that input."""
+        step = transaction.table[transaction.state].get(event)
+        if step is None:
+            return False
+        actions, transaction.state = step
+        for action in actions:
+            if action == "send":
+                assert message is not None  # "send" stands only in rows of requests and responses
+                transaction.sent = (message.serialise(), message)
+                out.append(Send(transaction.sent[0], transaction.out_flow, message))
+            elif action == "resend":
+                if transaction.sent is not None:
+                    out.append(Send(transaction.sent[0], transaction.out_flow, transaction.sent[1]))
+            elif action == "pass_up":
+                self._pass_up(transaction, message, flow or transaction.flow, out)
+            elif action.startswith("start_"):
+                self._start_timer(transaction, action[6:], now, out)
+            elif action in ("double_a", "double_e", "double_g", "slow_e"):
+                longest = float("inf") if action == "double_a" else self._timers.t2_s
+                transaction.interval_s = (
+                    longest if action == "slow_e" else min(2 * transaction.interval_s, longest)
+                )
+                self._start(transaction, cast(Input, "timer_" + action[-1]), transaction.interval_s, now)
+            elif action == "ack":
+                ack = _ack_of_failure(transaction.request, cast(Response, message))
+                transaction.sent = (ack.serialise(), ack)
+                out.append(Send(transaction.sent[0], transaction.out_flow, ack))
+            elif action == "send_100":
+                if transaction.sent is None:
+                    self._apply(transaction, "1xx", now, out, Response.answering(transaction.request, 100))
+            elif not transaction.silent:
+                out.append((TimedOut if action == "timed_out" else TransportFailed)(transaction.id))
+        if transaction.state == "terminated" and transaction.id in self._by_id:
+            self._close(transaction)
+            if not transaction.silent:
+                out.append(Terminated(transaction.id))
+        return True
+
+    def _pass_up(
+        self, transaction: Transaction, message: Message | None, flow: Flow, out: list[Output]
+    ) -> None:
+        if transaction.silent:
+            return
+        if isinstance(message, Response):
+            out.append(ResponseReceived(transaction.id, message, flow))
+        elif isinstance(message, Request) and message.method == "ACK":
+            out.append(AckReceived(message, flow))
+        elif isinstance(message, Request):
+            out.append(RequestReceived(transaction.id, message, flow))
+
+    def _start_timer(self, transaction: Transaction, timer: str, now: float, out: list[Output]) -> None:
+        wait_s = self._timers.duration_s(timer, transaction.out_flow.reliable)
+        name = cast(Input, "timer_" + timer)
+        if wait_s == 0:
+            self._apply(transaction, name, now, out)
+        elif wait_s is not None:
+            if timer in ("a", "e", "g"):
+                transaction.interval_s = wait_s
+            self._start(transaction, name, wait_s, now)
+
+    # ----- messages of the layer's own
+
+    def _with_via(self, request: Request, flow: Flow, sent_by: str | None) -> tuple[Request, str]:
+        branch = MAGIC + self._token()
+        headers = request.headers.copy()
+        if sent_by is None:
+            sent_by = host_port(*flow.local)
+        headers.prepend("Via", f"SIP/2.0/{flow.transport.upper()} {sent_by};branch={branch};rport")
+        if "Max-Forwards" not in headers:
+            headers.add("Max-Forwards", "70")
+        return Request(request.method, request.uri, headers, request.body), branch
+
+    def _send_cancel(
+        self, invite: Transaction, headers: tuple[tuple[str, str], ...], now: float, out: list[Output]
+    ) -> None:
+        cancel = _companion(invite.request, "CANCEL", invite.request.headers.get("To", ""))
+        for name, value in headers:
+            cancel.headers.add(name, value)
+        key = ("client", invite.request.top_via.branch, "CANCEL")
+        transaction = self._open(CLIENT, key, cancel, invite.flow, invite.out_flow)
+        transaction.silent = True
+        self._apply(transaction, "request", now, out, cancel, invite.flow)
+        self._start(invite, "timer_cancel", self._timers.give_up_s, now)
+
+    def _stateless(self, response: Response, flow: Flow) -> list[Output]:
+        via = response.top_via
+        noted = via.received_from(flow.remote)
+        if noted is not via:
+            response.headers.replace_first("Via", str(noted))
+        return [Send(response.serialise(), _answer_flow(via, flow), response)]
+
+
+def _server_key(request: Request, via: Via) -> Key:
+    """What a repetition of this request shares with it (17.2.3), and its ACK and CANCEL up to the method."""
+    method = "INVITE" if request.method == "ACK" else request.method
+    branch = via.branch
+    if branch.startswith(MAGIC) and len(branch) > len(MAGIC):
+        return (branch, via.host, via.port, method)
+    # A peer of RFC 2543: the tag of To is left out, because an ACK has it and its INVITE has not.
+    tag = request.from_.tag
+    return (request.call_id, request.cseq.number, tag, str(request.uri), str(via), method)
+
+
+def _merge_key(request: Request) -> Key:
+    return (request.call_id, request.from_.tag, request.cseq.number, request.method)
+
+
+def _answer_flow(via: Via, flow: Flow) -> Flow:
+    """Where responses go (18.2.2, RFC 3581).
+
+    Back to where the request came from; only a peer that is not behind a NAT (its Via tells its true
+    address), asks for no `rport` and sends from another port than it listens on gets them on the port of
+    its Via.
+    """
+    if flow.reliable or via.host != flow.remote[0] or via.param("rport") is not None:
+        return flow
+    port = via.port or 5060
+    return flow if port == flow.remote[1] else Flow(flow.transport, flow.local, (via.host, port))
+
+
+def _companion(invite: Request, method: str, to: str | None) -> Request:
+    """An ACK or CANCEL that belongs to an INVITE of ours: same top Via, Route, From, Call-ID, number."""
+    headers = Headers()
+    headers.add("Via", str(invite.top_via))
+    for route in invite.headers.all("Route"):
+        headers.add("Route", route)
+    headers.add("From", invite.headers.get("From") or "")
+    headers.add("To", to or "")
+    headers.add("Call-ID", invite.call_id)
+    headers.add("CSeq", f"{invite.cseq.number} {method}")
+    headers.add("Max-Forwards", "70")
+    return Request(method, invite.uri, headers)
+
+
+def _ack_of_failure(invite: Request, response: Response) -> Request:
+    """The ACK of a 3xx-6xx (17.1.1.3)."""
+    return _companion(invite, "ACK", response.headers.get("To"))
