@@ -77,7 +77,7 @@ class Dialog:
         return (self.call_id, self.local.tag or "", self.remote.tag or "")
 
     def confirm(self, response: Response | None = None) -> None:
-        """The 2xx has come (pass it: its route set and target replace the early ones, 13.2.2.4) or was sent."""
+        """The 2xx came (pass it: its route set and target replace the early ones, 13.2.2.4) or was sent."""
         if response is not None and self.local_number is not None:
             if not self.confirmed and response.headers.get("Record-Route"):
                 self.route_set = tuple(reversed(_routes(response)))
@@ -173,6 +173,12 @@ def _routes(message: Message) -> tuple[NameAddr, ...]:
     return routes
 
 
-def _fill(request: Request, headers: Iterable[tuple[str, str]], body: bytes, content_type: str | None) ->
-Request: for name, value in headers: request.headers.add(name, value) if content_type is not None:
-request.headers.add("Content-Type", content_type) request.body = body return request
+def _fill(
+    request: Request, headers: Iterable[tuple[str, str]], body: bytes, content_type: str | None
+) -> Request:
+    for name, value in headers:
+        request.headers.add(name, value)
+    if content_type is not None:
+        request.headers.add("Content-Type", content_type)
+    request.body = body
+    return request

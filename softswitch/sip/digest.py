@@ -31,7 +31,7 @@ class Verified(msgspec.Struct, frozen=True):
 
 
 class Stale(msgspec.Struct, frozen=True):
-    """The credentials may be right but the nonce is used up or too old: challenge again with stale=True."""
+    """Right credentials perhaps, but the nonce is used up or too old: challenge again with stale=True."""
 
 
 class Denied(msgspec.Struct, frozen=True):
@@ -41,7 +41,7 @@ class Denied(msgspec.Struct, frozen=True):
 
 
 def hash_text(algorithm: str, text: str) -> str:
-    """The hexadecimal digest of a text under an algorithm name of RFC 8760. Raises LocalError when unknown."""
+    """The hexadecimal digest of a text by an algorithm name of RFC 8760. Raises LocalError."""
     name = _HASHES.get(algorithm.upper())
     if name is None:
         raise LocalError(f"unknown digest algorithm {algorithm!r}; use one of {', '.join(_HASHES)}")
@@ -62,7 +62,7 @@ def response_of(
     cnonce: str = "",
     body: bytes = b"",
 ) -> str:
-    """The `response` value (RFC 7616 3.4.1); `qop` is "", "auth" or "auth-int", `nonce_count` eight hex digits."""
+    """The `response` (RFC 7616 3.4.1); `qop` is "", "auth" or "auth-int", `nonce_count` 8 hex digits."""
     ha1 = hash_text(algorithm, f"{username}:{realm}:{password}")
     if algorithm.upper().endswith("-SESS"):
         raise LocalError("the -sess algorithms are not supported, use SHA-256 or MD5")
@@ -75,7 +75,7 @@ def response_of(
 
 
 class DigestServer:
-    """Challenges and verifies for one realm. `secret` signs the nonces: random, at least 16 bytes, kept private."""
+    """Challenges and verifies for one realm. `secret` signs the nonces: random, private, 16 bytes or more."""
 
     def __init__(
         self,

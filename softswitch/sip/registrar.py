@@ -21,7 +21,7 @@ from softswitch.sip.uri import Uri, same_uri
 
 
 class Binding(msgspec.Struct, frozen=True):
-    """One contact of an address of record. `q` is its preference, 0 to 1; `expires_at` is on the clock of `now`."""
+    """One contact of an address of record; `q` is its preference, 0 to 1, `expires_at` on the clock of `now`."""
 
     contact: Uri
     flow: Flow
@@ -78,7 +78,7 @@ class Registrar:
         self._heap: list[tuple[float, str]] = []  # a hint when to look at a record; may be outdated
 
     def register(self, aor: str, request: Request, flow: Flow, now: float) -> Registered:
-        """Carry out one REGISTER. Raises PeerError 400, 403 (too many), 423 (too brief), 500 (out of order)."""
+        """Carry out one REGISTER. Raises PeerError 400, 403 (too many), 423 (too brief), 500 (order), 503."""
         current = [binding for binding in self._records.get(aor, ()) if binding.expires_at > now]
         if request.contact_is_star:
             if request.expires != 0:

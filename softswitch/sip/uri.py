@@ -46,7 +46,7 @@ def _decode_run(match: re.Match[str]) -> str:
 
 
 def unescape(text: str) -> str:
-    """Decode %-escapes except of reserved characters; the bytes are UTF-8, undecodable ones stay surrogates."""
+    """Decode %-escapes except of reserved characters; bytes are UTF-8, undecodable ones stay surrogates."""
     return _ESCAPE.sub(_decode_run, text) if "%" in text else text
 
 
@@ -218,7 +218,7 @@ def _parse_params(parts: list[str], text: str) -> Params:
 
 
 def same_uri(a: Uri, b: Uri) -> bool:
-    """Equality by 19.1.4: escapes, the case of all but the user part and the order of parameters don't count."""
+    """Equality by 19.1.4: escapes, the case of all but the user part, the order of parameters don't count."""
     if (a.scheme, a.user, a.password, a.host, a.port) != (b.scheme, b.user, b.password, b.host, b.port):
         return False
     ours = {name: unescape(value or "").lower() for name, value in a.params}
