@@ -1,0 +1,283 @@
+"""What a call or an agent was in the middle of, read from its events; used when the switch died there.
+
+Invariant: `ending` of a state whose beginnings all have their end gives nothing but what ends the whole
+(CALL_END, AGENTLOGOFF), or nothing at all where that is in the log too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import msgspec
+
+from acd.events import Kind, LogEvent
+from softswitch.call.record import CallRecord, Disposition
+
+CAUSE = "restart"
+
+_LEFT_QUEUE = frozenset(
+    {Kind.ABANDON, Kind.EXITEMPTY, Kind.EXITWITHTIMEOUT, Kind.EXITWITHKEY, Kind.EXITSYSTEM}
+)
+_TALK_OVER = frozenset(
+    {Kind.COMPLETEAGENT, Kind.COMPLETECALLER, Kind.COMPLETESYSTEM, Kind.BLINDTRANSFER, Kind.ATTENDEDTRANSFER}
+)
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A wait in a queue; `order` is its place in the order of all that happened to the log."""
+
+    queue: str
+    since: float
+    entry_position: int
+    priority: int
+    order: float
+
+
+@dataclass(slots=True)
+class Talk:
+    """A conversation with an agent."""
+
+    queue: str
+    agent: str
+    since: float
+    wait_s: float
+    entry_position: int
+    hold_s: float = 0.0
+    held_since: float | None = None
+
+    def seconds(self, end: float) -> tuple[float, float]:
+        """Talk without hold, and hold, if it ended at `end`."""
+        hold_s = self.hold_s + (end - self.held_since if self.held_since is not None else 0.0)
+        return max(0.0, end - self.since - hold_s), hold_s
+
+
+@dataclass(slots=True)
+class CallState:
+    """One call as its events tell it."""
+
+    waiting: Waiting | None = None
+    talk: Talk | None = None
+    offers: dict[Any, LogEvent] = field(default_factory=dict)
+    path: list[str] = field(default_factory=list)
+    menu_since: float | None = None
+    queue: str = ""
+    agent: str = ""
+    answered_at: float | None = None
+    menu_s: float = 0.0
+    wait_s: float = 0.0
+    ring_s: float = 0.0
+    talk_s: float = 0.0
+    hold_s: float = 0.0
+    last_at: float = 0.0
+    over: bool = False
+
+    @classmethod
+    def of(cls, events: Iterable[LogEvent]) -> Self:
+        """Fold the events of one call, in their order."""
+        state = cls()
+        for event in events:
+            state.last_at = max(state.last_at, event.at)
+            state._fold(event)
+        return state
+
+    def _fold(self, event: LogEvent) -> None:
+        kind = event.kind
+        if kind is Kind.MENU:
+            self.path.append(f"{event.data.get('flow', '')}.{event.data.get('node', '')}")
+            self.menu_since = event.at if self.menu_since is None else self.menu_since
+        elif kind is Kind.ENTERQUEUE:
+            self._leave_menu(event.at)
+            self.queue = event.queue
+            self.waiting = Waiting(
+                event.queue, event.at, _int(event, "position", 1), _int(event, "priority", 0), event.at
+            )
+        elif kind is Kind.PRIORITY_CHANGED and self.waiting is not None:
+            self.waiting.priority = _int(event, "priority", self.waiting.priority)
+        elif kind is Kind.OFFER:
+            self.offers[event.data.get("offer")] = event
+        elif kind in (Kind.RINGNOANSWER, Kind.RINGCANCELED):
+            if (offer := self.offers.pop(event.data.get("offer"), None)) is not None:
+                self.ring_s += event.at - offer.at
+        elif kind is Kind.CONNECT:
+            self._connect(event)
+        elif kind in _LEFT_QUEUE and self.waiting is not None:
+            self.wait_s += event.at - self.waiting.since
+            self.waiting = None
+        elif kind in _TALK_OVER:
+            self._talk_over(event.at)
+        elif kind in (Kind.HOLD, Kind.UNHOLD) and self.talk is not None:
+            self._hold(event.at, kind is Kind.HOLD)
+        elif kind is Kind.CALL_END:
+            self.over = True
+
+    def _leave_menu(self, at: float) -> None:
+        if self.menu_since is not None:
+            self.menu_s += at - self.menu_since
+            self.menu_since = None
+
+    def _connect(self, event: LogEvent) -> None:
+        if (offer := self.offers.pop(event.data.get("offer"), None)) is not None:
+            self.ring_s += event.at - offer.at
+        waiting, self.waiting = self.waiting, None
+        wait_s = event.at - waiting.since if waiting is not None else 0.0
+        self.wait_s += wait_s
+        self.agent = event.agent
+        self.answered_at = event.at if self.answered_at is None else self.answered_at
+        entry = waiting.entry_position if waiting is not None else 1
+        self.talk = Talk(event.queue, event.agent, event.at, wait_s, entry)
+
+    def _hold(self, at: float, held: bool) -> None:
+        assert self.talk is not None
+        if held and self.talk.held_since is None:
+            self.talk.held_since = at
+        elif not held and self.talk.held_since is not None:
+            self.talk.hold_s += at - self.talk.held_since
+            self.talk.held_since = None
+
+    def _talk_over(self, at: float) -> None:
+        if self.talk is not None:
+            talk_s, hold_s = self.talk.seconds(at)
+            self.talk_s += talk_s
+            self.hold_s += hold_s
+            self.talk = None
+
+    def ending(self, call: str, end: float, position: int) -> list[LogEvent]:
+        """What the log lacks; `position` is the waiting caller's."""
+        events = [
+            LogEvent(
+                end,
+                Kind.RINGCANCELED,
+                call,
+                offer.queue,
+                offer.agent,
+                {"offer": number, "ring_s": round(end - offer.at, 3), "reason": CAUSE},
+            )
+            for number, offer in self.offers.items()
+        ]
+        if (waiting := self.waiting) is not None:
+            data: dict[str, Any] = {
+                "cause": CAUSE,
+                "position": position,
+                "entry_position": waiting.entry_position,
+                "wait_s": round(end - waiting.since, 3),
+            }
+            events.append(LogEvent(end, Kind.EXITSYSTEM, call, waiting.queue, data=data))
+        if (talk := self.talk) is not None:
+            talk_s, hold_s = talk.seconds(end)
+            data = {
+                "wait_s": round(talk.wait_s, 3),
+                "talk_s": round(talk_s, 3),
+                "hold_s": round(hold_s, 3),
+                "entry_position": talk.entry_position,
+                "cause": CAUSE,
+            }
+            events.append(LogEvent(end, Kind.COMPLETESYSTEM, call, talk.queue, talk.agent, data))
+        if not self.over:
+            data = {"disposition": str(Disposition.RESTART), "cause": CAUSE, "ended_by": "system"}
+            events.append(LogEvent(end, Kind.CALL_END, call, data=data))
+        return events
+
+    def record(self, record: CallRecord, end: float) -> CallRecord:
+        """The open record, closed at `end`; what the record knows already is kept, the log fills in the
+        rest.
+        """
+        menu_s = self.menu_s + (end - self.menu_since if self.menu_since is not None else 0.0)
+        wait_s = self.wait_s + (end - self.waiting.since if self.waiting is not None else 0.0)
+        ring_s = self.ring_s + sum(end - offer.at for offer in self.offers.values())
+        talk_s, hold_s = self.talk_s, self.hold_s
+        if self.talk is not None:
+            more_talk_s, more_hold_s = self.talk.seconds(end)
+            talk_s, hold_s = talk_s + more_talk_s, hold_s + more_hold_s
+        answered_at = record.answered_at if record.answered_at is not None else self.answered_at
+        if answered_at is not None and self.answered_at is None:  # an extension, dialled directly
+            talk_s = max(0.0, end - answered_at)
+        answered = answered_at is not None
+        return msgspec.structs.replace(
+            record,
+            answered_at=answered_at,
+            ended_at=end,
+            path=record.path or tuple(self.path),
+            queue=record.queue or self.queue,
+            agent=record.agent or self.agent,
+            disposition=Disposition.RESTART,
+            cause=CAUSE,
+            ended_by="system",
+            menu_s=menu_s if self.path else record.menu_s,
+            wait_s=wait_s if self.queue else record.wait_s,
+            ring_s=ring_s if self.queue else record.ring_s,
+            talk_s=talk_s if answered else None,
+            hold_s=hold_s if answered else None,
+        )
+
+
+@dataclass(slots=True)
+class AgentState:
+    """One agent as his events since his last log-in tell it."""
+
+    name: str
+    login: LogEvent | None = None
+    pause: LogEvent | None = None
+    wrapup: LogEvent | None = None
+    own_call: LogEvent | None = None
+    last_at: float = 0.0
+
+    @property
+    def logged_in(self) -> bool:
+        """Whether no log-out followed the log-in."""
+        return self.login is not None
+
+    @classmethod
+    def of(cls, name: str, events: Iterable[LogEvent]) -> Self:
+        """Fold the events of one agent, in their order."""
+        state = cls(name)
+        for event in events:
+            state.last_at = max(state.last_at, event.at)
+            match event.kind:
+                case Kind.AGENTLOGIN:
+                    state.login = event
+                case Kind.AGENTLOGOFF:
+                    state.login = state.pause = None
+                case Kind.PAUSE:
+                    state.pause = event
+                case Kind.UNPAUSE:
+                    state.pause = None
+                case Kind.WRAPUP_START:
+                    state.wrapup = event
+                case Kind.WRAPUP_END:
+                    state.wrapup = None
+                case Kind.AGENT_BUSY:
+                    state.own_call = event
+                case Kind.AGENT_IDLE:
+                    state.own_call = None
+                case _:
+                    pass
+        return state
+
+    def ending(self, end: float) -> list[LogEvent]:
+        """What the log lacks."""
+        events: list[LogEvent] = []
+        if (wrapup := self.wrapup) is not None:
+            data: dict[str, Any] = {"wrapup_s": round(end - wrapup.at, 3), "by": "system"}
+            events.append(LogEvent(end, Kind.WRAPUP_END, wrapup.call, wrapup.queue, self.name, data))
+        if (own := self.own_call) is not None:
+            data = {"direction": own.data.get("direction", ""), "talk_s": round(end - own.at, 3)}
+            events.append(LogEvent(end, Kind.AGENT_IDLE, agent=self.name, data=data))
+        if (pause := self.pause) is not None:
+            data = {
+                "by": "system",
+                "pause_s": round(end - pause.at, 3),
+                "reason": pause.data.get("reason", ""),
+            }
+            events.append(LogEvent(end, Kind.UNPAUSE, agent=self.name, data=data))
+        if (login := self.login) is not None:
+            data = {"phone": login.data.get("phone", ""), "by": "system", "login_s": round(end - login.at, 3)}
+            events.append(LogEvent(end, Kind.AGENTLOGOFF, agent=self.name, data=data))
+        return events
+
+
+def _int(event: LogEvent, key: str, default: int) -> int:
+    value = event.data.get(key, default)
+    return value if isinstance(value, int) else default

@@ -1,0 +1,157 @@
+"""Reading the log from SQLite, beside a running switch or without one.
+
+Invariant: a query holds no snapshot longer than one page, so that a slow reader never keeps the write-ahead
+log from being folded back into the database.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import aiosqlite
+
+from softswitch.call.record import CallRecord
+from softswitch.errors import LocalError
+from softswitch.store.database import open_readable
+from softswitch.store.query import CallFilter, EventFilter, StoredEvent
+from softswitch.store.rows import CALL_COLUMNS, EVENT_COLUMNS, event_from_row, record_from_row
+
+PAGE_ROWS = 2000
+_CALLS = f"SELECT {', '.join(CALL_COLUMNS)} FROM calls"
+_EVENTS = f"SELECT {', '.join(EVENT_COLUMNS)} FROM events"
+
+
+class _Where:
+    """The conditions of a query, with their parameters."""
+
+    def __init__(self) -> None:
+        self.terms: list[str] = []
+        self.values: list[Any] = []
+
+    def add(self, term: str, *values: Any) -> None:
+        self.terms.append(term)
+        self.values.extend(values)
+
+    def sql(self, *more: str) -> str:
+        terms = [*self.terms, *more]
+        return f" WHERE {' AND '.join(terms)}" if terms else ""
+
+
+class SqliteReader:
+    """A `LogReader` on the database file. Open it with `open`, and close it."""
+
+    def __init__(self, connection: aiosqlite.Connection, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+
+    @classmethod
+    async def open(cls, path: Path) -> Self:
+        """Raises LocalError: no such file, not ours, another schema, no right to read."""
+        return cls(await open_readable(path), path)
+
+    async def close(self) -> None:
+        """Let go of the file."""
+        await self._connection.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def calls(self, wanted: CallFilter) -> AsyncIterator[CallRecord]:
+        """The calls, newest first. Raises LocalError where the file cannot be read."""
+        where = _calls_where(wanted)
+        left = wanted.limit
+        edge: tuple[Any, ...] = ()
+        while left is None or left > 0:
+            size = PAGE_ROWS if left is None else min(PAGE_ROWS, left)
+            sql = where.sql("(started_at, id) < (?, ?)") if edge else where.sql()
+            rows = await self._fetch(
+                f"{_CALLS}{sql} ORDER BY started_at DESC, id DESC LIMIT ?", (*where.values, *edge, size)
+            )
+            for row in rows:
+                yield record_from_row(row)
+            if len(rows) < size:
+                return
+            last = record_from_row(rows[-1])
+            edge = (last.started_at, last.id)
+            left = None if left is None else left - size
+
+    async def call(self, call: str) -> CallRecord | None:
+        """One call, or None. Raises LocalError where the file cannot be read."""
+        rows = await self._fetch(f"{_CALLS} WHERE id = ?", (call,))
+        return record_from_row(rows[0]) if rows else None
+
+    async def events(self, wanted: EventFilter) -> AsyncIterator[StoredEvent]:
+        """The events, oldest first. Raises LocalError where the file cannot be read."""
+        where = _events_where(wanted)
+        left = wanted.limit
+        edge = wanted.after
+        if left is not None and not wanted.after:
+            edge = await self._edge_of_newest(where, left)
+        while left is None or left > 0:
+            size = PAGE_ROWS if left is None else min(PAGE_ROWS, left)
+            rows = await self._fetch(
+                f"{_EVENTS}{where.sql('id > ?')} ORDER BY id LIMIT ?", (*where.values, edge, size)
+            )
+            for row in rows:
+                if (event := event_from_row(row)) is not None:
+                    yield event
+            if len(rows) < size:
+                return
+            edge = rows[-1][0]
+            left = None if left is None else left - size
+
+    async def _edge_of_newest(self, where: _Where, count: int) -> int:
+        """The id after which the newest `count` matching events begin."""
+        rows = await self._fetch(
+            f"SELECT id FROM events{where.sql()} ORDER BY id DESC LIMIT 1 OFFSET ?",
+            (*where.values, max(0, count)),
+        )
+        return int(rows[0][0]) if rows else 0
+
+    async def _fetch(self, sql: str, values: tuple[Any, ...]) -> list[Any]:
+        try:
+            return list(await self._connection.execute_fetchall(sql, values))
+        except sqlite3.Error as error:
+            raise LocalError(
+                f"cannot read the database {self._path}: {error}; try again, or restore it"
+            ) from error
+
+
+def _calls_where(wanted: CallFilter) -> _Where:
+    where = _Where()
+    if wanted.since is not None:
+        where.add("started_at >= ?", wanted.since)
+    if wanted.until is not None:
+        where.add("started_at < ?", wanted.until)
+    if wanted.queue:
+        where.add("queue = ?", wanted.queue)
+    if wanted.agent:
+        where.add("agent = ?", wanted.agent)
+    if wanted.number:
+        where.add("(from_number GLOB ? OR to_number GLOB ?)", wanted.number, wanted.number)
+    if wanted.disposition is not None:
+        where.add("disposition = ?", str(wanted.disposition))
+    return where
+
+
+def _events_where(wanted: EventFilter) -> _Where:
+    where = _Where()
+    if wanted.since is not None:
+        where.add("at >= ?", wanted.since)
+    if wanted.until is not None:
+        where.add("at < ?", wanted.until)
+    for column, value in (("call", wanted.call), ("queue", wanted.queue), ("agent", wanted.agent)):
+        if value:
+            where.add(f"{column} = ?", value)
+    if wanted.kinds:
+        where.add(f"kind IN ({', '.join('?' * len(wanted.kinds))})", *(str(kind) for kind in wanted.kinds))
+    return where

@@ -1,0 +1,144 @@
+"""After a kill: closing what was left open, so that log and records agree again.
+
+Invariant: after `recover` no call is open, no caller waits, no agent is logged in, and every beginning in the
+log (ENTERQUEUE, OFFER, CONNECT, PAUSE, WRAPUP_START, AGENT_BUSY, AGENTLOGIN, CALL_START) has its end. What is
+added is dated at the last sign of life of the switch that died, so that no duration contains the time it was
+down. All of it is one transaction: a second kill during recovery changes nothing.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+
+from acd.events import LogEvent
+from softswitch.call.record import CallRecord
+from softswitch.errors import LocalError
+from softswitch.store.open_state import AgentState, CallState
+from softswitch.store.rows import (
+    CALL_COLUMNS,
+    EVENT_COLUMNS,
+    Statement,
+    call_statement,
+    event_from_row,
+    event_statement,
+    record_from_row,
+    wrapup_statement,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What was found open and is closed now; `at` is the last sign of life (0.0 for a new database)."""
+
+    at: float = 0.0
+    calls: int = 0
+    waiting: int = 0
+    talking: int = 0
+    agents: int = 0
+
+
+async def recover(connection: aiosqlite.Connection, path: Path) -> Recovered:
+    """Close what the last run left open. Raises LocalError where the database cannot be written."""
+    try:
+        await connection.execute("BEGIN IMMEDIATE")
+        try:
+            recovered, statements = await _plan(connection)
+            for sql, values in statements:
+                await connection.execute(sql, values)
+            await connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                await connection.execute("ROLLBACK")
+            raise
+    except sqlite3.Error as error:
+        raise LocalError(
+            f"cannot write the database {path}: {error}; make room, or close the program that has it open"
+        ) from error
+    return recovered
+
+
+async def _plan(connection: aiosqlite.Connection) -> tuple[Recovered, list[Statement]]:
+    at = await _last_sign_of_life(connection)
+    records = [
+        record_from_row(row)
+        for row in await connection.execute_fetchall(
+            f"SELECT {', '.join(CALL_COLUMNS)} FROM calls WHERE ended_at IS NULL ORDER BY started_at, id"
+        )
+    ]
+    calls = [
+        (record, CallState.of(await _events(connection, "call = ?", (record.id,)))) for record in records
+    ]
+    agents = [
+        AgentState.of(name, await _events(connection, "agent = ? AND id >= ?", (name, login)))
+        for name, login in await _logins(connection)
+    ]
+    events, closed = closing(calls, agents, at)
+    statements = [event_statement(event) for event in events]
+    statements += [statement for event in events if (statement := wrapup_statement(event)) is not None]
+    statements += [call_statement(record) for record in closed]
+    recovered = Recovered(
+        at=at,
+        calls=len(records),
+        waiting=sum(state.waiting is not None for _, state in calls),
+        talking=sum(state.talk is not None for _, state in calls),
+        agents=sum(state.logged_in for state in agents),
+    )
+    return recovered, statements
+
+
+def closing(
+    calls: Sequence[tuple[CallRecord, CallState]], agents: Iterable[AgentState], at: float
+) -> tuple[list[LogEvent], list[CallRecord]]:
+    """The events that end what is open, dated `at` or later, and the closed records."""
+    events: list[LogEvent] = []
+    closed: list[CallRecord] = []
+    positions = _positions(calls)
+    for record, state in calls:
+        end = max(at, record.started_at, state.last_at)
+        events += state.ending(record.id, end, positions.get(record.id, 1))
+        closed.append(state.record(record, end))
+    for agent in agents:
+        events += agent.ending(max(at, agent.last_at))
+    return events, closed
+
+
+def _positions(calls: Sequence[tuple[CallRecord, CallState]]) -> Mapping[str, int]:
+    """Where each waiting caller stood: higher priority first, inside a priority first come first served."""
+    lines: dict[str, list[tuple[int, float, str]]] = {}
+    for record, state in calls:
+        if state.waiting is not None:
+            line = lines.setdefault(state.waiting.queue, [])
+            line.append((-state.waiting.priority, state.waiting.order, record.id))
+    return {call: rank for line in lines.values() for rank, (_, _, call) in enumerate(sorted(line), start=1)}
+
+
+async def _last_sign_of_life(connection: aiosqlite.Connection) -> float:
+    rows = await connection.execute_fetchall(
+        "SELECT max((SELECT at FROM alive), (SELECT max(at) FROM events))"
+    )
+    at = next(iter(rows))[0]
+    if at is None:  # max() of a NULL: there is no event
+        at = next(iter(await connection.execute_fetchall("SELECT at FROM alive")))[0]
+    return float(at)
+
+
+async def _logins(connection: aiosqlite.Connection) -> list[tuple[str, int]]:
+    """Who logged in during the last run, and the id of his last log-in."""
+    rows = await connection.execute_fetchall(
+        "SELECT agent, max(id) FROM events WHERE kind = 'AGENTLOGIN' AND id > "
+        "coalesce((SELECT max(id) FROM events WHERE kind = 'SYSTEM_START'), 0) GROUP BY agent ORDER BY agent"
+    )
+    return [(str(agent), int(login)) for agent, login in rows]
+
+
+async def _events(connection: aiosqlite.Connection, where: str, values: tuple[Any, ...]) -> list[LogEvent]:
+    rows = await connection.execute_fetchall(
+        f"SELECT {', '.join(EVENT_COLUMNS)} FROM events WHERE {where} ORDER BY id", values
+    )
+    return [stored.event for row in rows if (stored := event_from_row(row)) is not None]

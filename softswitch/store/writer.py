@@ -1,0 +1,367 @@
+"""The one writer of the call log: rows are taken in memory at once and committed in batches by a task.
+
+Invariants:
+- `append` and the `call_*` methods never block and never fail for the disk's sake.
+- What is handed over without an await in between is committed in one transaction: a call's last event and its
+  record cannot be torn apart by a kill.
+- Rows reach the file in the order of handing over, within `flush_s` plus the time of one commit while the
+  disk works. While it does not, at most `max_rows` are kept, the newest; what is dropped is counted and told.
+- One process writes a database at a time (a lock file beside it, released by the kernel when the process
+  dies).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import aiosqlite
+
+from acd.events import LogEvent
+from softswitch.call.record import CallRecord
+from softswitch.errors import LocalError
+from softswitch.log import logger
+from softswitch.store.database import open_writable
+from softswitch.store.recovery import Recovered, recover
+from softswitch.store.rows import (
+    INSERT_EVENT,
+    Statement,
+    call_statement,
+    event_statement,
+    update_statement,
+    wrapup_statement,
+)
+
+HEARTBEAT_S = 5.0
+"""How often an idle writer signs that the switch lives; how exact the durations are that recovery closes."""
+_FULL_BATCH_ROWS = 2000
+_RETRY_FIRST_S, _RETRY_MOST_S = 0.2, 5.0
+_CLOSE_TIMEOUT_S = 5.0
+_BAD_ROW = (
+    sqlite3.IntegrityError,
+    sqlite3.DataError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    OverflowError,
+    UnicodeError,
+)
+
+log = logger("store")
+
+
+class CallLog(Protocol):
+    """The write side of the log, as the switch uses it. Nothing here blocks or fails for the disk's sake."""
+
+    def append(self, event: LogEvent) -> None:
+        """Add one event to the log."""
+        ...
+
+    def call_opened(self, record: CallRecord) -> None:
+        """A call began; its row is open until `call_closed`."""
+        ...
+
+    def call_updated(self, call: str, **fields: Any) -> None:
+        """Change some fields of a call's row, open or closed. Raises TypeError for a name that is none."""
+        ...
+
+    def call_closed(self, record: CallRecord) -> None:
+        """A call is over; the record is complete, but for its wrap-up."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoreHealth:
+    """How the writer does. `lag_s` is the age of the oldest row not on disk; `failing` is empty while all is
+    well.
+    """
+
+    queued: int
+    lost: int
+    lag_s: float
+    failing: str
+
+
+class Writer:
+    """The `CallLog` on SQLite. Open it with `open` inside the event loop, and `close` it."""
+
+    def __init__(
+        self,
+        connection: aiosqlite.Connection,
+        path: Path,
+        lock: int,
+        recovered: Recovered,
+        *,
+        flush_s: float,
+        max_rows: int,
+        clock: Callable[[], float],
+    ) -> None:
+        self.recovered = recovered
+        """What the last run had left open."""
+        self._connection = connection
+        self._path = path
+        self._lock = lock
+        self._flush_s = flush_s
+        self._max_rows = max_rows
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._rows: deque[Statement] = deque()
+        self._in_flight = 0
+        self._lost = 0
+        self._oldest: float | None = None
+        self._failing = ""
+        self._retry_s = 0.0
+        self._give_up_at: float | None = None
+        self._arrived = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._attempted = asyncio.Event()
+        self._task = asyncio.create_task(self._run(), name="store-writer")
+
+    @classmethod
+    async def open(
+        cls,
+        path: Path,
+        *,
+        flush_s: float = 0.1,
+        max_rows: int = 100_000,
+        clock: Callable[[], float] = time.time,
+    ) -> Self:
+        """Open or make the database, close what a killed run left open, start the task.
+
+        `clock` gives epoch seconds. Raises LocalError: in use by another switch, not ours, too new, not
+        writable.
+        """
+        lock = _lock(path)
+        try:
+            connection = await open_writable(path)
+            try:
+                recovered = await recover(connection, path)
+            except BaseException:
+                await connection.close()
+                raise
+        except BaseException:
+            os.close(lock)
+            raise
+        return cls(connection, path, lock, recovered, flush_s=flush_s, max_rows=max_rows, clock=clock)
+
+    # ----- handing over
+
+    def append(self, event: LogEvent) -> None:
+        """Add one event to the log."""
+        self._take(event_statement(event))
+        if (wrapup := wrapup_statement(event)) is not None:
+            self._take(wrapup)
+
+    def call_opened(self, record: CallRecord) -> None:
+        """A call began; its row is open until `call_closed`."""
+        self._take(call_statement(record))
+
+    def call_updated(self, call: str, **fields: Any) -> None:
+        """Change some fields of a call's row, open or closed. Raises TypeError for a name that is none."""
+        if fields:
+            self._take(update_statement(call, fields))
+
+    def call_closed(self, record: CallRecord) -> None:
+        """A call is over. Raises ValueError for a record that is still open."""
+        if record.open:
+            raise ValueError(f"call {record.id}: call_closed needs a record with ended_at")
+        self._take(call_statement(record))
+
+    def health(self) -> StoreHealth:
+        """How the writer does at this moment."""
+        lag_s = self._loop.time() - self._oldest if self._oldest is not None else 0.0
+        return StoreHealth(len(self._rows) + self._in_flight, self._lost, lag_s, self._failing)
+
+    def _take(self, row: Statement) -> None:
+        if self._give_up_at is not None:
+            raise RuntimeError("the store is closed: nothing may be logged after Writer.close()")
+        self._rows.append(row)
+        if self._oldest is None:
+            self._oldest = self._loop.time()
+        self._bound()
+        self._arrived.set()
+        if len(self._rows) >= _FULL_BATCH_ROWS:
+            self._hurry.set()
+
+    def _bound(self) -> None:
+        while self._rows and len(self._rows) + self._in_flight > self._max_rows:
+            self._rows.popleft()
+            self._lost += 1
+
+    # ----- committing
+
+    async def flush(self) -> None:
+        """Return when all that was handed over before is on disk, or at the first failure."""
+        self._hurry.set()
+        self._arrived.set()
+        while (self._rows or self._in_flight) and not self._failing:
+            self._attempted.clear()
+            await self._attempted.wait()
+
+    async def close(self) -> None:
+        """Write what is left (for some seconds, if the disk fails), and let go of the file. May be called
+        twice.
+        """
+        if self._give_up_at is None:
+            self._give_up_at = self._loop.time() + _CLOSE_TIMEOUT_S
+            self._hurry.set()
+            self._arrived.set()
+            try:
+                await self._task
+            finally:
+                with contextlib.suppress(sqlite3.Error, ValueError):
+                    await self._connection.close()
+                os.close(self._lock)
+
+    async def _run(self) -> None:
+        """Commit until closed; on failure keep the rows and try again, ever more slowly."""
+        while True:
+            await self._pause()
+            batch = list(self._rows)
+            self._rows.clear()
+            self._in_flight = len(batch)
+            batch_from, self._oldest = self._oldest, None
+            self._arrived.clear()
+            self._hurry.clear()
+            try:
+                await self._commit(batch)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the rows are kept and it is told
+                self._rows.extendleft(reversed(batch))
+                self._in_flight = 0
+                self._oldest = batch_from if batch_from is not None else self._oldest
+                self._bound()
+                self._failed(error)
+            else:
+                self._in_flight = 0
+                self._worked()
+            self._attempted.set()
+            if self._give_up_at is not None and self._done():
+                return
+
+    async def _pause(self) -> None:
+        """Until there is something to commit: a batch is due, the heartbeat is due, or it is time to try
+        again.
+        """
+        if self._give_up_at is not None:
+            if self._failing:
+                await asyncio.sleep(_RETRY_FIRST_S)
+        elif self._failing:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._closing(), self._retry_s)
+        else:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._arrived.wait(), HEARTBEAT_S)
+                await asyncio.wait_for(self._hurry.wait(), self._flush_s)
+
+    async def _closing(self) -> None:
+        """Returns when the writer is being closed (a full batch hurries too, and is no reason to retry
+        early).
+        """
+        while self._give_up_at is None:
+            self._hurry.clear()
+            await self._hurry.wait()
+
+    def _done(self) -> bool:
+        """Whether a closing writer may stop."""
+        if not self._rows:
+            return True
+        if self._give_up_at is not None and self._loop.time() >= self._give_up_at:
+            self._lost += len(self._rows)
+            log.error(
+                "closed with rows that the disk did not take",
+                database=str(self._path),
+                lost=self._lost,
+                error=self._failing,
+            )
+            self._rows.clear()
+            return True
+        return False
+
+    async def _commit(self, batch: Sequence[Statement]) -> None:
+        """One transaction. Raises whatever the database raises, after rolling back."""
+        connection = self._connection
+        try:
+            await connection.execute("BEGIN IMMEDIATE")
+            try:
+                await self._write(batch)
+            except _BAD_ROW:
+                await connection.execute("ROLLBACK")
+                await connection.execute("BEGIN IMMEDIATE")
+                await self._write_singly(batch)
+            await connection.execute("UPDATE alive SET at = max(at, ?)", (self._clock(),))
+            await connection.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error, ValueError):
+                if connection.in_transaction:
+                    await connection.execute("ROLLBACK")
+            raise
+
+    async def _write(self, batch: Sequence[Statement]) -> None:
+        """All rows, the events first (the order between events and records does not matter inside a
+        transaction).
+        """
+        events = [values for sql, values in batch if sql is INSERT_EVENT]
+        if events:
+            await self._connection.executemany(INSERT_EVENT, events)
+        others = [row for row in batch if row[0] is not INSERT_EVENT]
+        for sql, rows in groupby(others, key=lambda row: row[0]):
+            await self._connection.executemany(sql, [values for _, values in rows])
+
+    async def _write_singly(self, batch: Sequence[Statement]) -> None:
+        """One by one, leaving out the rows that the database will never take."""
+        for sql, values in batch:
+            try:
+                await self._connection.execute(sql, values)
+            except _BAD_ROW as error:
+                self._lost += 1
+                log.error("row refused by the database", error=str(error), row=repr(values)[:200])
+
+    def _failed(self, error: Exception) -> None:
+        self._retry_s = min(_RETRY_MOST_S, self._retry_s * 2 or _RETRY_FIRST_S)
+        if not self._failing:
+            log.error(
+                "the log cannot be written",
+                database=str(self._path),
+                error=str(error),
+                remedy="make room on the disk, or close the program that has the database open; calls go on",
+            )
+        self._failing = str(error) or type(error).__name__
+
+    def _worked(self) -> None:
+        if self._failing:
+            log.warning("the log is written again", database=str(self._path), lost=self._lost)
+        self._failing = ""
+        self._retry_s = 0.0
+
+
+def _lock(path: Path) -> int:
+    """The file descriptor that keeps other switches away. Raises LocalError."""
+    beside = path.with_name(path.name + ".lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise LocalError(
+            f"cannot write beside the database: {error}; check [store] path and its rights"
+        ) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        owner = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
+        os.close(descriptor)
+        raise LocalError(
+            f"the database {path} is in use by a running switch (process {owner}): stop it, "
+            "or name another file in [store] path"
+        ) from error
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, f"{os.getpid()}\n".encode())
+    return descriptor

@@ -1,0 +1,210 @@
+"""After a kill: what was open is closed, in the log and in the records, once."""
+
+import asyncio
+import signal
+import sqlite3
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from acd.events import Kind, LogEvent
+from softswitch.call.record import CallRecord, Disposition
+from softswitch.store import EventFilter, Recovered, SqliteReader, Writer
+from softswitch.store.open_state import AgentState, CallState
+
+HISTORY = [
+    LogEvent(90.0, Kind.SYSTEM_START),
+    LogEvent(90.0, Kind.AGENTLOGIN, agent="old", data={"phone": "203", "by": "cli"}),
+    LogEvent(100.0, Kind.SYSTEM_START),
+    LogEvent(101.0, Kind.AGENTLOGIN, agent="anna", data={"phone": "201", "by": "agent"}),
+    LogEvent(102.0, Kind.AGENTLOGIN, agent="boris", data={"phone": "202", "by": "agent"}),
+    LogEvent(103.0, Kind.AGENTLOGIN, agent="vera", data={"phone": "204", "by": "agent"}),
+    LogEvent(104.0, Kind.PAUSE, agent="vera", data={"reason": "lunch", "by": "agent"}),
+    LogEvent(105.0, Kind.AGENTLOGIN, agent="gone", data={"phone": "205", "by": "agent"}),
+    LogEvent(106.0, Kind.AGENTLOGOFF, agent="gone", data={"phone": "205", "by": "agent", "login_s": 1.0}),
+    # t: talks with anna, and is on hold
+    LogEvent(110.0, Kind.CALL_START, "t", data={"from": "1", "to": "600"}),
+    LogEvent(110.0, Kind.MENU, "t", data={"flow": "main", "node": "welcome"}),
+    LogEvent(115.0, Kind.ENTERQUEUE, "t", "sales", data={"caller": "1", "priority": 0, "position": 1}),
+    LogEvent(116.0, Kind.OFFER, "t", "sales", "anna", {"offer": 1}),
+    LogEvent(119.0, Kind.CONNECT, "t", "sales", "anna", {"offer": 1, "wait_s": 4.0, "ring_s": 3.0}),
+    LogEvent(129.0, Kind.HOLD, "t", "sales", "anna"),
+    LogEvent(131.0, Kind.UNHOLD, "t", "sales", "anna"),
+    # o: rings at boris; w: waits behind, but is more important than x
+    LogEvent(120.0, Kind.CALL_START, "o"),
+    LogEvent(120.0, Kind.ENTERQUEUE, "o", "sales", data={"priority": 5, "position": 1}),
+    LogEvent(121.0, Kind.OFFER, "o", "sales", "boris", {"offer": 2}),
+    LogEvent(122.0, Kind.CALL_START, "x"),
+    LogEvent(122.0, Kind.ENTERQUEUE, "x", "sales", data={"priority": 0, "position": 2}),
+    LogEvent(123.0, Kind.CALL_START, "w"),
+    LogEvent(123.0, Kind.ENTERQUEUE, "w", "sales", data={"priority": 0, "position": 3}),
+    LogEvent(124.0, Kind.PRIORITY_CHANGED, "w", "sales", data={"priority": 1, "by": "cli"}),
+    # d: an extension, dialled directly
+    LogEvent(125.0, Kind.CALL_START, "d"),
+    LogEvent(139.0, Kind.HOLD, "t", "sales", "anna"),
+]
+STARTED = {"t": 110.0, "o": 120.0, "x": 122.0, "w": 123.0, "d": 125.0}
+
+
+async def written(path: Path, alive_at: float) -> None:
+    """The history above in a database whose writer was last alive at `alive_at`."""
+    writer = await Writer.open(path, clock=lambda: alive_at)
+    for event in HISTORY:
+        writer.append(event)
+    for call, started_at in STARTED.items():
+        writer.call_opened(CallRecord(id=call, started_at=started_at))
+    writer.call_updated("d", answered_at=130.0, agent="207")
+    await writer.close()
+
+
+async def read(path: Path, after: int = 0) -> tuple[dict[str, CallRecord], list[LogEvent]]:
+    async with await SqliteReader.open(path) as reader:
+        records = {call: await reader.call(call) for call in STARTED}
+        events = [stored.event async for stored in reader.events(EventFilter(after=after))]
+    return {call: record for call, record in records.items() if record is not None}, events
+
+
+async def test_everything_open_is_closed_at_the_last_sign_of_life(path: Path) -> None:
+    await written(path, 140.0)
+    writer = await Writer.open(path, clock=lambda: 99_999.0)
+    assert writer.recovered == Recovered(at=140.0, calls=5, waiting=3, talking=1, agents=3)
+    await writer.close()
+    records, events = await read(path, after=len(HISTORY))
+
+    assert all(event.at == 140.0 for event in events)
+    ends = [event for event in events if event.kind is Kind.CALL_END]
+    assert sorted(event.call for event in ends) == sorted(STARTED)
+    assert ends[0].data == {"disposition": "restart", "cause": "restart", "ended_by": "system"}
+    assert [
+        (event.call, event.data["position"], event.data["entry_position"], event.data["wait_s"])
+        for event in events
+        if event.kind is Kind.EXITSYSTEM
+    ] == [("o", 1, 1, 20.0), ("x", 3, 2, 18.0), ("w", 2, 3, 17.0)]
+    (complete,) = [event for event in events if event.kind is Kind.COMPLETESYSTEM]
+    assert (complete.call, complete.agent) == ("t", "anna")
+    assert complete.data == {
+        "wait_s": 4.0,
+        "talk_s": 18.0,
+        "hold_s": 3.0,
+        "entry_position": 1,
+        "cause": "restart",
+    }
+    (ringing,) = [event for event in events if event.kind is Kind.RINGCANCELED]
+    assert (ringing.call, ringing.agent, ringing.data["ring_s"]) == ("o", "boris", 19.0)
+    assert [event.agent for event in events if event.kind is Kind.AGENTLOGOFF] == ["anna", "boris", "vera"]
+    (pause,) = [event for event in events if event.kind is Kind.UNPAUSE]
+    assert pause.data == {"by": "system", "pause_s": 36.0, "reason": "lunch"}
+
+    assert {record.disposition for record in records.values()} == {Disposition.RESTART}
+    assert {record.ended_at for record in records.values()} == {140.0}
+    talked = records["t"]
+    assert (talked.answered_at, talked.queue, talked.agent) == (119.0, "sales", "anna")
+    assert talked.path == ("main.welcome",)
+    assert (talked.menu_s, talked.wait_s, talked.ring_s) == (5.0, 4.0, 3.0)
+    assert (talked.talk_s, talked.hold_s) == (18.0, 3.0)
+    assert (records["x"].wait_s, records["x"].talk_s, records["x"].answered_at) == (18.0, None, None)
+    assert (records["d"].talk_s, records["d"].agent, records["d"].wait_s) == (10.0, "207", None)
+
+
+async def test_recovery_happens_once(path: Path) -> None:
+    await written(path, 140.0)
+    await (await Writer.open(path)).close()
+    _, events = await read(path)
+    writer = await Writer.open(path)
+    assert (writer.recovered.calls, writer.recovered.agents) == (0, 0)
+    await writer.close()
+    _, again = await read(path)
+    assert again == events
+
+
+async def test_a_new_database_has_nothing_to_recover(path: Path) -> None:
+    writer = await Writer.open(path)
+    assert writer.recovered == Recovered()
+    await writer.close()
+
+
+@given(st.lists(st.tuples(st.sampled_from(list(Kind)), st.integers(0, 2)), max_size=60))
+def test_any_history_of_a_call_and_an_agent_can_be_closed_once(history: list[tuple[Kind, int]]) -> None:
+    """Whatever the log says, its closing is finite, is never negative, and closes."""
+    events = [
+        LogEvent(100.0 + number, kind, "c", "q", "anna", {"offer": offer, "priority": offer, "phone": "1"})
+        for number, (kind, offer) in enumerate(history)
+    ]
+    call, agent = CallState.of(events), AgentState.of("anna", events)
+    end = 100.0 + len(events)
+    closing = call.ending("c", end, 1) + agent.ending(end)
+    for event in closing:
+        assert all(value >= 0 for key, value in event.data.items() if key.endswith("_s"))
+    assert CallState.of(events + closing).ending("c", end, 1) == []
+    assert AgentState.of("anna", events + closing).ending(end) == []
+    record = call.record(CallRecord(id="c", started_at=100.0), end)
+    for name in ("menu_s", "wait_s", "ring_s", "talk_s", "hold_s"):
+        seconds = getattr(record, name)
+        assert seconds is None or 0 <= seconds <= len(events)
+
+
+KILLED = """
+import asyncio, sys, time
+from pathlib import Path
+from acd.events import Kind, LogEvent
+from softswitch.call.record import CallRecord
+from softswitch.store import Writer
+
+async def main():
+    writer = await Writer.open(Path(sys.argv[1]))
+    number = 0
+    while True:
+        number += 1
+        call = f"c{number}"
+        at = time.time()
+        writer.append(LogEvent(at, Kind.CALL_START, call, data={"number": number}))
+        writer.call_opened(CallRecord(id=call, started_at=at))
+        if number % 2:
+            writer.append(LogEvent(at, Kind.CALL_END, call, data={"disposition": "failed"}))
+            writer.call_closed(CallRecord(id=call, started_at=at, ended_at=at))
+        print(number, at, flush=True)
+        await asyncio.sleep(0.001)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("calls_before_kill", [1, 60, 333])
+async def test_a_kill_loses_at_most_the_last_200_ms_and_corrupts_nothing(
+    path: Path, calls_before_kill: int
+) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", KILLED, str(path), stdout=asyncio.subprocess.PIPE, cwd=Path.cwd()
+    )
+    assert process.stdout is not None
+    handed_over: dict[int, float] = {}
+    async with asyncio.timeout(50):
+        while len(handed_over) < calls_before_kill:
+            number, at = (await process.stdout.readline()).split()
+            handed_over[int(number)] = float(at)
+        process.send_signal(signal.SIGKILL)
+        for line in (await process.stdout.read()).splitlines():
+            number, at = line.split()
+            handed_over[int(number)] = float(at)
+        await process.wait()
+
+    writer = await Writer.open(path)
+    await writer.close()
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert connection.execute("SELECT count(*) FROM calls WHERE ended_at IS NULL").fetchone() == (0,)
+        kept = {row[0] for row in connection.execute("SELECT id FROM calls")}
+        started = {row[0] for row in connection.execute("SELECT call FROM events WHERE kind = 'CALL_START'")}
+        ended = [row[0] for row in connection.execute("SELECT call FROM events WHERE kind = 'CALL_END'")]
+    assert kept == started == set(ended)  # what was handed over together is there together
+    assert len(ended) == len(kept)
+    times = sorted(handed_over.values())
+    last_at = times[-1]
+    stalled = max((b - a for a, b in pairwise(times)), default=0.0)  # the machine's doing, not the writer's
+    lost = [at for number, at in handed_over.items() if f"c{number}" not in kept]
+    assert all(last_at - at <= 0.2 + stalled for at in lost)
+    assert writer.recovered.calls == sum(1 for call in kept if int(call[1:]) % 2 == 0)
