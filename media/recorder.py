@@ -1,0 +1,265 @@
+"""Recording pairs of legs into stereo WAV files without ever waiting for the disk.
+
+The tick thread hands over one block for all recordings (`write`); x, sorts them by recording, appends to each
+file once and then brings its header up to date.
+
+Invariant: a file on disk is a valid WAV file at every moment after its first octets (a kill loses the last
+half second); the memory in between is bounded by `queue_bytes`, and what does not fit, or a disk that fails,
+ends the recordings concerned, never the calls. This is the I/O shell of `media` for files: the only module of
+it with a thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from media import wav
+from media.errors import RecordError
+
+FRAME: Final = 160
+FRAME_MS: Final = 20
+BLOCK_BYTES: Final = FRAME * 2 * 2  # 20 ms of 16-bit stereo
+HEADER_BYTES: Final = 44
+FLUSH_EVERY_S: Final = 0.5
+MAX_FRAMES: Final = (0xFFFFFFFF - HEADER_BYTES) // BLOCK_BYTES  # 37 hours: the format holds no more
+
+Int64 = npt.NDArray[np.int64]
+Int16 = npt.NDArray[np.int16]
+
+
+@dataclass(slots=True)
+class _File:
+    """A recording as the writer thread sees it."""
+
+    recording: int
+    path: Path
+    file: io.FileIO | None = None
+    frames: int = 0
+
+
+@dataclass(slots=True)
+class _Work:
+    """What the tick thread has left for the writer since it last looked."""
+
+    opened: list[_File] = field(default_factory=list)
+    blocks: list[tuple[Int64, npt.NDArray[np.int16]]] = field(default_factory=list)
+    closed: list[tuple[int, bool]] = field(default_factory=list)  # (recording, to be reported as saved)
+
+    def __bool__(self) -> bool:
+        return bool(self.opened or self.blocks or self.closed)
+
+
+class Recorder:
+    """All recordings of a worker. Every method returns at once and belongs to one thread (the tick's)."""
+
+    def __init__(self, queue_bytes: int = 64 << 20) -> None:
+        """`queue_bytes` of sound may wait for the disk (32 kB a second and recording)."""
+        self._queue_bytes = queue_bytes
+        self._ids = np.empty(0, dtype=np.int64)  # recordings under way, ascending
+        self._frames = np.empty(0, dtype=np.int64)  # 20 ms frames handed over, beside _ids
+        self._paths: dict[int, Path] = {}
+        self._failed: list[tuple[int, str, str]] = []
+        self._lock = threading.Lock()  # guards _work, _queued, _reports and _saved
+        self._work = _Work()
+        self._queued = 0
+        self._reports: list[tuple[int, str, str]] = []
+        self._saved: list[tuple[int, str, int]] = []
+        self._wake = threading.Event()
+        self._ending = False
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+        self._thread.start()
+
+    def start(self, recording: int, path: str) -> None:
+        """Begin a recording into a new file (an existing one is overwritten, missing folders are made).
+
+        RecordError if the number is in use or the path is not absolute; whatever the disk says comes through
+        `failures`.
+        """
+        if recording in self._paths:
+            raise RecordError(f"recording {recording} is already being written to {self._paths[recording]}")
+        target = Path(path)
+        if not target.is_absolute() or "\0" in path:
+            raise RecordError(f"{path!r}: recordings need the absolute path of a file")
+        self._paths[recording] = target
+        at = int(np.searchsorted(self._ids, recording))
+        self._ids = np.insert(self._ids, at, recording)
+        self._frames = np.insert(self._frames, at, 0)
+        with self._lock:
+            self._work.opened.append(_File(recording, target))
+
+    def write(self, recordings: Int64, left: Int16, right: Int16) -> None:
+        """20 ms of sound for each recording: int64[n] (a recording at most once), int16[n, 160] twice.
+
+        Unknown, stopped and failed recordings are left out.
+        """
+        if not len(self._ids) or not len(recordings):
+            return
+        row = np.minimum(np.searchsorted(self._ids, recordings), len(self._ids) - 1)
+        known = self._ids[row] == recordings
+        if not known.all():
+            recordings, left, right, row = recordings[known], left[known], right[known], row[known]
+        block = np.empty((len(recordings), FRAME, 2), dtype="<i2")
+        block[:, :, 0] = left
+        block[:, :, 1] = right
+        with self._lock:
+            fits = self._queued + block.nbytes <= self._queue_bytes
+            if fits:
+                self._queued += block.nbytes
+                self._work.blocks.append((recordings.copy(), block))
+        if fits:
+            self._frames[row] += 1
+            return
+        for recording in recordings.tolist():
+            self._fail(recording, "the disk is too slow, or too many calls are recorded: the queue is full")
+
+    def stop(self, recording: int) -> tuple[str, int]:
+        """End a recording: its path and length in ms. The file is complete once `saved` names it.
+
+        RecordError if there is no such recording (any more: see `failures`).
+        """
+        path = self._paths.get(recording)
+        if path is None:
+            raise RecordError(f"recording {recording} is not being written; it was stopped, or it failed")
+        duration_ms = self._forget(recording) * FRAME_MS
+        self._hand_over_close(recording, report=True)
+        return str(path), duration_ms
+
+    def failures(self) -> list[tuple[int, str, str]]:
+        """Recordings that went wrong since the last call: (recording, path, reason). They are over."""
+        with self._lock:
+            reports, self._reports = self._reports, []
+        for recording, path, reason in reports:
+            if recording in self._paths:
+                self._forget(recording)
+            self._failed.append((recording, path, reason))
+        failed, self._failed = self._failed, []
+        return failed
+
+    def saved(self) -> list[tuple[int, str, int]]:
+        """Stopped recordings now complete on disk, since the last call: (recording, path, duration in ms)."""
+        with self._lock:
+            saved, self._saved = self._saved, []
+        return saved
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """End all recordings and the writer thread; waits for the disk, but not longer than `timeout_s`."""
+        for recording in list(self._paths):
+            self.stop(recording)
+        self._ending = True
+        self._wake.set()
+        self._thread.join(timeout_s)
+
+    def _fail(self, recording: int, reason: str) -> None:
+        self._failed.append((recording, str(self._paths[recording]), reason))
+        self._forget(recording)
+        self._hand_over_close(recording, report=False)
+
+    def _forget(self, recording: int) -> int:
+        """Drop a recording from the tick's tables; returns its length in frames."""
+        at = int(np.searchsorted(self._ids, recording))
+        frames = int(self._frames[at])
+        self._ids = np.delete(self._ids, at)
+        self._frames = np.delete(self._frames, at)
+        del self._paths[recording]
+        return frames
+
+    def _hand_over_close(self, recording: int, report: bool) -> None:
+        with self._lock:
+            self._work.closed.append((recording, report))
+
+    # ----- the writer thread
+
+    def _run(self) -> None:
+        files: dict[int, _File] = {}
+        while True:
+            ending = self._ending
+            with self._lock:
+                work, self._work = self._work, _Work()
+            if work:
+                self._append(files, work)
+            elif ending:
+                return
+            self._wake.wait(FLUSH_EVERY_S)
+            self._wake.clear()
+
+    def _append(self, files: dict[int, _File], work: _Work) -> None:
+        for opened in work.opened:
+            files[opened.recording] = opened
+            self._attempt(files, opened, _create)
+        if work.blocks:
+            recordings = np.concatenate([ids for ids, _ in work.blocks])
+            sound = np.concatenate([block for _, block in work.blocks])
+            order = np.argsort(recordings, kind="stable")
+            ids, starts = np.unique(recordings[order], return_index=True)
+            for recording, rows in zip(ids.tolist(), np.split(order, starts[1:]), strict=True):
+                if recording in files:
+                    self._attempt(files, files[recording], _extend, sound[rows])
+            with self._lock:
+                self._queued -= sound.nbytes
+        for recording, report in work.closed:
+            closing = files.get(recording)
+            if closing is None or not self._attempt(files, closing, _finish):
+                continue
+            del files[recording]
+            if report:
+                with self._lock:
+                    self._saved.append((recording, str(closing.path), closing.frames * FRAME_MS))
+
+    def _attempt(self, files: dict[int, _File], file: _File, step: _Step, sound: Int16 | None = None) -> bool:
+        """Do one step with the disk; a failure ends this recording only and is reported."""
+        try:
+            step(file, sound)
+        except (OSError, ValueError) as error:
+            del files[file.recording]
+            with contextlib.suppress(OSError):
+                if file.file is not None:
+                    file.file.close()
+            cause = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            reason = f"{file.path}: {cause}; check the disk's space and the folder's permissions"
+            with self._lock:
+                self._reports.append((file.recording, str(file.path), reason))
+            return False
+        return True
+
+
+def _create(file: _File, _: Int16 | None) -> None:
+    file.path.parent.mkdir(parents=True, exist_ok=True)
+    file.file = file.path.open("wb", buffering=0)
+    _write(file.file, wav.stereo_header(0))
+
+
+def _extend(file: _File, sound: Int16 | None) -> None:
+    """Append int16[n, 160, 2], then bring the header up to date: samples first, so that it never promises
+    more."""
+    if file.file is None or sound is None:
+        return
+    if file.frames + len(sound) > MAX_FRAMES:
+        raise ValueError("a WAV file holds no more than 37 hours")
+    file.file.seek(0, io.SEEK_END)
+    _write(file.file, sound.tobytes())
+    file.frames += len(sound)
+    file.file.seek(0)
+    _write(file.file, wav.stereo_header(file.frames * FRAME))
+
+
+def _finish(file: _File, _: Int16 | None) -> None:
+    if file.file is not None:
+        file.file.close()
+
+
+def _write(file: io.FileIO, data: bytes) -> None:
+    view = memoryview(data)
+    while view:  # a nearly full disk takes a part
+        view = view[file.write(view) :]
+
+
+_Step = Callable[[_File, Int16 | None], None]
