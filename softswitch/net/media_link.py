@@ -1,0 +1,168 @@
+"""The media workers as seen from the signalling: started, watched, replaced; commands out, events in.
+
+Invariants: a worker number is never used twice, so a late command or event of a dead worker means nothing to
+its successor. Of every worker the sink hears `worker_ready` once, then events, then `worker_lost` once. All
+commands of one turn of the loop leave as one write. A worker that dies or does not answer is replaced, ever
+more slowly when its successors die young, but always.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from media.messages import Command
+from softswitch.errors import LocalError
+from softswitch.log import logger
+from softswitch.net.media_worker import MediaSink, Worker, WorkerTimes
+
+log = logger("media")
+
+
+@dataclass(frozen=True, slots=True)
+class MediaSettings:
+    """What the workers are started with. `ports` (first, last) is split among them evenly."""
+
+    address: str
+    ports: tuple[int, int]
+    workers: int = 1
+    capacity: int = 4000
+    media_timeout_s: float = 30.0
+    program: tuple[str, ...] = (sys.executable, "-m", "media.worker")
+
+
+def split_ports(first: int, last: int, workers: int) -> list[tuple[int, int]]:
+    """The range in parts that begin at even ports (RTP) and end at odd ones (RTCP). Raises LocalError."""
+    first += first % 2
+    pairs = (last - first + 1) // 2
+    each = pairs // workers
+    if workers < 1 or first < 1024 or last > 65535 or each < 2:
+        raise LocalError(
+            f"media.ports {first}-{last} is too small or out of range for {workers} media workers: each "
+            "needs two pairs of ports at least, between 1024 and 65535"
+        )
+    return [(first + 2 * each * i, first + 2 * each * (i + 1) - 1) for i in range(workers)]
+
+
+class MediaLink:
+    """Drives `settings.workers` media processes. Events arrive at the sink in the loop that called `open`."""
+
+    def __init__(self, sink: MediaSink, settings: MediaSettings, times: WorkerTimes | None = None) -> None:
+        self._sink = sink
+        self._settings = settings
+        self._times = times or WorkerTimes()
+        self._ranges = split_ports(*settings.ports, settings.workers)
+        self._ready: dict[int, Worker] = {}
+        self._keepers: list[asyncio.Task[None]] = []
+        self._directory: Path | None = None
+        self._last_number = 0
+
+    @property
+    def workers(self) -> tuple[int, ...]:
+        """The numbers of the workers that take commands now."""
+        return tuple(self._ready)
+
+    def load(self, worker: int) -> tuple[int, int, float]:
+        """(legs, ports, worst lateness of a tick in ms) by its last report; zeros before the first."""
+        known = self._ready.get(worker)
+        pong = known.pong if known is not None else None
+        return (0, 0, 0.0) if pong is None else (pong.legs, pong.ports, pong.late_ms)
+
+    def process_id(self, worker: int) -> int | None:
+        """The worker's process, or None when it is gone."""
+        known = self._ready.get(worker)
+        return known.process_id if known is not None else None
+
+    async def open(self) -> None:
+        """Start all workers and wait until they take commands. Raises LocalError when one cannot start."""
+        self._directory = Path(tempfile.mkdtemp(prefix="cc-media-"))  # made with mode 0700
+        firsts = []
+        for ports in self._ranges:
+            started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._keepers.append(asyncio.create_task(self._keep(ports, started)))
+            firsts.append(started)
+        try:
+            await asyncio.gather(*firsts)
+        except LocalError:
+            await self.close()
+            raise
+
+    def send(self, worker: int, command: Command) -> None:
+        """Queue a command; it leaves in this turn of the loop. For a lost worker it is dropped."""
+        known = self._ready.get(worker)
+        if known is not None:
+            known.send(command)
+
+    async def close(self) -> None:
+        """End all workers in good order (recordings are closed) and remove the sockets."""
+        for keeper in self._keepers:
+            keeper.cancel()
+        await asyncio.gather(*self._keepers, return_exceptions=True)
+        self._keepers.clear()
+        if self._directory is not None:
+            shutil.rmtree(self._directory, ignore_errors=True)
+
+    async def _keep(self, ports: tuple[int, int], started: asyncio.Future[None]) -> None:
+        """Run one worker after the other in one place, for ever."""
+        times = self._times
+        loop = asyncio.get_running_loop()
+        pause_s = times.first_backoff_s
+        while True:
+            began = loop.time()
+            reason = await self._run_one(ports, started)
+            if not started.done():
+                started.set_exception(LocalError(f"The media worker could not be started: {reason}"))
+                return
+            if loop.time() - began > times.young_s:
+                pause_s = times.first_backoff_s
+            log.error("a media worker is gone; it is replaced", reason=reason, pause_s=pause_s)
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, times.last_backoff_s)
+
+    async def _run_one(self, ports: tuple[int, int], started: asyncio.Future[None]) -> str:
+        """Start a worker, serve it until it ends, return why it ended."""
+        assert self._directory is not None
+        self._last_number += 1
+        number = self._last_number
+        path = self._directory / f"worker-{number}.sock"
+        worker = Worker(number, self._sink, self._times)
+        try:
+            try:
+                await worker.start(path, self._arguments(path, ports))
+            except LocalError as error:
+                return str(error)
+            self._ready[number] = worker
+            log.info(
+                "= media worker ready",
+                worker=number,
+                process=worker.process_id,
+                ports=f"{ports[0]}-{ports[1]}",
+            )
+            worker.announce()
+            if not started.done():
+                started.set_result(None)
+            return await worker.ended()
+        finally:
+            was_ready = self._ready.pop(number, None) is not None
+            reason = await worker.stop()
+            with contextlib.suppress(OSError):
+                path.unlink()
+            if was_ready:
+                worker.announce_lost(reason)
+
+    def _arguments(self, path: Path, ports: tuple[int, int]) -> Sequence[str]:
+        s = self._settings
+        options = {
+            "--connect": str(path),
+            "--address": s.address,
+            "--ports": f"{ports[0]}-{ports[1]}",
+            "--capacity": str(s.capacity),
+            "--media-timeout-s": f"{s.media_timeout_s:g}",
+        }
+        return [*s.program, *(word for option in options.items() for word in option)]

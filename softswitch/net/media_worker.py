@@ -1,0 +1,279 @@
+"""One media worker: its process, its control socket, its log lines, its heartbeat.
+
+Invariant: whatever way it ends (exit, kill, hang, broken frame, closed socket), `ended` returns once with the
+reason, and after `stop` neither process nor socket is left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from media.control import FrameReader, encode
+
+import media
+from media.messages import Command, Event, Ping, Pong
+from softswitch.errors import LocalError
+from softswitch.log import logger
+from softswitch.net.sink import why
+
+_MAX_UNSENT_BYTES = 16 << 20
+_LOG_LINE_BYTES = 16_384
+# Commands in a frame: far below the frame limit with the longest prompts lists that a flow can have.
+_BATCH = 500
+_STATUS_S = 0.5
+
+log = logger("media")
+
+
+class MediaSink(Protocol):
+    """Who hears of the workers; called from the loop."""
+
+    def worker_ready(self, worker: int) -> None:
+        """This worker takes commands from now on."""
+
+    def media_event(self, worker: int, event: Event) -> None:
+        """The worker says something."""
+
+    def worker_lost(self, worker: int, reason: str) -> None:
+        """The worker and all its legs are gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerTimes:
+    """How long things may take, and how soon a dead worker is replaced; all in seconds."""
+
+    start_s: float = 20.0
+    ping_s: float = 1.0
+    answer_s: float = 5.0
+    stop_s: float = 3.0
+    first_backoff_s: float = 0.1
+    last_backoff_s: float = 5.0
+    young_s: float = 30.0
+
+
+class Worker(asyncio.Protocol):
+    """A worker process and the connection to it, in the life of one number."""
+
+    def __init__(self, number: int, sink: MediaSink, times: WorkerTimes) -> None:
+        self.number = number
+        self.pong: Pong | None = None
+        self._sink = sink
+        self._times = times
+        self._loop = asyncio.get_running_loop()
+        self._process: asyncio.subprocess.Process | None = None
+        self._stream: asyncio.Transport | None = None
+        self._connected: asyncio.Future[None] = self._loop.create_future()
+        self._disconnected: asyncio.Future[None] = self._loop.create_future()
+        self._ended: asyncio.Future[str] = self._loop.create_future()
+        self._frames = FrameReader()
+        self._pending: list[Command] = []
+        self._early: list[Event] = []
+        self._announced = False
+        self._last_words: deque[str] = deque(maxlen=5)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._ping_timer: asyncio.TimerHandle | None = None
+        self._answered_at = 0.0
+        self._token = 0
+
+    @property
+    def process_id(self) -> int:
+        """The process's number in the system."""
+        assert self._process is not None
+        return self._process.pid
+
+    async def start(self, path: Path, arguments: Sequence[str]) -> None:
+        """Listen at `path`, start the program, wait until it has connected. Raises LocalError saying why."""
+        server = await self._loop.create_unix_server(lambda: self, str(path))
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *arguments,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                limit=_LOG_LINE_BYTES,
+                env={**os.environ, "PYTHONPATH": _python_path()},
+                # Not in our group: Ctrl-C on a terminal is for us; the worker ends when we tell it to.
+                start_new_session=True,
+            )
+            self._tasks.append(self._loop.create_task(self._copy_log(self._process)))
+            self._tasks.append(self._loop.create_task(self._wait(self._process)))
+            async with asyncio.timeout(self._times.start_s):
+                await asyncio.wait((self._connected, self._ended), return_when=asyncio.FIRST_COMPLETED)
+        except TimeoutError:
+            raise LocalError(f"it did not connect within {self._times.start_s:g} s") from None
+        except OSError as error:
+            raise LocalError(f"{arguments[0]}: {why(error)}") from error
+        finally:
+            server.close()
+        if self._ended.done():
+            raise LocalError(f"{self._ended.result()}: {' | '.join(self._last_words) or 'it said nothing'}")
+        self._answered_at = self._loop.time()
+        self._ping()
+
+    def announce(self) -> None:
+        """Tell the sink that the worker is ready, then what it has said already."""
+        self._announced = True
+        self._tell(lambda: self._sink.worker_ready(self.number))
+        for event in self._early:
+            self._deliver(event)
+        self._early.clear()
+
+    def announce_lost(self, reason: str) -> None:
+        """Tell the sink that it is gone."""
+        self._tell(lambda: self._sink.worker_lost(self.number, reason))
+
+    def send(self, command: Command) -> None:
+        """Queue a command; all of this turn leave together."""
+        if not self._pending:
+            self._loop.call_soon(self._flush)
+        self._pending.append(command)
+
+    async def ended(self) -> str:
+        """Wait for the end; the reason."""
+        return await asyncio.shield(self._ended)
+
+    async def stop(self) -> str:
+        """End it: by the end of its commands, then by TERM, at last by KILL. Returns why it had ended.
+
+        What it says until then still reaches the sink.
+        """
+        if not self._ended.done():
+            self._ended.set_result("the switch ended it")
+        reason = self._ended.result()
+        if self._ping_timer is not None:
+            self._ping_timer.cancel()
+        if self._stream is not None and not self._stream.is_closing():
+            self._flush()
+            self._stream.write_eof()
+        process = self._process
+        if process is not None:
+            for number in (None, signal.SIGTERM, signal.SIGKILL):
+                if process.returncode is not None:
+                    break
+                if number is not None:
+                    with contextlib.suppress(ProcessLookupError):
+                        process.send_signal(number)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._times.stop_s):
+                        await process.wait()
+        if self._stream is not None:
+            await asyncio.wait((self._disconnected,), timeout=self._times.stop_s)
+            self._stream.abort()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        return reason
+
+    # ----- the control socket (called by the loop)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The worker has connected; a second connection is turned away."""
+        assert isinstance(transport, asyncio.Transport)
+        if self._stream is not None:
+            transport.abort()
+            return
+        self._stream = transport
+        if not self._connected.done():
+            self._connected.set_result(None)
+
+    def data_received(self, data: bytes) -> None:
+        """Events from the worker."""
+        try:
+            messages = self._frames.feed(data)
+        except Exception as error:
+            log.exception("a media worker sent a broken frame", worker=self.number)
+            self._give_up(f"it sent a broken frame: {error}")
+            return
+        self._answered_at = self._loop.time()
+        for message in messages:
+            if isinstance(message, Pong):
+                self.pong = message
+            elif self._announced:
+                self._deliver(message)
+            else:
+                self._early.append(message)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is closed: so is the worker."""
+        if not self._disconnected.done():
+            self._disconnected.set_result(None)
+        reason = "it closed its control socket" if exc is None else f"its control socket failed: {why(exc)}"
+        # A process that dies closes its socket first: its exit status, about to come, says more.
+        self._loop.call_later(_STATUS_S, self._give_up, reason)
+
+    # ----- inside
+
+    def _flush(self) -> None:
+        commands, self._pending = self._pending, []
+        if self._stream is None or self._stream.is_closing():
+            return
+        for start in range(0, len(commands), _BATCH):
+            self._stream.write(encode(commands[start : start + _BATCH]))
+        if self._stream.get_write_buffer_size() > _MAX_UNSENT_BYTES:
+            self._give_up("it does not read its commands")
+
+    def _ping(self) -> None:
+        silent_s = self._loop.time() - self._answered_at
+        if silent_s > self._times.answer_s:
+            self._give_up(f"it has not answered for {silent_s:.1f} s")
+            return
+        self._token += 1
+        self.send(Ping(self._token))
+        self._ping_timer = self._loop.call_later(self._times.ping_s, self._ping)
+
+    def _give_up(self, reason: str) -> None:
+        """It cannot be worked with any more: end it, whatever it is doing."""
+        if self._ended.done():
+            return
+        self._ended.set_result(reason)
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+
+    async def _wait(self, process: asyncio.subprocess.Process) -> None:
+        status = await process.wait()
+        if not self._ended.done():
+            how = f"signal {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+            self._ended.set_result(f"the process ended with {how}")
+
+    async def _copy_log(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout is not None
+        while True:
+            try:
+                line = await process.stdout.readline()
+            except ValueError:  # longer than the limit: the rest comes with the next read
+                continue
+            if not line:
+                return
+            text = line.decode("utf-8", "replace").rstrip()
+            self._last_words.append(text)
+            log.warning(text, worker=self.number)
+
+    def _deliver(self, event: Event) -> None:
+        try:
+            self._sink.media_event(self.number, event)
+        except Exception:
+            log.exception(
+                "a media event could not be handled", worker=self.number, event_kind=type(event).__name__
+            )
+
+    def _tell(self, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except Exception:
+            log.exception("news of a media worker could not be handled", worker=self.number)
+
+
+def _python_path() -> str:
+    """So that `-m media.worker` finds the package that we have imported, wherever we were started."""
+    root = str(Path(media.__path__[0]).resolve().parent)
+    others = os.environ.get("PYTHONPATH")
+    return root if not others else f"{root}{os.pathsep}{others}"

@@ -1,0 +1,168 @@
+"""All SIP transports of the switch as one thing: messages go out by flow, messages come in with their flow.
+
+Invariant: nothing is sent but from an address that was opened; a flow that no open transport can serve fails,
+it does not raise. TLS and WebSocket are to be added beside TCP here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from itertools import count
+from typing import TypeVar
+
+from softswitch.errors import LocalError
+from softswitch.net.sink import Sink, is_address
+from softswitch.net.tcp import StreamLimits, TcpTransport
+from softswitch.net.udp import UdpTransport
+from softswitch.sip.flow import Flow, Transport
+
+Opened = TypeVar("Opened", UdpTransport, TcpTransport)
+
+_WILDCARDS = ("0.0.0.0", "::")
+_MAX_ROUTES = 4096
+_ROUTE_S = 60.0
+
+
+def parse_listen(text: str) -> tuple[Transport, str, int]:
+    """`udp:127.0.0.1:5060`, `tcp:[::1]:5060` to (transport, IP address, port). Raises LocalError."""
+    transport, _, rest = text.partition(":")
+    host, _, port = rest.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if transport not in ("udp", "tcp"):
+        raise LocalError(f"Cannot listen on {text!r}: begin with udp: or tcp:, as in udp:0.0.0.0:5060")
+    if not is_address(host):
+        raise LocalError(f"Cannot listen on {text!r}: {host!r} is no IP address; 0.0.0.0 means all of IPv4")
+    if not (port.isascii() and port.isdigit()) or int(port) > 65535:
+        raise LocalError(f"Cannot listen on {text!r}: the port must be 0 to 65535, as in udp:0.0.0.0:5060")
+    return ("udp" if transport == "udp" else "tcp"), host, int(port)
+
+
+class Transports:
+    """Opens, sends, closes. Use from one event loop only."""
+
+    def __init__(self, sink: Sink, limits: StreamLimits | None = None) -> None:
+        self._sink = sink
+        self._limits = limits or StreamLimits()
+        self._number = count(1)
+        self._udp: dict[tuple[str, int], UdpTransport] = {}
+        self._tcp: dict[tuple[str, int], TcpTransport] = {}
+        self._opened: list[tuple[Transport, str, int]] = []
+        self._routes: dict[str, tuple[float, str]] = {}
+
+    async def open(self, listen: Sequence[str]) -> list[tuple[Transport, str, int]]:
+        """Open all of `udp:host:port` and `tcp:host:port`; port 0 takes a free one.
+
+        Returns (transport, IP address, port) as bound, in order. Raises LocalError when one of them cannot be
+        opened; then none is.
+        """
+        try:
+            for text in listen:
+                transport, host, port = parse_listen(text)
+                if transport == "udp":
+                    udp = await UdpTransport.open(host, port, self._sink)
+                    self._udp[udp.address] = udp
+                    self._opened.append(("udp", *udp.address))
+                else:
+                    tcp = await TcpTransport.open(host, port, self._sink, self._limits, self._number.__next__)
+                    self._tcp[tcp.address] = tcp
+                    self._opened.append(("tcp", *tcp.address))
+        except LocalError:
+            await self.close()
+            raise
+        return list(self._opened)
+
+    def send(self, data: bytes, flow: Flow) -> None:
+        """Send one message. Never raises: what cannot be sent comes to the sink as `failed`, later."""
+        if flow.transport == "udp":
+            udp = self._udp.get(flow.local) or self._udp_for(flow)
+            if udp is not None:
+                udp.send(data, flow)
+                return
+        elif flow.transport == "tcp":
+            tcp = self._tcp.get(flow.local) or self._tcp_for(flow)
+            if tcp is not None:
+                tcp.send(data, flow)
+                return
+        reason = f"no {flow.transport} address of the same family is open here"
+        asyncio.get_running_loop().call_soon(self._sink.failed, flow, reason)
+
+    def local_address(self, transport: str, towards: str | None = None) -> tuple[str, int] | None:
+        """The (IP address, port) to put into Via and Contact; None when that transport is not open.
+
+        `towards` (an IP address) chooses among several by family, and finds the address that the route to it
+        leaves by where we listen on all addresses.
+        """
+        fitting = [(host, port) for name, host, port in self._opened if name == transport]
+        if towards is not None:
+            fitting = [address for address in fitting if (":" in address[0]) == (":" in towards)]
+        if not fitting:
+            return None
+        if towards is not None and len(fitting) > 1:
+            # Loopback reaches loopback only, and the other way round.
+            inner = _is_loopback(towards)
+            fitting.sort(key=lambda address: _is_loopback(address[0]) != inner)
+        host, port = fitting[0]
+        return (self._route(towards, host), port) if host in _WILDCARDS else (host, port)
+
+    def flow_to(self, transport: Transport, host: str, port: int) -> Flow | None:
+        """A flow to an address where no connection is known; None when that transport is not open."""
+        local = self.local_address(transport, host)
+        return None if local is None else Flow(transport, local, (host, port))
+
+    @property
+    def connections(self) -> int:
+        """Open stream connections."""
+        return sum(tcp.connections for tcp in self._tcp.values())
+
+    async def close(self) -> None:
+        """Close everything."""
+        for udp in self._udp.values():
+            udp.close()
+        await asyncio.gather(*(tcp.close() for tcp in self._tcp.values()))
+        self._udp.clear()
+        self._tcp.clear()
+        self._opened.clear()
+
+    def _udp_for(self, flow: Flow) -> UdpTransport | None:
+        """The socket behind a flow whose local address is not a bound one: we listen on all addresses."""
+        candidates = [udp for udp in self._udp.values() if (":" in udp.address[0]) == (":" in flow.remote[0])]
+        return _nearest(candidates, flow)
+
+    def _tcp_for(self, flow: Flow) -> TcpTransport | None:
+        candidates = [tcp for tcp in self._tcp.values() if (":" in tcp.address[0]) == (":" in flow.remote[0])]
+        if flow.connection:
+            return next((tcp for tcp in candidates if tcp.has(flow.connection)), _nearest(candidates, flow))
+        return _nearest(candidates, flow)
+
+    def _route(self, towards: str | None, bound: str) -> str:
+        """The local address that packets to `towards` leave by, as the kernel's routing table has it."""
+        if towards is None:
+            towards = "2001:db8::1" if ":" in bound else "192.0.2.1"
+        now = asyncio.get_running_loop().time()
+        known = self._routes.get(towards)
+        if known is not None and known[0] > now:
+            return known[1]
+        try:
+            # Connecting a datagram socket sends nothing.
+            with socket.socket(
+                socket.AF_INET6 if ":" in bound else socket.AF_INET, socket.SOCK_DGRAM
+            ) as probe:
+                probe.connect((towards, 9))
+                found: str = probe.getsockname()[0]
+        except OSError:
+            found = "::1" if ":" in bound else "127.0.0.1"
+        if len(self._routes) >= _MAX_ROUTES:
+            self._routes.clear()
+        self._routes[towards] = (now + _ROUTE_S, found)
+        return found
+
+
+def _nearest(candidates: list[Opened], flow: Flow) -> Opened | None:
+    """The one with the flow's port, else any."""
+    return next((one for one in candidates if one.address[1] == flow.local[1]), next(iter(candidates), None))
+
+
+def _is_loopback(host: str) -> bool:
+    return host.startswith("127.") or host == "::1"

@@ -1,0 +1,118 @@
+"""SIP over UDP (RFC 3261 section 18): one socket, read in bounded batches, written without a queue.
+
+Invariant: a datagram is handed over once, with the flow it came by; sending on that flow answers to the very
+address it came from (RFC 3581). A full send buffer loses the datagram: SIP repeats over UDP, a queue would
+only age.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+
+from softswitch.errors import LocalError
+from softswitch.log import WireLog, logger
+from softswitch.net.sink import Sink, deliver, is_address, why
+from softswitch.sip.flow import Flow
+
+MAX_DATAGRAM_BYTES = 65_535
+# Datagrams taken in one turn of the loop, so that a flood leaves time for everything else.
+_BATCH = 64
+# For bursts while the loop is busy; the kernel caps it at net.core.rmem_max.
+_BUFFER_BYTES = 4 << 20
+
+log = logger("udp")
+wire = WireLog(log)
+
+
+class UdpTransport:
+    """One bound UDP socket. `address` is where it is bound, as (IP, port)."""
+
+    def __init__(self, bound: socket.socket, sink: Sink, loop: asyncio.AbstractEventLoop) -> None:
+        self._socket = bound
+        self._sink = sink
+        self._loop = loop
+        self._closed = False
+        self.address: tuple[str, int] = bound.getsockname()[:2]
+        self.sent = self.received = self.dropped = 0
+        loop.add_reader(bound.fileno(), self._readable)
+
+    @classmethod
+    async def open(cls, host: str, port: int, sink: Sink) -> UdpTransport:
+        """Bind `host` (an IP address) and `port` (0: any). Raises LocalError with the remedy."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        bound = socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            bound.setblocking(False)
+            if family == socket.AF_INET6:
+                bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
+            bound.bind((host, port))
+        except OSError as error:
+            bound.close()
+            raise cannot_listen("udp", host, port, error) from error
+        return cls(bound, sink, asyncio.get_running_loop())
+
+    def send(self, data: bytes, flow: Flow) -> None:
+        """Send one datagram. What cannot be sent at all is told to the sink, later in the same turn."""
+        if self._closed:
+            return
+        if not is_address(flow.remote[0]):
+            self._fail(flow, f"{flow.remote[0]} is not an IP address")
+            return
+        try:
+            self._socket.sendto(data, flow.remote)
+        except (BlockingIOError, InterruptedError):
+            self.dropped += 1
+            return
+        except (OSError, OverflowError) as error:
+            self._fail(flow, why(error))
+            return
+        self.sent += 1
+        wire.sent(data, flow)
+
+    def close(self) -> None:
+        """Close the socket; nothing is received or sent any more."""
+        if not self._closed:
+            self._closed = True
+            self._loop.remove_reader(self._socket.fileno())
+            self._socket.close()
+
+    def _fail(self, flow: Flow, reason: str) -> None:
+        self._loop.call_soon(self._sink.failed, flow, reason)
+
+    def _readable(self) -> None:
+        receive, local = self._socket.recvfrom, self.address
+        for _ in range(_BATCH):
+            if self._closed:
+                return
+            try:
+                data, source = receive(MAX_DATAGRAM_BYTES)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                # An ICMP error of an earlier send; the transaction's timers deal with the silence.
+                log.debug("receiving failed", address=local, reason=why(error))
+                continue
+            self.received += 1
+            flow = Flow("udp", local, source[:2])
+            wire.received(data, flow)
+            deliver(self._sink, data, flow)
+
+
+def cannot_listen(transport: str, host: str, port: int, error: OSError) -> LocalError:
+    """The error of an address that cannot be bound, with what to do about it."""
+    name = f"{transport}:[{host}]:{port}" if ":" in host else f"{transport}:{host}:{port}"
+    if error.errno == errno.EADDRINUSE:
+        remedy = (
+            f"another program listens there (see `ss -lpn 'sport = :{port}'`): stop it or choose another port"
+        )
+    elif error.errno == errno.EADDRNOTAVAIL:
+        remedy = "this machine does not have that address (see `ip address`)"
+    elif error.errno == errno.EACCES:
+        remedy = "ports below 1024 need the capability CAP_NET_BIND_SERVICE; choose another port"
+    else:
+        remedy = "correct sip.listen in the configuration"
+    return LocalError(f"Cannot listen on {name}: {why(error)}; {remedy}")

@@ -1,0 +1,316 @@
+"""Offer and answer for one audio stream (RFC 3264), as pure functions over descriptions.
+
+Invariant: an answer has the m= lines of its offer, in order and number; one audio line at most is accepted,
+every other has port 0. What was agreed comes out as one `Negotiated`, which is all that the media side needs.
+
+Late offer (an INVITE without SDP): `make_offer` goes into the 200, `accept_answer` reads the ACK.
+Old-style hold (RFC 2543: c=0.0.0.0) counts as "the peer does not receive".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import Literal
+
+import msgspec
+
+from softswitch.errors import PeerError
+from softswitch.sdp.codecs import (
+    OUR_EVENTS,
+    PCMA,
+    PCMU,
+    Codec,
+    codecs_of,
+    common_codecs,
+    event_ranges,
+    events_of,
+    preferred_codec,
+    rtpmap_of,
+)
+from softswitch.sdp.description import Attribute, MediaDescription, Origin, SessionDescription
+
+__all__ = [
+    "PCMA",
+    "PCMU",
+    "Codec",
+    "Direction",
+    "LocalMedia",
+    "Negotiated",
+    "accept_answer",
+    "make_answer",
+    "make_offer",
+    "unchanged",
+]
+
+MAX_PTIME_MS = 200
+
+Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
+
+
+class LocalMedia(msgspec.Struct, frozen=True, gc=False):
+    """What we bring to a session: where we receive, what we speak, which way we want audio to flow.
+
+    `version` must grow by one whenever a new description differs from the last that we sent (RFC 3264 section
+    8). `event_payload_type` None: no telephone-event at all.
+    """
+
+    address: str
+    port: int
+    session_id: int
+    version: int
+    direction: Direction = "sendrecv"
+    codecs: tuple[Codec, ...] = (PCMU, PCMA)
+    event_payload_type: int | None = 101
+    ptime_ms: int = 20
+
+
+class Negotiated(msgspec.Struct, frozen=True, gc=False):
+    """What offer and answer settled, seen from us.
+
+    `address`, `port`: where the peer receives; `rtcp_port` 0: nowhere. `payload_type` and
+    `event_payload_type` are what we send. `send`, `receive`: which way audio may flow now. `held`: the peer
+    does not want to hear us.
+    """
+
+    address: str
+    port: int
+    rtcp_port: int
+    codec: str
+    payload_type: int
+    event_payload_type: int | None
+    ptime_ms: int = 20
+    send: bool = True
+    receive: bool = True
+    held: bool = False
+
+
+def make_offer(local: LocalMedia, previous: SessionDescription | None = None) -> SessionDescription:
+    """Our offer. `previous` is what we sent last in this session: its m= lines keep their places (8)."""
+    audio = _audio(local, local.codecs, local.event_payload_type, local.direction, "0-16")
+    if previous is None or not previous.media:
+        return _describe(local, (audio,))
+    place = next((i for i, m in enumerate(previous.media) if m.port), 0)
+    audio = msgspec.structs.replace(audio, protocol=previous.media[place].protocol)
+    media = tuple(audio if i == place else _refused(m) for i, m in enumerate(previous.media))
+    return _describe(local, media)
+
+
+def make_answer(
+    offer: SessionDescription, local: LocalMedia, prefer: Sequence[str] = ()
+) -> tuple[SessionDescription, Negotiated]:
+    """Answer an offer with one audio stream and one codec.
+
+    The first audio line that has a codec in common is taken. Its codec is the first of `prefer` (names) that
+    both sides have; when `prefer` names none of them, the offerer's order decides. Raises PeerError 488 when
+    nothing fits.
+    """
+    why = "the offer has no audio over RTP/AVP"
+    for place, media in enumerate(offer.media):
+        if media.kind != "audio" or media.port == 0 or media.protocol not in ("RTP/AVP", "RTP/AVPF"):
+            continue
+        unreachable = _unreachable(offer, media, local.address)
+        if unreachable is not None:
+            why = unreachable
+            continue
+        common = common_codecs(codecs_of(media), local.codecs)
+        if not common:
+            why = "no codec in common: " + ", ".join(codec.name for codec in local.codecs) + " is spoken here"
+            continue
+        codec = preferred_codec(common, prefer)
+        events = None if local.event_payload_type is None else events_of(media, codec.clock_rate)
+        send, receive = _receives(offer, media), _sends(offer, media)
+        held = not send
+        send = send and local.direction in ("sendrecv", "sendonly")
+        receive = receive and local.direction in ("sendrecv", "recvonly")
+        negotiated = _negotiated(offer, media, codec, events, local.ptime_ms, send, receive, held)
+        allowed = sorted(OUR_EVENTS & events[1]) if events else []
+        audio = _audio(
+            local, (codec,), events and events[0], _direction(send, receive), event_ranges(allowed)
+        )
+        audio = msgspec.structs.replace(audio, protocol=media.protocol)
+        sections = tuple(audio if i == place else _refused(m) for i, m in enumerate(offer.media))
+        times = tuple(line for line in offer.lines if line[0] == "t") or (("t", "0 0"),)
+        return _describe(local, sections, times), negotiated
+    raise _unacceptable(why)
+
+
+def accept_answer(offer: SessionDescription, answer: SessionDescription) -> Negotiated:
+    """What the peer's answer to our offer settled. Raises PeerError 488 when it leaves us without audio."""
+    place = next((i for i, m in enumerate(offer.media) if m.kind == "audio" and m.port), None)
+    if place is None or place >= len(answer.media):
+        raise _unacceptable("the answer lacks the audio line of the offer")
+    ours, theirs = offer.media[place], answer.media[place]
+    if theirs.port == 0 or theirs.kind != "audio" or theirs.protocol != ours.protocol:
+        raise _unacceptable("the answer refuses the audio")
+    offered = codecs_of(ours)
+    # A dynamic type without an rtpmap of its own can only mean what we had offered under that number.
+    common = common_codecs(codecs_of(theirs, {codec.payload_type: codec for codec in offered}), offered)
+    if not common:
+        raise _unacceptable("the answer has no codec of the offer")
+    unreachable = _unreachable(answer, theirs, offer.address_of(ours) or "")
+    if unreachable is not None:
+        raise _unacceptable(unreachable)
+    codec = common[0]
+    events = None
+    if events_of(ours, codec.clock_rate) is not None:
+        events = events_of(theirs, codec.clock_rate)
+    we_send, we_receive = _sends(offer, ours), _receives(offer, ours)
+    hears = _receives(answer, theirs)
+    # They use the payload types of the answer for what we send (section 6.1), even where ours differ.
+    return _negotiated(
+        answer,
+        theirs,
+        codec,
+        events,
+        _ptime_ms(ours, 20),
+        we_send and hears,
+        we_receive and _sends(answer, theirs),
+        we_send and not hears,
+    )
+
+
+def unchanged(previous: SessionDescription | None, current: SessionDescription) -> bool:
+    """True when a repeated description brings nothing new (RFC 3264 section 8: same o= line).
+
+    Peers that change the media but forget to raise the version are caught: both must be the same.
+    """
+    return previous == current
+
+
+def _unacceptable(why: str) -> PeerError:
+    quoted = why.replace('"', "'")
+    return PeerError(488, "Not Acceptable Here", (("Warning", f'304 softswitch "{quoted}"'),))
+
+
+def _describe(
+    local: LocalMedia,
+    media: tuple[MediaDescription, ...],
+    lines: tuple[tuple[str, str], ...] = (("t", "0 0"),),
+) -> SessionDescription:
+    origin = Origin("-", str(local.session_id), str(local.version), local.address)
+    return SessionDescription(origin, media, local.address, (), lines)
+
+
+def _audio(
+    local: LocalMedia, codecs: Sequence[Codec], event_type: int | None, direction: Direction, events: str
+) -> MediaDescription:
+    formats = [str(codec.payload_type) for codec in codecs]
+    attributes: list[Attribute] = [("rtpmap", rtpmap_of(codec)) for codec in codecs]
+    if event_type is not None:
+        formats.append(str(event_type))
+        attributes.append(
+            ("rtpmap", f"{event_type} telephone-event/{codecs[0].clock_rate if codecs else 8000}")
+        )
+        attributes.append(("fmtp", f"{event_type} {events}"))
+    attributes.append(("ptime", str(local.ptime_ms)))
+    attributes.append((direction, None))
+    return MediaDescription("audio", local.port, "RTP/AVP", tuple(formats), attributes=tuple(attributes))
+
+
+def _refused(media: MediaDescription) -> MediaDescription:
+    return MediaDescription(media.kind, 0, media.protocol, media.formats[:1])
+
+
+def _stated(description: SessionDescription, media: MediaDescription) -> str:
+    """The direction of a section as written: its own attribute, else the session's, else sendrecv."""
+    for attributes in (media.attributes, description.attributes):
+        for name, value in attributes:
+            if value is None and name in ("sendrecv", "sendonly", "recvonly", "inactive"):
+                return name
+    return "sendrecv"
+
+
+def _sends(description: SessionDescription, media: MediaDescription) -> bool:
+    return _stated(description, media) in ("sendrecv", "sendonly")
+
+
+def _receives(description: SessionDescription, media: MediaDescription) -> bool:
+    if _is_black_hole(description.address_of(media) or ""):
+        return False
+    return _stated(description, media) in ("sendrecv", "recvonly")
+
+
+def _is_black_hole(address: str) -> bool:
+    return address in ("0.0.0.0", "::") or address.endswith(".invalid")
+
+
+def _direction(send: bool, receive: bool) -> Direction:
+    if send:
+        return "sendrecv" if receive else "sendonly"
+    return "recvonly" if receive else "inactive"
+
+
+@lru_cache(maxsize=4096)
+def _family(address: str) -> int:
+    """4 or 6 for a unicast address, 0 for what nobody can send to."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return 0
+    return 0 if parsed.is_multicast or address == "255.255.255.255" else parsed.version
+
+
+def _negotiated(
+    theirs: SessionDescription,
+    media: MediaDescription,
+    codec: Codec,
+    events: tuple[int, frozenset[int]] | None,
+    ptime_ms: int,
+    send: bool,
+    receive: bool,
+    held: bool,
+) -> Negotiated:
+    address = theirs.address_of(media) or ""
+    if _is_black_hole(address):
+        address = "0.0.0.0"
+    return Negotiated(
+        address,
+        media.port,
+        _rtcp_port(media),
+        codec.name.upper(),
+        codec.payload_type,
+        events[0] if events else None,
+        _ptime_ms(media, ptime_ms),
+        send,
+        receive,
+        held,
+    )
+
+
+def _unreachable(theirs: SessionDescription, media: MediaDescription, local_address: str) -> str | None:
+    """Why audio cannot be sent to the address of a section; None when it can, or when it is on hold there."""
+    address = theirs.address_of(media)
+    if address is None:
+        return "the audio has no c= line"
+    if _is_black_hole(address):
+        return None
+    family = _family(address)
+    if not family:
+        return f"{address[:40]!a} is no address that audio can be sent to"
+    return None if family == _family(local_address) else f"audio goes over IPv{_family(local_address)} here"
+
+
+def _rtcp_port(media: MediaDescription) -> int:
+    """RFC 3605: a=rtcp, else the port above; 0 when there is none. Another address in it is not followed."""
+    stated = media.attribute("rtcp")
+    if stated is not None:
+        text = stated.partition(" ")[0]
+        if text.isascii() and text.isdigit() and len(text) < 6 and int(text) < 65536:
+            return int(text)
+    return media.port + 1 if media.port < 65535 else 0
+
+
+def _ptime_ms(media: MediaDescription, otherwise: int) -> int:
+    """How much audio the peer wants in a packet, held to what it can take (a=maxptime)."""
+    wanted = _milliseconds(media.attribute("ptime")) or otherwise
+    most = _milliseconds(media.attribute("maxptime"))
+    return min(wanted, most) if most else wanted
+
+
+def _milliseconds(text: str | None) -> int | None:
+    if text is None or not (text.isascii() and text.isdigit()) or len(text) > 3:
+        return None
+    value = int(text)
+    return value if 10 <= value <= MAX_PTIME_MS else None
