@@ -1,7 +1,8 @@
 """Recording pairs of legs into stereo WAV files without ever waiting for the disk.
 
-The tick thread hands over one block for all recordings (`write`); x, sorts them by recording, appends to each
-file once and then brings its header up to date.
+The tick thread hands over one block for all recordings (`write`); twice a second the writer thread takes the
+waiting blocks together, sorts them by recording, appends to each file once and then brings its header up to
+date.
 
 Invariant: a file on disk is a valid WAV file at every moment after its first octets (a kill loses the last
 half second); the memory in between is bounded by `queue_bytes`, and what does not fit, or a disk that fails,
