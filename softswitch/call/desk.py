@@ -1,0 +1,388 @@
+"""The life of a call from its INVITE to its record: taken in, sent from one thing to the next, ended once."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from acd import messages as acd
+from acd.events import Kind
+from media import messages as m
+from softswitch.call.call import Attempt, Call, Heard, Stage
+from softswitch.call.events import Closed, Confirmed, Ended, Incoming, Opened
+from softswitch.call.features import Features
+from softswitch.call.hub import Hub
+from softswitch.call.identity import Identity
+from softswitch.call.leg import Leg
+from softswitch.call.menu import Menu
+from softswitch.call.queueing import Queueing
+from softswitch.call.record import Disposition, EndedBy
+from softswitch.call.ringing import Ringing
+from softswitch.call.router import route
+from softswitch.call.settings import Target
+from softswitch.call.story import Story
+from softswitch.call.talk import Talk
+from softswitch.errors import PeerError
+from softswitch.sip.flow import Transport
+
+MAX_HOPS = 30
+# How long a record waits for the statistics and the recording of a call that is over.
+CLOSING_S = 3.0
+FAREWELL_S = 30.0
+
+_BY_STAGE = {
+    Stage.SETUP: Disposition.CANCELED,
+    Stage.ANSWERED: Disposition.FAILED,
+    Stage.MENU: Disposition.MENU_ABANDONED,
+    Stage.QUEUE: Disposition.ABANDONED,
+    Stage.RINGING: Disposition.CANCELED,
+    Stage.TALK: Disposition.ANSWERED,
+    Stage.FAREWELL: Disposition.SELF_SERVICE,
+}
+
+
+class Desk:
+    """Takes calls in, leads them on and sees them out."""
+
+    def __init__(self, hub: Hub, bound: dict[Transport, tuple[str, int]], agents: dict[str, str]) -> None:
+        self.hub = hub
+        self.ringing = Ringing(hub, bound)
+        self.menu = Menu(hub, self)
+        self.queueing = Queueing(hub, self.ringing, self)
+        self.talking = Talk(hub)
+        self.features = Features(hub, self.queueing, agents)
+        self._closing: dict[str, Call] = {}
+        self._recordings: dict[int, Call] = {}
+
+    # ----- in
+
+    def incoming(self, event: Incoming, now: float) -> None:
+        """A new INVITE."""
+        hub, leg = self.hub, event.leg
+        try:
+            identity = hub.identities.caller(leg.invite, leg.flow, now)
+        except PeerError as error:
+            leg.gone = True
+            hub.do(hub.ua.refuse(leg, error, now))
+            return
+        call = self._open(leg, identity, now)
+        try:
+            if len(hub.calls) > hub.settings.max_calls:
+                raise PeerError(503, "Service Unavailable", (("Retry-After", "5"),))
+            found = route(hub.settings, call.story.to_number, identity)
+            call.target, call.priority = found.target, found.priority
+            hub.emit(hub.plane.allocate(leg, hub.plane.choose()))
+        except PeerError as error:
+            self.refuse(call, error, Disposition.REFUSED, now)
+
+    def _open(self, leg: Leg, identity: Identity, now: float) -> Call:
+        name = self.hub.token()
+        story = Story(name, leg.invite, leg.flow.transport, identity, now)
+        call = Call(name, leg, identity, Target("hangup"), story)
+        leg.call = name
+        self.hub.calls[name] = call
+        story.leg(leg, "caller", story.from_number, now)
+        data = {"from": story.from_number, "to": story.to_number, "direction": story.direction}
+        self.hub.log(now, Kind.CALL_START, call, transport=story.transport, **data)
+        self.hub.emit([Opened(story.record())])
+        return call
+
+    def allocated(self, leg: Leg, event: m.Allocated, now: float) -> None:
+        """A leg has its port."""
+        call = self.hub.call_of(leg)
+        if call is None:
+            return
+        self.hub.plane.allocated(leg, event)
+        if (attempt := self.hub.attempts.get(leg.id)) is not None:
+            self.ringing.allocated(attempt, leg, now)
+        elif leg is call.leg:
+            self._prepare(call, now)
+
+    def not_allocated(self, leg: Leg, reason: str, now: float) -> None:
+        """No port was left."""
+        self.hub.warn(reason, leg=str(leg.id))
+        call = self.hub.call_of(leg)
+        if leg.audio is not None:
+            leg.audio.released = True  # there is nothing to give back
+        self.hub.plane.released(m.Released(leg.id, m.Quality(0, 0, 0, 0.0, 0.0)))
+        if call is None:
+            return
+        error = PeerError(503, "No media port is left", (("Retry-After", "5"),))
+        if (attempt := self.hub.attempts.get(leg.id)) is not None:
+            self.ringing.failed(attempt, leg, 503, reason, now)
+        elif leg is call.leg:
+            self.refuse(call, error, Disposition.MEDIA_FAILURE, now)
+
+    def _prepare(self, call: Call, now: float) -> None:
+        """The caller's port is there: make our answer (or our offer), then go where he wants to."""
+        try:
+            if call.leg.invite.body:
+                call.answer, effects = self.hub.plane.answer(call.leg, call.leg.invite.body)
+                self.hub.emit(effects)
+            else:
+                call.answer = self.hub.plane.offer(call.leg)
+        except PeerError as error:
+            self.refuse(call, error, Disposition.REFUSED, now)
+            return
+        if call.identity.kind == "extension" and call.target.kind != "feature":
+            self._own_call(call, call.identity.name, "outbound")
+        if call.target.kind in ("extension", "peer"):
+            self.go(call, call.target, now)
+        else:
+            self._answer(call, now)
+
+    def _answer(self, call: Call, now: float) -> None:
+        call.stage = Stage.ANSWERED
+        call.story.sip_status = 200
+        call.story.leg_answered(call.leg, now)
+        self.hub.do(self.hub.ua.answer(call.leg, call.answer, now))
+
+    def confirmed(self, call: Call, event: Confirmed, now: float) -> None:
+        """An ACK came: the caller's first one starts what he called for."""
+        if event.leg is not call.leg or call.stage is not Stage.ANSWERED:
+            self._first_answer(call, event, now)
+            return
+        if self._first_answer(call, event, now):
+            self.go(call, call.target, now)
+
+    def _first_answer(self, call: Call, event: Confirmed, now: float) -> bool:
+        """The ACK may hold the answer to an offer of ours (late offer). False when the call ended of it."""
+        audio = event.leg.audio
+        if event.leg is not call.leg or audio is None or audio.agreed is not None:
+            self.talking.confirmed(call, event, now)
+            return True
+        try:
+            self.hub.emit(self.hub.plane.accept(event.leg, event.body))
+        except PeerError as error:
+            self.end(call, Disposition.FAILED, error.reason, "system", now)
+            return False
+        return True
+
+    # ----- on
+
+    def go(self, call: Call, target: Target, now: float) -> None:
+        """Send the caller to the target."""
+        call.hops += 1
+        if call.hops > MAX_HOPS:
+            self.end(call, Disposition.FAILED, "sent round in circles", "system", now)
+            return
+        match target.kind:
+            case "flow":
+                self.menu.enter(call, target.name, now)
+            case "queue":
+                self.queueing.enter(call, target.name, now)
+            case "feature":
+                clips, cause = self.features.run(call, target.name, target.detail, now)
+                self.farewell(call, clips, cause, now)
+            case "extension":
+                self._own_call(call, target.name, "inbound")
+                self._ring(call, now)
+                self._watch(call, self.ringing.extension(call, target.name, now), now)
+            case "peer":
+                self._to_peer(call, target, now)
+            case _:
+                self.end(call, None, "completed", "system", now)
+
+    def _to_peer(self, call: Call, target: Target, now: float) -> None:
+        peer = self.hub.settings.peers[target.name]
+        number = target.detail or call.story.to_number
+        self._ring(call, now)
+        self._watch(call, self.ringing.peer(call, peer.number(number), now), now)
+
+    def _ring(self, call: Call, now: float) -> None:
+        """A called extension is about to ring: an answered caller hears ringback, another one his own
+        phone.
+        """
+        if call.stage is not Stage.SETUP:
+            call.stage = Stage.RINGING
+            call.heard = Heard.RINGBACK
+            self.hub.emit(self.hub.plane.play(call.leg, ("tone:ringback",), loop=True))
+
+    def _watch(self, call: Call, attempt: Attempt, now: float) -> None:
+        """A called extension does not ring for ever."""
+        self.hub.at(now + self.hub.settings.ring_s, lambda at: self._unanswered(call, attempt, at))
+
+    def _unanswered(self, call: Call, attempt: Attempt, now: float) -> None:
+        if call.attempts.get(0) is attempt:
+            self.ringing.cancel(attempt, now)
+            attempt.status, attempt.reason = 480, "no answer"
+            self.nobody(attempt, now)
+
+    def nobody(self, attempt: Attempt, now: float) -> None:
+        """A direct call was not answered."""
+        call = attempt.call
+        if call.stage not in (Stage.SETUP, Stage.RINGING):
+            return
+        busy = attempt.status in (486, 600, 603)
+        disposition = Disposition.BUSY if busy else Disposition.NO_ANSWER
+        if call.stage is Stage.SETUP:
+            self.refuse(call, PeerError(attempt.status, attempt.reason), disposition, now)
+            return
+        call.story.disposition = disposition
+        self.farewell(call, ("tone:busy" if busy else "tone:congestion",), attempt.reason, now)
+
+    def talk(self, call: Call, leg: Leg, party: str, agent: str, now: float) -> None:
+        """Connect the caller with an answered leg."""
+        if call.stage is Stage.SETUP:
+            self._answer(call, now)
+        self.talking.begin(call, leg, party, agent, now)
+        if call.recording:
+            self._recordings[call.recording] = call
+
+    def farewell(self, call: Call, clips: tuple[str, ...], cause: str, now: float) -> None:
+        """Let him hear the clips, then hang up."""
+        if not clips:
+            self.end(call, None, cause, "system", now)
+            return
+        call.stage = Stage.FAREWELL
+        call.heard = Heard.LAST_WORDS
+        call.story.cause = cause
+        self.hub.emit(self.hub.plane.play(call.leg, clips))
+        # A worker that says nothing must not keep the call.
+        self.hub.at(now + FAREWELL_S, lambda at: self._farewell_over(call, at))
+
+    def _farewell_over(self, call: Call, now: float) -> None:
+        if call.stage is Stage.FAREWELL:
+            self.end(call, None, call.story.cause, "system", now)
+
+    # ----- what happens to its legs
+
+    def answered(self, attempt: Attempt, leg: Leg, now: float) -> None:
+        """A ringing leg was answered and may be connected."""
+        if attempt.offer:
+            self.queueing.answered(attempt, now)
+        else:
+            self.ringing.over(attempt, now)
+            self.talk(attempt.call, leg, attempt.party, "", now)
+
+    def leg_ended(self, call: Call, event: Ended, now: float) -> None:
+        """The caller or the one he talks with is gone."""
+        leg = event.leg
+        call.story.leg_ended(leg, event.status, now)
+        self.talking.forget(leg)
+        if leg is call.leg:
+            self.end(call, None, event.reason, "caller" if event.status in (200, 487) else "system", now)
+        elif leg is call.partner:
+            self.end(call, None, event.reason, "agent" if event.status == 200 else "system", now)
+
+    def digit(self, leg: Leg, digit: str, method: str, now: float) -> None:
+        """A key was pressed on a leg."""
+        call = self.hub.call_of(leg)
+        if call is not None and leg is call.leg and call.stage is Stage.MENU:
+            self.hub.log(now, Kind.DIGIT, call, digit=digit, method=method)
+            self.menu.digit(call, digit, now)
+
+    def played(self, leg: Leg, event: m.Played, now: float) -> None:
+        """A playback ended."""
+        call = self.hub.call_of(leg)
+        if call is None or leg is not call.leg or leg.audio is None or leg.audio.play != event.play:
+            return
+        if event.reason == "failed":
+            self.hub.warn("a sound cannot be played", call=call.id, detail=event.detail)
+        leg.audio.play = 0
+        heard, call.heard = call.heard, Heard.NOTHING
+        if heard is Heard.PROMPT:
+            self.menu.played(call, now)
+        elif heard is Heard.ANNOUNCEMENT and call.stage is Stage.QUEUE:
+            self.queueing.announced(call)
+        elif heard is Heard.LAST_WORDS:
+            self._farewell_over(call, now)
+
+    # ----- out
+
+    def refuse(self, call: Call, error: PeerError, disposition: Disposition, now: float) -> None:
+        """End a call that was not answered, with a status for its INVITE."""
+        call.story.sip_status = error.status
+        call.story.leg_ended(call.leg, error.status, now)
+        self.hub.do(self.hub.ua.refuse(call.leg, error, now))
+        self.end(call, disposition, f"{error.status} {error.reason}", "system", now)
+
+    def end(self, call: Call, disposition: Disposition | None, cause: str, by: EndedBy, now: float) -> None:
+        """End the call, whatever it is doing."""
+        if call.stage is Stage.OVER:
+            return
+        stage, call.stage = call.stage, Stage.OVER
+        del self.hub.calls[call.id]
+        talked = call.story.total("talk")
+        self._leave_queue(call, stage, cause, by)
+        for attempt in list(call.attempts.values()):
+            self.ringing.cancel(attempt, now)
+        self.talking.end_recording(call)
+        for leg in filter(None, (call.leg, call.partner)):
+            if leg.audio is not None and not leg.audio.released:
+                call.awaiting.add(leg.id)
+            self.hub.let_go(leg, now)
+            self.talking.forget(leg)
+        if disposition is None:
+            noted = call.story.disposition
+            disposition = noted if noted is not Disposition.OPEN else _BY_STAGE[stage]
+        if stage is Stage.SETUP and not call.story.sip_status:
+            call.story.sip_status = 487
+        call.story.finish(disposition, cause, by, now)
+        self._own_call_over(call, call.story.total("talk") or talked)
+        ended = {"disposition": str(disposition), "cause": call.story.cause, "ended_by": by}
+        self.hub.log(now, Kind.CALL_END, call, **ended)
+        self._closing[call.id] = call
+        self.hub.at(now + CLOSING_S, lambda at: self._close(call))
+        self._close_if_complete(call)
+
+    def _leave_queue(self, call: Call, stage: Stage, cause: str, by: EndedBy) -> None:
+        if stage is Stage.QUEUE:
+            if by == "caller":
+                self.hub.post(acd.Withdraw(call.id, "abandon"))
+            else:
+                self.hub.post(acd.Withdraw(call.id, "system", cause=cause))
+        elif stage is Stage.TALK and call.agent:
+            self.hub.post(acd.Ended(call.id, by or "system", cause))
+
+    def released(self, leg: Leg) -> None:
+        """The statistics of a leg are there."""
+        call = self._closing.get(leg.call)
+        if call is not None:
+            call.awaiting.discard(leg.id)
+            self._close_if_complete(call)
+
+    def recorded(self, event: m.Recorded | m.RecordFailed, now: float) -> None:
+        """A recording is complete, or could not be made."""
+        call = self._recordings.pop(event.recording, None)
+        if call is None:
+            return
+        call.recording = 0
+        if isinstance(event, m.RecordFailed):
+            call.story.recording = ""
+            self.hub.warn("a recording failed; the call is not affected", call=call.id, reason=event.reason)
+            self.hub.log(now, Kind.RECORDING, call, path=event.path, error=event.reason)
+        else:
+            self.hub.log(now, Kind.RECORDING, call, path=event.path, duration_ms=event.duration_ms)
+        if call.id in self._closing:
+            self._close_if_complete(call)
+
+    def worker_lost(self, legs: list[Leg], reason: str, now: float) -> None:
+        """The worker of these legs died."""
+        for leg in legs:
+            call = self.hub.call_of(leg)
+            if call is not None:
+                self._recordings.pop(call.recording, None)
+                self.end(call, Disposition.MEDIA_FAILURE, reason, "system", now)
+            self.released(leg)
+
+    def _close_if_complete(self, call: Call) -> None:
+        if not call.awaiting and call.recording not in self._recordings:
+            self._close(call)
+
+    def _close(self, call: Call) -> None:
+        if self._closing.pop(call.id, None) is not None:
+            self._recordings.pop(call.recording, None)
+            self.hub.emit([Closed(call.story.record())])
+
+    # ----- agents who call or are called themselves
+
+    def _own_call(self, call: Call, number: str, direction: Literal["inbound", "outbound"]) -> None:
+        """While an agent makes or gets a call of his own, the distributor offers him nothing."""
+        agent = self.hub.acd.agent_of_phone(number)
+        if agent is not None and agent not in call.own_call_of:
+            call.own_call_of.append(agent)
+            self.hub.post(acd.OwnCall(agent, True, direction))
+
+    def _own_call_over(self, call: Call, talked: float) -> None:
+        for agent in call.own_call_of:
+            self.hub.post(acd.OwnCall(agent, False, talk_s=talked))

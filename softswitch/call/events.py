@@ -1,0 +1,144 @@
+"""The neutral events that legs exchange with calls, and the effects that the switch asks its shell for.
+
+Nothing here is SIP: a leg of another kind could give the same events.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from acd.events import LogEvent
+from media.messages import Command
+from softswitch.call.leg import Leg
+from softswitch.sip.flow import Flow
+from softswitch.sip.message import Request
+from softswitch.sip.outputs import Send
+from softswitch.sip.uri import Uri
+
+if TYPE_CHECKING:
+    from softswitch.call.record import CallRecord
+
+# ----- a leg tells its call
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A new session is asked for; nothing but 100 has been answered."""
+
+    leg: Leg
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The called phone rings (180) or sends early media (`body` holds its description)."""
+
+    leg: Leg
+    status: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The called phone answered; `body` is its answer (or its offer, where ours was none)."""
+
+    leg: Leg
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """Our answer is acknowledged; `body` is the description in the ACK when we made the offer."""
+
+    leg: Leg
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reoffer:
+    """The peer wants to change the session: hold, resume, another address. `body` empty: it asks for our
+    offer.
+    """
+
+    leg: Leg
+    transaction: int
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class InfoDigit:
+    """A key came as SIP INFO."""
+
+    leg: Leg
+    digit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The session is over, and not by us. `status` is the SIP status that says why (200: a BYE)."""
+
+    leg: Leg
+    status: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Registering:
+    """A REGISTER awaits its answer."""
+
+    transaction: int
+    request: Request
+    flow: Flow
+
+
+LegOutput = Incoming | Progress | Accepted | Confirmed | Reoffer | InfoDigit | Ended | Registering | Send
+
+# ----- the switch asks its shell
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """Send the command to the media worker."""
+
+    worker: int
+    command: Command
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Append to the event log."""
+
+    event: LogEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A call began: store its open record."""
+
+    record: CallRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A call is over: its complete record."""
+
+    record: CallRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Resolve:
+    """Find the addresses of a URI (RFC 3263); answered by `Switch.resolved` with the same key."""
+
+    key: int
+    uri: Uri
+
+
+@dataclass(frozen=True, slots=True)
+class Warn:
+    """Something an administrator should know; `fields` name the culprit."""
+
+    text: str
+    fields: tuple[tuple[str, str], ...] = ()
+
+
+Effect = Send | Media | Append | Opened | Closed | Resolve | Warn

@@ -1,0 +1,114 @@
+"""What the parts of the switch share: the calls, the way out, the timers.
+
+Invariant: effects leave in the order in which they were made. What a part learns that concerns another part
+(a leg event, an input for the distributor) is put in `todo` and handled after the part has finished, so no
+part is entered while it is at work.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from acd.events import Kind, LogEvent
+from acd.messages import Input as AcdInput
+from softswitch.call.call import Attempt, Call
+from softswitch.call.events import Append, Effect, LegOutput, Warn
+from softswitch.call.identity import Identities
+from softswitch.call.leg import Leg
+from softswitch.call.media import MediaPlane
+from softswitch.call.settings import Settings
+from softswitch.call.user_agent import UserAgent
+from softswitch.sip.outputs import Send
+
+if TYPE_CHECKING:
+    from acd.dispatcher import Acd
+
+Todo = LegOutput | AcdInput | Attempt  # an Attempt: a direct call that nobody answers
+Action = Callable[[float], None]
+
+
+class Hub:
+    """The shared state of one switch."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        ua: UserAgent,
+        plane: MediaPlane,
+        acd: Acd,
+        identities: Identities,
+        token: Callable[[], str],
+    ) -> None:
+        self.settings = settings
+        self.ua = ua
+        self.plane = plane
+        self.acd = acd
+        self.identities = identities
+        self.token = token
+        self.calls: dict[str, Call] = {}
+        self.attempts: dict[int, Attempt] = {}
+        """By the leg that rings."""
+        self.offers: dict[int, Attempt] = {}
+        self.todo: deque[Todo] = deque()
+        self._out: list[Effect] = []
+        self._timers: list[tuple[float, int, Action]] = []
+        self._tie = itertools.count()
+
+    def take_effects(self) -> list[Effect]:
+        """All effects since the last time."""
+        out, self._out = self._out, []
+        return out
+
+    def emit(self, effects: Iterable[Effect]) -> None:
+        """Ask the shell for these."""
+        self._out.extend(effects)
+
+    def do(self, outputs: Iterable[LegOutput]) -> None:
+        """Carry out what a leg's command gave: messages leave, events wait their turn."""
+        for output in outputs:
+            if isinstance(output, Send):
+                self._out.append(output)
+            else:
+                self.todo.append(output)
+
+    def post(self, event: Todo) -> None:
+        """Something for another part."""
+        self.todo.append(event)
+
+    def log(self, now: float, kind: Kind, call: Call | None = None, **data: Any) -> None:
+        """Append to the event log."""
+        self._out.append(Append(LogEvent(now, kind, call.id if call is not None else "", data=data)))
+
+    def warn(self, text: str, **fields: str) -> None:
+        """Tell the administrator."""
+        self._out.append(Warn(text, tuple(fields.items())))
+
+    def at(self, when: float, action: Action) -> None:
+        """Call `action(now)` when it is time; the action checks whether it still applies."""
+        heapq.heappush(self._timers, (when, next(self._tie), action))
+
+    def timer_deadline(self) -> float | None:
+        """When the next action is due."""
+        return self._timers[0][0] if self._timers else None
+
+    def take_due(self, now: float) -> Action | None:
+        """An action that is due."""
+        if self._timers and self._timers[0][0] <= now:
+            return heapq.heappop(self._timers)[2]
+        return None
+
+    def call_of(self, leg: Leg) -> Call | None:
+        """The live call that the leg belongs to."""
+        return None if leg.gone else self.calls.get(leg.call)
+
+    def let_go(self, leg: Leg, now: float, cause: str = "") -> None:
+        """Hang the leg up, if it is not over, and give its port back; nothing it does matters any more."""
+        if leg.gone:
+            return
+        leg.gone = True
+        self.do(self.ua.hang_up(leg, now, cause))
+        self.emit(self.plane.release(leg))

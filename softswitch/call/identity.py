@@ -1,0 +1,108 @@
+"""Who is calling: a registered extension (digest), a peer (its address), or a guest; and the registrations.
+
+Invariant: whoever claims the number of one of our extensions in From proves it by its password, and a
+registration is accepted only from the owner of its address of record. RFC 3261 10.3 and 22, RFC 8760.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from softswitch.call.settings import Peer, Phone, Settings
+from softswitch.errors import PeerError
+from softswitch.sip.digest import DigestServer, Stale, Verified
+from softswitch.sip.flow import Flow
+from softswitch.sip.message import Request
+from softswitch.sip.registrar import Registered, Registrar
+from softswitch.sip.uri import Uri
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a caller is. `name` is the extension's number or the peer's name, "" for guests."""
+
+    kind: Literal["extension", "peer", "guest"]
+    name: str
+    number: str
+    display: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """One way to a phone: its Request-URI, and the flow; None when the URI must say where it is."""
+
+    uri: Uri
+    flow: Flow | None
+
+
+class Identities:
+    """Authentication and registrations of our extensions."""
+
+    def __init__(self, settings: Settings, digest: DigestServer, registrar: Registrar) -> None:
+        self.settings = settings
+        self.digest = digest
+        self.registrar = registrar
+        self._peers = {address: peer for peer in settings.peers.values() for address in peer.addresses}
+
+    def peer_of(self, flow: Flow) -> Peer | None:
+        """The peer that sends from this address."""
+        return self._peers.get(flow.remote[0])
+
+    def caller(self, request: Request, flow: Flow, now: float) -> Identity:
+        """Who sent this INVITE. Raises PeerError 401 (with the challenge) or 403."""
+        sender = request.from_
+        number = sender.uri.user or ""
+        display = sender.display
+        peer = self.peer_of(flow)
+        if peer is not None:
+            return Identity("peer", peer.name, number, display)
+        phone = self.settings.phones.get(number)
+        if phone is None and "Authorization" not in request.headers:
+            if not self.settings.guests:
+                raise self._challenge(now)
+            return Identity("guest", "", number, display)
+        if phone is not None and phone.contact is not None and self._from_static(phone, flow):
+            return Identity("extension", phone.number, phone.number, phone.name or display)
+        user = self._verify(request, now)
+        if user != number:
+            raise PeerError(403, "Forbidden: From must be the authenticated extension")
+        phone = self.settings.phones[user]
+        return Identity("extension", user, user, phone.name or display)
+
+    def register(self, request: Request, flow: Flow, now: float) -> tuple[str, Registered]:
+        """A REGISTER: the extension and what changed. Raises PeerError."""
+        number = request.to.uri.user or ""
+        if self._verify(request, now) != number:
+            raise PeerError(403, "Forbidden: To must be the authenticated extension")
+        return number, self.registrar.register(number, request, flow, now)
+
+    def reach(self, number: str, now: float) -> list[Reach]:
+        """Every way to the phone at this moment; empty when it is not registered."""
+        phone = self.settings.phones.get(number)
+        if phone is None:
+            return []
+        if phone.contact is not None:
+            return [Reach(phone.contact, None)]
+        return [Reach(binding.contact, binding.flow) for binding in self.registrar.bindings(number, now)]
+
+    def _verify(self, request: Request, now: float) -> str:
+        verdict = self.digest.verify(request, "Authorization", self._password, now)
+        if isinstance(verdict, Verified):
+            return verdict.user
+        raise self._challenge(now, stale=isinstance(verdict, Stale))
+
+    def _password(self, user: str) -> str | None:
+        phone = self.settings.phones.get(user)
+        return phone.password or None if phone is not None else None
+
+    def _challenge(self, now: float, stale: bool = False) -> PeerError:
+        values = self.digest.challenge(now, stale)
+        return PeerError(401, "Unauthorized", tuple(("WWW-Authenticate", value) for value in values))
+
+    @staticmethod
+    def _from_static(phone: Phone, flow: Flow) -> bool:
+        """A phone at a fixed address is known by it, as a peer is."""
+        assert phone.contact is not None
+        port = phone.contact.port or 5060
+        return not phone.password and flow.remote == (phone.contact.host, port)

@@ -1,0 +1,183 @@
+"""The audio of legs: RTP ports from the workers, offer and answer, and the commands that follow from them.
+
+Invariant: a leg that was allocated is released exactly once, unless its worker died. Both legs of a call
+are on the same worker. Sans-IO: every function returns the `Media` effects to carry out.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+from media import messages as m
+from softswitch.call.events import Media
+from softswitch.call.leg import Leg
+from softswitch.errors import LocalError, PeerError
+from softswitch.sdp.description import SessionDescription
+from softswitch.sdp.offer_answer import LocalMedia, Negotiated, accept_answer, make_answer, make_offer
+
+
+@dataclass(slots=True)
+class Audio:
+    """The media half of a leg. `sent` is the description that we sent last; `agreed` what counts now."""
+
+    worker: int
+    local: LocalMedia | None = None
+    sent: SessionDescription | None = None
+    agreed: Negotiated | None = None
+    held: bool = False
+    latched: bool = False
+    play: int = 0
+    released: bool = False
+    quality: m.Quality | None = None
+
+
+class MediaPlane:
+    """Which workers there are and what is on them."""
+
+    def __init__(self) -> None:
+        self._load: dict[int, int] = {}
+        self._legs: dict[int, Leg] = {}
+        self._plays = itertools.count(1)
+        self._sessions = itertools.count(1)
+
+    @property
+    def workers(self) -> dict[int, int]:
+        """Legs by ready worker."""
+        return dict(self._load)
+
+    def leg(self, number: int) -> Leg | None:
+        """The leg that a worker's event is about."""
+        return self._legs.get(number)
+
+    def worker_ready(self, worker: int) -> None:
+        """The worker takes legs."""
+        self._load[worker] = 0
+
+    def worker_lost(self, worker: int) -> list[Leg]:
+        """The worker died: the legs that were on it."""
+        self._load.pop(worker, None)
+        lost = [leg for leg in self._legs.values() if leg.audio is not None and leg.audio.worker == worker]
+        for leg in lost:
+            assert leg.audio is not None
+            leg.audio.released = True
+            del self._legs[leg.id]
+        return lost
+
+    def choose(self) -> int:
+        """The ready worker with the fewest legs. Raises PeerError 503."""
+        if not self._load:
+            raise PeerError(503, "No media worker is ready", (("Retry-After", "2"),))
+        return min(self._load, key=self._load.__getitem__)
+
+    def allocate(self, leg: Leg, worker: int) -> list[Media]:
+        """Ask for a port; `allocated` follows."""
+        leg.audio = Audio(worker)
+        self._legs[leg.id] = leg
+        self._load[worker] = self._load.get(worker, 0) + 1
+        return [Media(worker, m.Allocate(leg.id))]
+
+    def allocated(self, leg: Leg, event: m.Allocated) -> None:
+        """The port is there."""
+        assert leg.audio is not None
+        leg.audio.local = LocalMedia(event.address, event.port, next(self._sessions), 1)
+
+    def release(self, leg: Leg) -> list[Media]:
+        """Give the port back; `released` follows with the statistics."""
+        audio = leg.audio
+        if audio is None or audio.released:
+            return []
+        audio.released = True
+        return [Media(audio.worker, m.Release(leg.id))]
+
+    def released(self, event: m.Released) -> Leg | None:
+        """The leg that is gone, its quality noted."""
+        leg = self._legs.pop(event.leg, None)
+        if leg is not None and leg.audio is not None:
+            leg.audio.quality = event.quality
+            if leg.audio.worker in self._load:
+                self._load[leg.audio.worker] -= 1
+        return leg
+
+    # ----- offer and answer
+
+    def offer(self, leg: Leg) -> bytes:
+        """Our offer for the leg."""
+        audio = _audio(leg)
+        audio.sent = make_offer(_next_local(audio), audio.sent)
+        return audio.sent.serialise()
+
+    def answer(self, leg: Leg, body: bytes) -> tuple[bytes, list[Media]]:
+        """Our answer to the peer's offer, and what the worker must know. Raises PeerError 400 or 488."""
+        audio = _audio(leg)
+        offer = SessionDescription.parse(body)
+        answer, agreed = make_answer(offer, _next_local(audio))
+        audio.sent = answer
+        return answer.serialise(), self._settle(leg, audio, agreed)
+
+    def accept(self, leg: Leg, body: bytes) -> list[Media]:
+        """The peer's answer to our offer. Raises PeerError 400 or 488."""
+        audio = _audio(leg)
+        if audio.sent is None:
+            raise LocalError(f"leg {leg.id} got an answer without an offer of ours")
+        return self._settle(leg, audio, accept_answer(audio.sent, SessionDescription.parse(body)))
+
+    def _settle(self, leg: Leg, audio: Audio, agreed: Negotiated) -> list[Media]:
+        audio.agreed = agreed
+        audio.held = agreed.held
+        remote = m.SetRemote(
+            leg.id,
+            agreed.address,
+            agreed.port,
+            agreed.rtcp_port,
+            "PCMA" if agreed.codec == "PCMA" else "PCMU",
+            agreed.payload_type,
+            agreed.event_payload_type,
+            agreed.ptime_ms,
+            agreed.send,
+            agreed.receive,
+        )
+        return [Media(audio.worker, remote)]
+
+    # ----- what a leg hears
+
+    def play(
+        self, leg: Leg, clips: tuple[str, ...], *, loop: bool = False, resume: bool = False
+    ) -> list[Media]:
+        """Play to the leg, replacing what it hears; `leg.audio.play` is the id that Played will have."""
+        audio = _audio(leg)
+        audio.play = next(self._plays)
+        return [Media(audio.worker, m.Play(leg.id, audio.play, clips, loop, resume))]
+
+    def stop(self, leg: Leg) -> list[Media]:
+        """Silence, or the bridge again."""
+        audio = _audio(leg)
+        if not audio.play:
+            return []
+        audio.play = 0
+        return [Media(audio.worker, m.Stop(leg.id))]
+
+    def connect(self, a: Leg, b: Leg) -> list[Media]:
+        """Let the two hear each other."""
+        one, other = _audio(a), _audio(b)
+        one.play = other.play = 0
+        return [Media(one.worker, m.Connect(a.id, b.id))]
+
+
+def _audio(leg: Leg) -> Audio:
+    if leg.audio is None:
+        raise LocalError(f"leg {leg.id} has no media yet")
+    return leg.audio
+
+
+def _next_local(audio: Audio) -> LocalMedia:
+    """What we describe ourselves as: each further description of a session has the next version (3264
+    section 8).
+    """
+    if audio.local is None:
+        raise LocalError("a description was asked for before the RTP port is known")
+    local = audio.local
+    if audio.sent is not None:
+        version = int(audio.sent.origin.version) + 1
+        local = LocalMedia(local.address, local.port, local.session_id, version)
+    return local

@@ -1,0 +1,182 @@
+"""Making a phone ring for a caller: one attempt, a leg for each place where the phone is registered.
+
+The first leg that is answered wins, the others are cancelled. An attempt that is cancelled or fails leaves
+nothing: its legs are let go of, its entries are gone.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from acd import messages as acd
+from softswitch.call.call import Attempt, Call
+from softswitch.call.events import Accepted, Ended, Progress, Resolve
+from softswitch.call.hub import Hub
+from softswitch.call.identity import Reach
+from softswitch.call.leg import Leg
+from softswitch.call.story import Role
+from softswitch.errors import PeerError
+from softswitch.sip.flow import Flow, Transport
+from softswitch.sip.headers import NameAddr
+from softswitch.sip.uri import Uri
+
+MAX_LEGS = 10
+# What says that the phone is there and its owner does not want the call; all else means that it is not there.
+REFUSALS = frozenset((480, 486, 487, 600, 603))
+
+
+class Ringing:
+    """All phones that ring."""
+
+    def __init__(self, hub: Hub, bound: dict[Transport, tuple[str, int]]) -> None:
+        self.hub = hub
+        self.bound = bound
+        self._resolving: dict[int, tuple[Attempt, Leg]] = {}
+
+    def offer(self, call: Call, offer: acd.Offer, now: float) -> None:
+        """The distributor wants this agent's phone to ring."""
+        attempt = Attempt(call, offer.agent, offer.offer, now, phone=offer.phone)
+        self.hub.offers[offer.offer] = attempt
+        call.story.begin("ring", now)
+        self._start(attempt, self.hub.identities.reach(offer.phone, now), now)
+
+    def extension(self, call: Call, number: str, now: float) -> Attempt:
+        """A caller wants this extension."""
+        attempt = Attempt(call, number, 0, now, phone=number)
+        self._start(attempt, self.hub.identities.reach(number, now), now)
+        return attempt
+
+    def peer(self, call: Call, target: Uri, now: float) -> Attempt:
+        """A caller wants a number behind a peer."""
+        attempt = Attempt(call, str(target.user or target.host), 0, now)
+        self._start(attempt, [Reach(target, None)], now)
+        return attempt
+
+    def cancel(self, attempt: Attempt, now: float) -> None:
+        """Stop it ringing."""
+        for leg in list(attempt.legs.values()):
+            self._drop(attempt, leg, now, 487)
+        self.over(attempt, now)
+
+    def over(self, attempt: Attempt, now: float) -> None:
+        """The attempt has come to its end, whichever: it is no longer known."""
+        call = attempt.call
+        self.hub.offers.pop(attempt.offer, None)
+        call.attempts.pop(attempt.offer, None)
+        if not any(call.attempts):
+            call.story.stop("ring", now)
+
+    # ----- what happens to its legs
+
+    def allocated(self, attempt: Attempt, leg: Leg, now: float) -> None:
+        """The leg has its port: call, unless its address is still looked for."""
+        if leg.flow.remote[1]:
+            self.hub.do(self.hub.ua.invite(leg, self.hub.plane.offer(leg), now))
+
+    def resolved(self, key: int, places: list[tuple[Transport, str, int]], now: float) -> None:
+        """The answer to Resolve."""
+        attempt, leg = self._resolving.pop(key, (None, None))
+        if attempt is None or leg is None or leg.gone:
+            return
+        usable = [place for place in places if place[0] in self.bound]
+        if not usable:
+            self.failed(attempt, leg, 404, "its address cannot be found", now)
+            return
+        transport, host, port = usable[0]
+        leg.flow = Flow(transport, self.bound[transport], (host, port))
+        if leg.audio is not None and leg.audio.local is not None:
+            self.allocated(attempt, leg, now)
+
+    def progress(self, attempt: Attempt, event: Progress, now: float) -> None:
+        """It rings: so does the caller's phone, when he called the extension himself."""
+        if not attempt.offer:
+            self.hub.do(self.hub.ua.ring(attempt.call.leg, now))
+
+    def accepted(self, attempt: Attempt, event: Accepted, now: float) -> bool:
+        """A leg was answered. True when it may be connected: its description is good, the others are let
+        go.
+        """
+        leg = event.leg
+        try:
+            self.hub.emit(self.hub.plane.accept(leg, event.body))
+        except PeerError as error:
+            self.failed(attempt, leg, error.status, error.reason, now)
+            return False
+        attempt.call.story.leg_answered(leg, now)
+        for other in [other for other in attempt.legs.values() if other is not leg]:
+            self._drop(attempt, other, now, 487)
+        return True
+
+    def ended(self, attempt: Attempt, event: Ended, now: float) -> None:
+        """A leg failed or was refused."""
+        self.failed(attempt, event.leg, event.status, event.reason, now)
+
+    def failed(self, attempt: Attempt, leg: Leg, status: int, reason: str, now: float) -> None:
+        """This leg will not be answered; the attempt has failed when it was the last."""
+        if leg.id not in attempt.legs:
+            return
+        # A busy or declining phone says more than one that is not there (RFC 3261 16.7 ranks alike).
+        if attempt.status not in REFUSALS or attempt.reason == "not registered":
+            attempt.status, attempt.reason = status, reason
+        self._drop(attempt, leg, now, status)
+        if not attempt.legs:
+            self._give_up(attempt, now)
+
+    # ----- inside
+
+    def _start(self, attempt: Attempt, ways: list[Reach], now: float) -> None:
+        call = attempt.call
+        call.attempts[attempt.offer] = attempt
+        audio = call.leg.audio
+        assert audio is not None
+        for way in ways[:MAX_LEGS]:
+            leg = self._new_leg(attempt, way)
+            leg.call = call.id
+            attempt.legs[leg.id] = leg
+            self.hub.attempts[leg.id] = attempt
+            role: Role = "agent" if attempt.offer else "extension" if attempt.phone else "peer"
+            call.story.leg(leg, role, attempt.party, now)
+            self.hub.emit(self.hub.plane.allocate(leg, audio.worker))
+        if not attempt.legs:
+            self._give_up(attempt, now)
+
+    def _give_up(self, attempt: Attempt, now: float) -> None:
+        self.over(attempt, now)
+        if attempt.offer:
+            busy = attempt.status in REFUSALS and attempt.reason != "not registered"
+            self.hub.post(acd.Refused(attempt.offer, "refused" if busy else "unreachable"))
+        else:
+            self.hub.post(attempt)
+
+    def _drop(self, attempt: Attempt, leg: Leg, now: float, status: int) -> None:
+        attempt.legs.pop(leg.id, None)
+        self.hub.attempts.pop(leg.id, None)
+        attempt.call.story.leg_ended(leg, status, now)
+        self.hub.let_go(leg, now)
+
+    def _new_leg(self, attempt: Attempt, way: Reach) -> Leg:
+        call = attempt.call
+        flow = way.flow or self._flow_to(way.uri)
+        host = self.hub.ua.ep.address(flow)[0]
+        caller = NameAddr(Uri("sip", call.identity.number or "anonymous", None, host), call.identity.display)
+        called = NameAddr(Uri("sip", way.uri.user, None, way.uri.host, way.uri.port))
+        headers = [("X-Call-ID", call.id), ("X-Dialled", call.story.to_number)]
+        if attempt.offer:
+            headers += [("X-Queue", call.story.queue), ("X-Call-Type", call.story.call_type)]
+        leg = self.hub.ua.new_leg(way.uri, flow, caller, called, [pair for pair in headers if pair[1]])
+        hops = call.leg.invite.max_forwards
+        leg.invite.headers.set("Max-Forwards", str(min(70, max(0, (70 if hops is None else hops) - 1))))
+        if not flow.remote[1]:
+            self._resolving[leg.id] = (attempt, leg)
+            self.hub.emit([Resolve(leg.id, way.uri)])
+        return leg
+
+    def _flow_to(self, uri: Uri) -> Flow:
+        """The flow to an address in the URI; one with port 0 while DNS is asked."""
+        transport: Transport = "tcp" if uri.transport == "tcp" else "udp"
+        local = self.bound.get(transport, ("0.0.0.0", 0))
+        try:
+            ip_address(uri.host)
+        except ValueError:
+            return Flow(transport, local, (uri.host, 0))
+        return Flow(transport, local, (uri.host, uri.port or 5060))

@@ -1,0 +1,26 @@
+"""What any part may ask to be done next with a call."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from softswitch.call.call import Call
+from softswitch.call.leg import Leg
+from softswitch.call.record import Disposition, EndedBy
+from softswitch.call.settings import Target
+
+
+class Steps(Protocol):
+    """Implemented by the switch."""
+
+    def go(self, call: Call, target: Target, now: float) -> None:
+        """Send the caller to the target."""
+
+    def farewell(self, call: Call, clips: tuple[str, ...], cause: str, now: float) -> None:
+        """Let him hear the clips, then hang up."""
+
+    def talk(self, call: Call, leg: Leg, party: str, agent: str, now: float) -> None:
+        """Connect him with an answered leg."""
+
+    def end(self, call: Call, disposition: Disposition | None, cause: str, by: EndedBy, now: float) -> None:
+        """End the call; None: the disposition that its stage means."""

@@ -1,0 +1,197 @@
+"""What the record will tell of a call, collected while it lives.
+
+Invariant: at most one of menu, wait, talk and hold runs at any time, so the durations never overlap; `ring`
+runs inside the wait. `close` makes the record once.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from media.messages import Quality
+from softswitch.call.identity import Identity
+from softswitch.call.leg import Leg
+from softswitch.call.record import CallRecord, Direction, Disposition, EndedBy, LegRecord, loss_percent
+from softswitch.sip.message import Request
+
+Stretch = Literal["menu", "wait", "talk", "hold", "ring"]
+Role = Literal["caller", "agent", "extension", "peer"]
+
+MAX_PATH = 100
+MAX_LEGS = 50
+MAX_TEXT = 128
+
+
+class _LegNotes:
+    """What is known of one leg; its quality comes last."""
+
+    __slots__ = ("answered_at", "ended_at", "leg", "party", "role", "started_at", "status")
+
+    def __init__(self, leg: Leg, role: Role, party: str, now: float) -> None:
+        self.leg = leg
+        self.role = role
+        self.party = party
+        self.started_at = now
+        self.answered_at: float | None = None
+        self.ended_at: float | None = None
+        self.status = 0
+
+    def record(self) -> LegRecord:
+        leg = self.leg
+        host, port = leg.flow.remote
+        audio = leg.audio
+        return LegRecord(
+            role=self.role,
+            party=self.party,
+            address=f"{leg.flow.transport}:{host}:{port}",
+            user_agent=(leg.invite.headers.get("User-Agent") or "")[:MAX_TEXT]
+            if leg.direction == "in"
+            else "",
+            codec=audio.agreed.codec if audio is not None and audio.agreed is not None else "",
+            sip_call_id=leg.invite.call_id[:MAX_TEXT],
+            sip_status=self.status,
+            started_at=self.started_at,
+            answered_at=self.answered_at,
+            ended_at=self.ended_at,
+            quality=audio.quality if audio is not None else None,
+        )
+
+
+class Story:
+    """The growing record of one call."""
+
+    def __init__(self, call: str, request: Request, transport: str, identity: Identity, now: float) -> None:
+        self.call = call
+        self.identity = identity
+        self.started_at = now
+        self.from_number = identity.number[:MAX_TEXT]
+        self.from_name = identity.display[:MAX_TEXT]
+        self.to_number = (request.uri.user or "")[:MAX_TEXT]
+        self.transport = transport
+        self.direction: Direction = "internal" if identity.kind == "extension" else "inbound"
+        self.call_type = ""
+        self.queue = ""
+        self.agent = ""
+        self.path: list[str] = []
+        self.recording = ""
+        self.answered_at: float | None = None
+        self.ended_at: float | None = None
+        self.disposition = Disposition.OPEN
+        self.cause = ""
+        self.ended_by: EndedBy = ""
+        self.sip_status = 0
+        self._since: dict[Stretch, float] = {}
+        self._total: dict[Stretch, float] = {}
+        self._legs: dict[int, _LegNotes] = {}
+        self._talked: int = 0
+
+    # ----- what happens
+
+    def begin(self, stretch: Stretch, now: float) -> None:
+        """A stretch starts; any other but `ring` ends."""
+        if stretch == "ring":
+            self._since.setdefault("ring", now)
+            return
+        self.end(now)
+        self._since[stretch] = now
+
+    def end(self, now: float) -> None:
+        """Whatever runs ends."""
+        for stretch in list(self._since):
+            self.stop(stretch, now)
+
+    def stop(self, stretch: Stretch, now: float) -> float:
+        """One stretch ends; how long it was."""
+        since = self._since.pop(stretch, None)
+        if since is None:
+            return 0.0
+        self._total[stretch] = self._total.get(stretch, 0.0) + now - since
+        return now - since
+
+    def total(self, stretch: Stretch) -> float:
+        """Seconds of a stretch so far, without one that runs."""
+        return self._total.get(stretch, 0.0)
+
+    def node(self, flow: str, node: str) -> None:
+        """The caller reached a menu node."""
+        if len(self.path) < MAX_PATH:
+            self.path.append(f"{flow}.{node}")
+
+    def leg(self, leg: Leg, role: Role, party: str, now: float) -> None:
+        """A leg was added."""
+        if len(self._legs) < MAX_LEGS:
+            self._legs[leg.id] = _LegNotes(leg, role, party, now)
+
+    def leg_answered(self, leg: Leg, now: float) -> None:
+        """A leg was answered."""
+        if (notes := self._legs.get(leg.id)) is not None:
+            notes.answered_at = now
+            notes.status = 200
+
+    def leg_ended(self, leg: Leg, status: int, now: float) -> None:
+        """A leg is over; `status` as SIP says it, 0 where it ended without one."""
+        notes = self._legs.get(leg.id)
+        if notes is not None and notes.ended_at is None:
+            notes.ended_at = now
+            notes.status = notes.status or status
+
+    def connected(self, leg: Leg, agent: str, now: float) -> None:
+        """The caller talks with whoever is on `leg`."""
+        self.agent = agent
+        self._talked = leg.id
+        if self.answered_at is None:
+            self.answered_at = now
+        self.begin("talk", now)
+
+    def finish(self, disposition: Disposition, cause: str, by: EndedBy, now: float) -> None:
+        """The call is over."""
+        self.end(now)
+        self.ended_at = now
+        self.disposition = disposition
+        self.cause = cause[:MAX_TEXT]
+        self.ended_by = by
+        for notes in self._legs.values():
+            if notes.ended_at is None:
+                notes.ended_at = now
+
+    # ----- what it gives
+
+    def record(self) -> CallRecord:
+        """The record as of now."""
+        caller = next((notes for notes in self._legs.values() if notes.role == "caller"), None)
+        theirs = _quality(caller)
+        agents = _quality(self._legs.get(self._talked))
+        return CallRecord(
+            id=self.call,
+            started_at=self.started_at,
+            answered_at=self.answered_at,
+            ended_at=self.ended_at,
+            from_number=self.from_number,
+            from_name=self.from_name,
+            to_number=self.to_number,
+            direction=self.direction,
+            transport=self.transport,
+            call_type=self.call_type,
+            path=tuple(self.path),
+            queue=self.queue,
+            agent=self.agent,
+            disposition=self.disposition,
+            cause=self.cause,
+            sip_status=self.sip_status,
+            ended_by=self.ended_by,
+            menu_s=self._total.get("menu"),
+            wait_s=self._total.get("wait"),
+            ring_s=self._total.get("ring"),
+            talk_s=self._total.get("talk"),
+            hold_s=self._total.get("hold"),
+            recording=self.recording,
+            caller_loss_percent=loss_percent(theirs) if theirs is not None else None,
+            caller_jitter_ms=theirs.jitter_ms if theirs is not None else None,
+            agent_loss_percent=loss_percent(agents) if agents is not None else None,
+            agent_jitter_ms=agents.jitter_ms if agents is not None else None,
+            legs=tuple(notes.record() for notes in self._legs.values()),
+        )
+
+
+def _quality(notes: _LegNotes | None) -> Quality | None:
+    return notes.leg.audio.quality if notes is not None and notes.leg.audio is not None else None

@@ -1,0 +1,291 @@
+"""The switch: one sans-IO core for everything between SIP messages, media workers and administrators.
+
+Feed it by the methods below; each returns effects to be carried out in order. `deadline` tells when
+`handle_timer` wants to be called. `now` is the epoch-anchored clock in seconds.
+
+Invariant: one input is handled to its end, with all that follows from it in other parts, before the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from acd import messages as acd
+from acd.dispatcher import Acd
+from acd.errors import AcdError
+from acd.events import Kind
+from media import messages as m
+from softswitch.call.call import Attempt, Call
+from softswitch.call.desk import Desk
+from softswitch.call.endpoint import Endpoint
+from softswitch.call.events import (
+    Accepted,
+    Confirmed,
+    Effect,
+    Ended,
+    Incoming,
+    InfoDigit,
+    Progress,
+    Registering,
+    Reoffer,
+)
+from softswitch.call.hub import Hub
+from softswitch.call.identity import Identities
+from softswitch.call.media import MediaPlane
+from softswitch.call.record import Disposition
+from softswitch.call.settings import Settings
+from softswitch.call.user_agent import UserAgent
+from softswitch.errors import LocalError, PeerError
+from softswitch.sip.digest import DigestServer
+from softswitch.sip.flow import Flow, Transport
+from softswitch.sip.layer import TransactionLayer
+from softswitch.sip.message import Request, Response
+from softswitch.sip.outputs import Send
+from softswitch.sip.registrar import Registrar
+from softswitch.sip.timers import Timers
+
+
+class Switch:
+    """All calls of one process.
+
+    `addresses` is what we call ourselves per transport (Via, Contact), `bound` where we listen. `agents`
+    names the agent of each extension. `token` gives a new unguessable token at each call.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        distributor: Acd,
+        *,
+        digest: DigestServer,
+        registrar: Registrar,
+        addresses: Mapping[str, tuple[str, int]],
+        bound: Mapping[Transport, tuple[str, int]],
+        agents: Mapping[str, str],
+        token: Callable[[], str],
+        timers: Timers | None = None,
+        product: str = "cc-softswitch",
+    ) -> None:
+        timers = timers or Timers()
+        layer = TransactionLayer(timers, token=token)
+        endpoint = Endpoint(layer, addresses=addresses, product=product, token=token, timers=timers)
+        identities = Identities(settings, digest, registrar)
+        self.hub = Hub(settings, UserAgent(endpoint), MediaPlane(), distributor, identities, token)
+        self.desk = Desk(self.hub, dict(bound), dict(agents))
+        self._agents = dict(agents)
+        self._stopping = False
+
+    # ----- the beginning and the end
+
+    def start(self, now: float) -> list[Effect]:
+        """The first input. Phones with a fixed address can be reached, the others once they register."""
+        self.hub.log(now, Kind.SYSTEM_START)
+        for number, agent in self._agents.items():
+            reachable = bool(self.hub.identities.reach(number, now))
+            self.desk.queueing.handle(acd.PhoneState(agent, reachable), now)
+        return self._finish(now)
+
+    def stop(self, now: float) -> list[Effect]:
+        """End all calls; new ones are refused from now on."""
+        self._stopping = True
+        for call in list(self.hub.calls.values()):
+            self.desk.end(call, Disposition.FAILED, "shutdown", "system", now)
+        effects = self._finish(now)
+        self.hub.log(now, Kind.SYSTEM_STOP)
+        return effects + self._finish(now)
+
+    # ----- from the wire, the workers and DNS
+
+    def receive(self, message: Request | Response, flow: Flow, now: float) -> list[Effect]:
+        """A parsed SIP message."""
+        self.hub.do(self.hub.ua.receive(message, flow, now))
+        return self._finish(now)
+
+    def transport_failed(self, flow: Flow, now: float) -> list[Effect]:
+        """A flow is broken."""
+        self.hub.do(self.hub.ua.transport_failed(flow, now))
+        for number, _ in self.hub.identities.registrar.flow_failed(flow):
+            self._phone_state(number, now)
+        return self._finish(now)
+
+    def resolved(self, key: int, places: list[tuple[Transport, str, int]], now: float) -> list[Effect]:
+        """The answer to a Resolve: (transport, IP address, port) in order of preference; empty for none."""
+        self.desk.ringing.resolved(key, places, now)
+        return self._finish(now)
+
+    def worker_ready(self, worker: int, now: float) -> list[Effect]:
+        """A media worker takes legs."""
+        self.hub.plane.worker_ready(worker)
+        return self._finish(now)
+
+    def worker_lost(self, worker: int, reason: str, now: float) -> list[Effect]:
+        """A media worker died: its calls are over, their log is complete."""
+        self.hub.warn("a media worker is lost; its calls end", worker=str(worker), reason=reason)
+        self.desk.worker_lost(self.hub.plane.worker_lost(worker), f"media worker lost: {reason}", now)
+        return self._finish(now)
+
+    def media(self, worker: int, event: m.Event, now: float) -> list[Effect]:
+        """Something happened in a media worker."""
+        if isinstance(event, m.Released):
+            if (leg := self.hub.plane.released(event)) is not None:
+                self.desk.released(leg)
+        elif isinstance(event, m.Recorded | m.RecordFailed):
+            self.desk.recorded(event, now)
+        elif not isinstance(event, m.Pong) and (leg := self.hub.plane.leg(event.leg)) is not None:
+            match event:
+                case m.Allocated():
+                    self.desk.allocated(leg, event, now)
+                case m.AllocateFailed():
+                    self.desk.not_allocated(leg, event.reason, now)
+                case m.Digit(_, digit, method):
+                    self.desk.digit(leg, digit, method, now)
+                case m.Played():
+                    self.desk.played(leg, event, now)
+                case m.MediaLost():
+                    self._media_lost(event, now)
+        return self._finish(now)
+
+    def _media_lost(self, event: m.MediaLost, now: float) -> None:
+        leg = self.hub.plane.leg(event.leg)
+        call = self.hub.call_of(leg) if leg is not None else None
+        if call is not None and (leg is call.leg or leg is call.partner):
+            who = "caller" if leg is call.leg else call.story.agent
+            cause = f"no audio from {who} for {event.silent_s:.0f} s"
+            disposition = None if call.partner is not None else Disposition.MEDIA_FAILURE
+            self.desk.end(call, disposition, cause, "system", now)
+
+    # ----- time
+
+    def deadline(self) -> float | None:
+        """When `handle_timer` is due, None while nothing is pending."""
+        hub = self.hub
+        times = (
+            hub.ua.deadline(),
+            hub.acd.deadline(),
+            hub.timer_deadline(),
+            hub.identities.registrar.deadline(),
+        )
+        return min((time for time in times if time is not None), default=None)
+
+    def handle_timer(self, now: float) -> list[Effect]:
+        """Do what is due."""
+        self.hub.do(self.hub.ua.handle_timer(now))
+        self.desk.queueing.handle_timer(now)
+        while (action := self.hub.take_due(now)) is not None:
+            action(now)
+        for number, _ in self.hub.identities.registrar.expire(now):
+            self._phone_state(number, now)
+        return self._finish(now)
+
+    # ----- administrators
+
+    def command(self, message: acd.Input, now: float) -> list[Effect]:
+        """A command to the distributor, such as LogIn. Raises LocalError when it is refused."""
+        try:
+            self.desk.queueing.handle(message, now)
+        except AcdError as error:
+            raise LocalError(str(error)) from error
+        return self._finish(now)
+
+    def hang_up(self, name: str, by: str, now: float) -> list[Effect]:
+        """End a call. Raises LocalError when there is none of this name."""
+        call = self.hub.calls.get(name)
+        if call is None:
+            raise LocalError(f"no live call {name!r}; `cc calls list` shows them")
+        self.desk.end(call, None, f"hung up by {by}", "system", now)
+        return self._finish(now)
+
+    @property
+    def calls(self) -> Mapping[str, Call]:
+        """The live calls."""
+        return self.hub.calls
+
+    # ----- inside
+
+    def _finish(self, now: float) -> list[Effect]:
+        """Handle what the parts left for one another; then all effects."""
+        todo = self.hub.todo
+        while todo:
+            item = todo.popleft()
+            match item:
+                case Incoming():
+                    self._incoming(item, now)
+                case Registering():
+                    self._register(item, now)
+                case Progress(leg):
+                    if (attempt := self.hub.attempts.get(leg.id)) is not None:
+                        self.desk.ringing.progress(attempt, item, now)
+                case Accepted(leg):
+                    self._accepted(item, now)
+                case Confirmed(leg):
+                    if (call := self.hub.call_of(leg)) is not None:
+                        self.desk.confirmed(call, item, now)
+                case Reoffer(leg):
+                    self._reoffer(item, now)
+                case InfoDigit(leg, digit):
+                    self.desk.digit(leg, digit, "info", now)
+                case Ended(leg):
+                    self._ended(item, now)
+                case Attempt():
+                    self.desk.nobody(item, now)
+                case Send():
+                    self.hub.emit([item])
+                case _:
+                    self._tell_distributor(item, now)
+        return self.hub.take_effects()
+
+    def _tell_distributor(self, message: acd.Input, now: float) -> None:
+        try:
+            self.desk.queueing.handle(message, now)
+        except AcdError as error:
+            self.hub.warn("the distributor refused a fact", fact=type(message).__name__, error=str(error))
+
+    def _incoming(self, event: Incoming, now: float) -> None:
+        if self._stopping:
+            error = PeerError(503, "Shutting down", (("Retry-After", "10"),))
+            event.leg.gone = True
+            self.hub.do(self.hub.ua.refuse(event.leg, error, now))
+        else:
+            self.desk.incoming(event, now)
+
+    def _accepted(self, event: Accepted, now: float) -> None:
+        leg = event.leg
+        attempt = self.hub.attempts.get(leg.id)
+        if attempt is None:
+            self.hub.let_go(leg, now)
+        elif self.desk.ringing.accepted(attempt, event, now):
+            self.desk.answered(attempt, leg, now)
+
+    def _ended(self, event: Ended, now: float) -> None:
+        leg = event.leg
+        call = self.hub.call_of(leg)
+        if (attempt := self.hub.attempts.get(leg.id)) is not None:
+            self.desk.ringing.ended(attempt, event, now)
+        elif call is not None:
+            self.desk.leg_ended(call, event, now)
+
+    def _reoffer(self, event: Reoffer, now: float) -> None:
+        call = self.hub.call_of(event.leg)
+        try:
+            if call is None or event.leg.audio is None or event.leg.audio.local is None:
+                raise PeerError(491, "Request Pending")
+            self.desk.talking.reoffer(call, event, now)
+        except PeerError as error:
+            self.hub.do(self.hub.ua.respond_error(event.transaction, event.request, error, now))
+
+    def _register(self, event: Registering, now: float) -> None:
+        try:
+            number, registered = self.hub.identities.register(event.request, event.flow, now)
+        except PeerError as error:
+            self.hub.do(self.hub.ua.respond_error(event.transaction, event.request, error, now))
+            return
+        headers = registered.contact_headers(now)
+        response = Response.answering(event.request, 200, to_tag=self.hub.token(), headers=headers)
+        self.hub.do(self.hub.ua.respond(event.transaction, response, now))
+        self._phone_state(number, now)
+
+    def _phone_state(self, number: str, now: float) -> None:
+        agent = self._agents.get(number)
+        if agent is not None:
+            reachable = bool(self.hub.identities.reach(number, now))
+            self.hub.post(acd.PhoneState(agent, reachable))

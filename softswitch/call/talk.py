@@ -1,0 +1,109 @@
+"""The conversation: the bridge, hold and resume, the recording, its end."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime
+from pathlib import PurePath
+
+from acd import messages as acd
+from acd.events import Kind
+from media import messages as m
+from softswitch.call.call import Call, Heard, Stage
+from softswitch.call.events import Confirmed, Media, Reoffer
+from softswitch.call.hub import Hub
+from softswitch.call.leg import Leg
+from softswitch.errors import PeerError
+
+
+class Talk:
+    """Two legs that hear each other."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+        self._recordings = itertools.count(1)
+        self._late: dict[int, Reoffer] = {}
+
+    def begin(self, call: Call, leg: Leg, party: str, agent: str, now: float) -> None:
+        """Bridge the caller with an answered leg; `agent` is "" when no agent of a queue is on it."""
+        call.partner = leg
+        call.agent = agent
+        call.stage = Stage.TALK
+        call.heard = Heard.NOTHING
+        call.story.end(now)
+        call.story.connected(leg, party, now)
+        self.hub.attempts.pop(leg.id, None)
+        self.hub.emit(self.hub.plane.connect(call.leg, leg))
+        care = self.hub.settings.queues.get(call.story.queue) if agent else None
+        if care is not None and care.record:
+            self._record(call, leg, now)
+
+    def _record(self, call: Call, leg: Leg, now: float) -> None:
+        assert leg.audio is not None
+        call.recording = next(self._recordings)
+        day = datetime.fromtimestamp(now, UTC)
+        path = PurePath(self.hub.settings.recordings, f"{day:%Y/%m/%d}", f"{call.id}.wav")
+        call.story.recording = str(path)
+        self.hub.emit([Media(leg.audio.worker, m.Record(call.recording, call.leg.id, leg.id, str(path)))])
+
+    def end_recording(self, call: Call) -> None:
+        """Close the file; Recorded follows."""
+        audio = call.leg.audio
+        if call.recording and audio is not None and not audio.released:
+            self.hub.emit([Media(audio.worker, m.StopRecord(call.recording))])
+
+    # ----- changes of the session by a phone
+
+    def reoffer(self, call: Call, event: Reoffer, now: float) -> None:
+        """re-INVITE or UPDATE: hold, resume, a new address. Raises PeerError to refuse; the session stays
+        as it was.
+        """
+        leg = event.leg
+        if event.request.body:
+            body, effects = self.hub.plane.answer(leg, event.request.body)
+            self.hub.emit(effects)
+            self.hub.do(self.hub.ua.accept_reoffer(event, body, now))
+            self._hold(call, leg, now)
+        else:
+            self._late[leg.id] = event
+            self.hub.do(self.hub.ua.accept_reoffer(event, self.hub.plane.offer(leg), now))
+
+    def confirmed(self, call: Call, event: Confirmed, now: float) -> None:
+        """The ACK of a re-INVITE: with the answer, when the offer was ours."""
+        if self._late.pop(event.leg.id, None) is None:
+            return
+        try:
+            self.hub.emit(self.hub.plane.accept(event.leg, event.body))
+        except PeerError as error:
+            self.hub.warn(
+                "the answer in an ACK cannot be used; the session stays as it was", error=str(error)
+            )
+            return
+        self._hold(call, event.leg, now)
+
+    def forget(self, leg: Leg) -> None:
+        """The leg is over."""
+        self._late.pop(leg.id, None)
+
+    def _hold(self, call: Call, leg: Leg, now: float) -> None:
+        """The leg is on hold, or no longer: the other side hears music meanwhile."""
+        assert leg.audio is not None
+        other = call.partner if leg is call.leg else call.leg
+        if call.stage is not Stage.TALK or other is None or leg.audio.held == (leg.id in call.held):
+            return
+        was_held = bool(call.held)
+        if leg.audio.held:
+            call.held.add(leg.id)
+            care = self.hub.settings.queues.get(call.story.queue)
+            music = (care.music if care is not None else ()) or self.hub.settings.music
+            self.hub.emit(self.hub.plane.play(other, music, loop=True, resume=True))
+        else:
+            call.held.discard(leg.id)
+            self.hub.emit(self.hub.plane.stop(other))
+        if bool(call.held) == was_held:
+            return
+        call.story.begin("hold" if call.held else "talk", now)
+        if call.agent:
+            self.hub.post(acd.Held(call.id, bool(call.held)))
+        else:
+            self.hub.log(now, Kind.HOLD if call.held else Kind.UNHOLD, call)

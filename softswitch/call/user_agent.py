@@ -1,0 +1,220 @@
+"""Both sides of the back-to-back user agent over one transaction layer: SIP messages in, neutral leg events
+out.
+
+Invariant: for each leg that was announced by Incoming or begun by `invite`, exactly one of these ends it:
+the event `Ended`, or a command of ours (`refuse`, `hang_up`). What a peer gets wrong becomes a response
+here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from softswitch.call import uac, uas
+from softswitch.call.endpoint import ACCEPT, ALLOW, Endpoint, PendingAck
+from softswitch.call.events import Ended, InfoDigit, LegOutput, Registering, Reoffer
+from softswitch.call.info import digit_of
+from softswitch.call.leg import Leg, LegEvent, LegState
+from softswitch.call.outputs import sends
+from softswitch.errors import PeerError
+from softswitch.sip import outputs as sip
+from softswitch.sip.flow import Flow
+from softswitch.sip.headers import NameAddr
+from softswitch.sip.message import Request, Response
+from softswitch.sip.uri import Uri
+
+__all__ = ["PendingAck", "UserAgent"]
+
+METHODS = frozenset(ALLOW.split(", "))
+
+
+class UserAgent:
+    """The SIP side of all calls."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.ep = endpoint
+
+    # ----- from the wire
+
+    def receive(self, message: Request | Response, flow: Flow, now: float) -> list[LegOutput]:
+        """A parsed message came over `flow`."""
+        return self._from_layer(self.ep.layer.receive(message, flow, now), now)
+
+    def transport_failed(self, flow: Flow, now: float) -> list[LegOutput]:
+        """The flow is broken: what was sent over it will not be answered."""
+        return self._from_layer(self.ep.layer.transport_failed(flow, now), now)
+
+    def deadline(self) -> float | None:
+        """When `handle_timer` is due."""
+        times = [time for time in (self.ep.layer.deadline(), self.ep.ack_deadline()) if time is not None]
+        return min(times, default=None)
+
+    def handle_timer(self, now: float) -> list[LegOutput]:
+        """Retransmissions and time-outs."""
+        outputs = self._from_layer(self.ep.layer.handle_timer(now), now)
+        repeated, lost = self.ep.repeat_unacknowledged(now)
+        outputs += sends(repeated)
+        for leg in lost:
+            outputs += self._ack_missing(leg, now)
+        return outputs
+
+    # ----- commands on legs (see uas, uac)
+
+    def new_leg(
+        self, target: Uri, flow: Flow, caller: NameAddr, called: NameAddr, headers: list[tuple[str, str]]
+    ) -> Leg:
+        """An outgoing leg; then `invite`."""
+        return uac.new(self.ep, target, flow, caller, called, headers)
+
+    def invite(self, leg: Leg, body: bytes, now: float) -> list[LegOutput]:
+        """Call the phone with our offer."""
+        return uac.invite(self.ep, leg, body, now)
+
+    def ring(self, leg: Leg, now: float) -> list[LegOutput]:
+        """Tell the caller that it rings."""
+        return uas.ring(self.ep, leg, now)
+
+    def answer(self, leg: Leg, body: bytes, now: float) -> list[LegOutput]:
+        """Answer an incoming leg; Confirmed follows."""
+        return uas.answer(self.ep, leg, body, now)
+
+    def refuse(self, leg: Leg, error: PeerError, now: float) -> list[LegOutput]:
+        """Refuse an incoming leg."""
+        return uas.refuse(self.ep, leg, error.status, error.reason, error.headers, now)
+
+    def hang_up(self, leg: Leg, now: float, cause: str = "") -> list[LegOutput]:
+        """End the leg; no event follows."""
+        return uac.hang_up(self.ep, leg, cause, now)
+
+    def accept_reoffer(self, reoffer: Reoffer, body: bytes, now: float) -> list[LegOutput]:
+        """Agree to a change of the session."""
+        return uas.accept(self.ep, reoffer.leg, reoffer.transaction, reoffer.request, body, now)
+
+    def respond(self, transaction: int, response: Response, now: float) -> list[LegOutput]:
+        """Answer any request that is not the first INVITE of a leg."""
+        return sends(self.ep.layer.respond(transaction, response, now))
+
+    def respond_error(
+        self, transaction: int, request: Request, error: PeerError, now: float
+    ) -> list[LegOutput]:
+        """The one place where a peer's error becomes a response."""
+        tag = self.ep.token()
+        response = Response.answering(request, error.status, error.reason, to_tag=tag, headers=error.headers)
+        return self.respond(transaction, response, now)
+
+    # ----- dispatch
+
+    def _from_layer(self, items: list[sip.Output], now: float) -> list[LegOutput]:
+        outputs: list[LegOutput] = []
+        for item in items:
+            match item:
+                case sip.Send():
+                    outputs.append(item)
+                case sip.RequestReceived(transaction, request, flow):
+                    outputs += self._request(transaction, request, flow, now)
+                case sip.ResponseReceived(transaction, response):
+                    outputs += self._response(transaction, response, now)
+                case sip.AckReceived(request):
+                    outputs += self._ack(request, now)
+                case sip.CancelReceived(transaction):
+                    if (leg := self.ep.by_transaction.get(transaction)) is not None:
+                        outputs += uas.cancelled(self.ep, leg, now)
+                case sip.TimedOut(transaction):
+                    outputs += self._failed(transaction, 408, "Request Timeout", now)
+                case sip.TransportFailed(transaction):
+                    outputs += self._failed(transaction, 503, "transport failure", now)
+                case sip.Terminated(transaction):
+                    self.ep.by_transaction.pop(transaction, None)
+        return outputs
+
+    def _request(self, transaction: int, request: Request, flow: Flow, now: float) -> list[LegOutput]:
+        try:
+            if request.to.tag is not None:
+                return self._in_dialog(transaction, request, flow, now)
+            match request.method:
+                case "INVITE":
+                    return uas.incoming(self.ep, transaction, request, flow, now)
+                case "REGISTER":
+                    return [Registering(transaction, request, flow)]
+                case "OPTIONS":
+                    return self._options(transaction, request, now)
+                case "BYE" | "INFO" | "UPDATE":
+                    raise PeerError(481, "Call/Transaction Does Not Exist")
+            raise PeerError(405, "Method Not Allowed", (("Allow", ALLOW),))
+        except PeerError as error:
+            return self.respond_error(transaction, request, error, now)
+
+    def _options(self, transaction: int, request: Request, now: float) -> list[LegOutput]:
+        headers = [("Allow", ALLOW), ("Accept", ACCEPT), ("User-Agent", self.ep.product)]
+        tag = self.ep.token()
+        return self.respond(transaction, Response.answering(request, 200, to_tag=tag, headers=headers), now)
+
+    def _leg_of(self, request: Request) -> Leg | None:
+        return self.ep.dialogs.get((request.call_id, request.to.tag or "", request.from_.tag or ""))
+
+    def _in_dialog(self, transaction: int, request: Request, flow: Flow, now: float) -> list[LegOutput]:
+        leg = self._leg_of(request)
+        if leg is None or leg.dialog is None:
+            raise PeerError(481, "Call/Transaction Does Not Exist")
+        leg.dialog.receive(request)
+        leg.flow = flow if flow.transport != "udp" else leg.flow
+        match request.method:
+            case "BYE":
+                return self._bye(leg, transaction, request, now)
+            case "INVITE" | "UPDATE":
+                return self._reoffer(leg, transaction, request)
+            case "INFO":
+                digit = digit_of(request)
+                answer = self.respond(transaction, Response.answering(request, 200), now)
+                return [*answer, InfoDigit(leg, digit)] if digit else answer
+            case "OPTIONS":
+                return self._options(transaction, request, now)
+        raise PeerError(405, "Method Not Allowed", (("Allow", ALLOW),))
+
+    def _bye(self, leg: Leg, transaction: int, request: Request, now: float) -> list[LegOutput]:
+        outputs = self.respond(transaction, Response.answering(request, 200), now)
+        if leg.state is LegState.INCOMING:  # an early dialog may be ended by BYE too: the INVITE gets its 487
+            return [*outputs, *uas.cancelled(self.ep, leg, now)]
+        if leg.move(LegEvent.BYE):
+            self.ep.forget(leg)
+            outputs.append(Ended(leg, 200, request.headers.get("Reason") or "hung up"))
+        return outputs
+
+    def _reoffer(self, leg: Leg, transaction: int, request: Request) -> list[LegOutput]:
+        if leg.pending_ack is not None or leg.state is not LegState.CONFIRMED:
+            raise PeerError(491, "Request Pending")
+        if request.method == "UPDATE" and not request.body:
+            raise PeerError(488, "UPDATE without an offer changes nothing here")
+        return [Reoffer(leg, transaction, request)]
+
+    def _response(self, transaction: int, response: Response, now: float) -> list[LegOutput]:
+        leg = self.ep.by_transaction.get(transaction)
+        if leg is None:
+            return []
+        try:
+            return uac.answered(self.ep, leg, response, now)
+        except PeerError as error:  # a 2xx that makes no dialog: nothing to end it with
+            return uac.failed(self.ep, leg, error.status, error.reason)
+
+    def _ack(self, request: Request, now: float) -> list[LegOutput]:
+        try:
+            leg = self._leg_of(request)
+            return [] if leg is None else uas.acknowledged(self.ep, leg, request, now)
+        except PeerError:
+            return []  # an ACK cannot be answered (17.1.1.3): a bad one is no ACK
+
+    def _failed(self, transaction: int, status: int, reason: str, now: float) -> list[LegOutput]:
+        leg = self.ep.by_transaction.pop(transaction, None)
+        if leg is None:
+            return []
+        if leg.direction == "out":
+            return uac.failed(self.ep, leg, status, reason)
+        if leg.pending_ack is not None:
+            return self._ack_missing(leg, now)
+        return []
+
+    def _ack_missing(self, leg: Leg, now: float) -> list[LegOutput]:
+        """No ACK within 64*T1: the session is ended by BYE (13.3.1.4)."""
+        closing = leg.state is LegState.CLOSING
+        if not leg.move(LegEvent.ACK_MISSING):
+            return []
+        outputs = uas.bye(self.ep, leg, 'SIP;cause=408;text="no ACK"', now)
+        return outputs if closing else [*outputs, Ended(leg, 408, "no ACK to our answer")]
