@@ -1,7 +1,7 @@
 """The vocabulary of the append-only event log: the only source of every counter, report and live figure.
 
-The names are Asterisk's queue_log names where it has one, so that existing report tools keep working; the rest
-is what it lacks. `data` holds plain JSON values; its keys per kind are listed in `DATA_KEYS`.
+The names are Asterisk's queue_log names where it has one, so that existing report tools keep working; the
+rest is what it lacks. `data` holds plain JSON values; its keys per kind are listed in `DATA_KEYS`.
 """
 
 from __future__ import annotations
@@ -81,7 +81,13 @@ DATA_KEYS: dict[Kind, tuple[str, ...]] = {
     Kind.COMPLETEAGENT: ("wait_s", "talk_s", "hold_s", "entry_position"),
     Kind.COMPLETECALLER: ("wait_s", "talk_s", "hold_s", "entry_position"),
     Kind.COMPLETESYSTEM: ("wait_s", "talk_s", "hold_s", "entry_position", "cause"),
-    Kind.BLINDTRANSFER: ("wait_s", "talk_s", "hold_s", "entry_position", "cause"),  # the agent's part of the call ended
+    Kind.BLINDTRANSFER: (
+        "wait_s",
+        "talk_s",
+        "hold_s",
+        "entry_position",
+        "cause",
+    ),  # the agent's part of the call ended
     Kind.ATTENDEDTRANSFER: ("wait_s", "talk_s", "hold_s", "entry_position", "cause"),
     Kind.AGENTLOGIN: ("phone", "by"),
     Kind.AGENTLOGOFF: ("phone", "by", "login_s"),

@@ -1,8 +1,8 @@
 """What goes into the distributor and what comes out of it.
 
-Inputs are facts (an agent logged in, a caller left, a phone was answered); outputs are what the switch must do.
-Ids (`call`, `agent`, `queue`, `phone`) are opaque strings of the caller; `offer` ids are made by the distributor,
-are unique and increase.
+Inputs are facts (an agent logged in, a caller left, a phone was answered); outputs are what the switch must
+do. Ids (`call`, `agent`, `queue`, `phone`) are opaque strings of the caller; `offer` ids are made by the
+distributor, are unique and increase.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from acd.events import LogEvent
 
 @dataclass(frozen=True, slots=True)
 class LogIn:
-    """The agent logs in at `phone`; he is ready at once unless `ready` is false (then paused, reason `login`)."""
+    """The agent logs in at `phone`; he is ready at once, or, `ready` being false, paused (reason `login`)."""
 
     agent: str
     phone: str
@@ -63,7 +63,7 @@ class OwnCall:
 
 @dataclass(frozen=True, slots=True)
 class PhoneState:
-    """Whether the agent's phone can be reached (registered). Unreachable agents get no offers, and stay logged in."""
+    """Whether the agent's phone can be reached (registered). If not: no offers, but still logged in."""
 
     agent: str
     reachable: bool
@@ -84,7 +84,7 @@ class Enqueue:
 
 @dataclass(frozen=True, slots=True)
 class Withdraw:
-    """The caller is gone or leaves the queue: `abandon` (hung up), `key` (pressed `key`), `system` (`cause`)."""
+    """The caller is gone or leaves: `abandon` (hung up), `key` (pressed `key`), `system` (`cause`)."""
 
     call: str
     reason: Literal["abandon", "key", "system"] = "abandon"
@@ -103,7 +103,7 @@ class SetPriority:
 
 @dataclass(frozen=True, slots=True)
 class OpenQueue:
-    """Open or close a queue. A closed queue refuses new callers (`closed`); those who wait are still served."""
+    """Open or close a queue. A closed one refuses new callers (`closed`); those who wait are still served."""
 
     queue: str
     is_open: bool
@@ -138,8 +138,8 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The agent's conversation is over; `by` says who ended it. Starts wrap-up. For `transfer`, the cause `attended`
-    makes it an ATTENDEDTRANSFER in the log, any other a BLINDTRANSFER."""
+    """The agent's conversation is over; `by` says who ended it. Starts wrap-up. For `transfer`, the cause
+    `attended` makes it an ATTENDEDTRANSFER in the log, any other a BLINDTRANSFER."""
 
     call: str
     by: Literal["agent", "caller", "system", "transfer"]
@@ -200,7 +200,7 @@ class Bridge:
 
 @dataclass(frozen=True, slots=True)
 class LeaveQueue:
-    """The caller left the queue unserved, by the queue's rules; the switch follows the overflow of the queue."""
+    """The caller left the queue unserved, by its rules; the switch follows the overflow of the queue."""
 
     call: str
     queue: str

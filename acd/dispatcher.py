@@ -1,0 +1,137 @@
+"""The distributor: facts and commands in, decisions out. The only class that the switch needs.
+
+    acd = Acd(queues, agents)
+    for output in acd.handle(LogIn("anna", "sip:101"), now): ...
+    if (at := acd.deadline()) is not None and at <= now:
+        for output in acd.handle_timer(now): ...
+
+Invariant: one step at a time, and each is complete: after `handle` or `handle_timer` returns, every caller
+and agent who can be matched is matched (acd.offers). `now` is the epoch-anchored clock in seconds and never
+goes back. Timers that are due when `handle` is called are left to `handle_timer`; until then their effects
+have not happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from acd.agent import AgentConfig
+from acd.errors import AcdError
+from acd.floor import Floor
+from acd.messages import (
+    Answered,
+    Ended,
+    Enqueue,
+    Held,
+    Input,
+    LogIn,
+    LogOut,
+    OpenQueue,
+    Output,
+    OwnCall,
+    Pause,
+    PhoneState,
+    Ready,
+    Refused,
+    SetPriority,
+    Withdraw,
+)
+from acd.occupancy import WINDOW_S
+from acd.offers import Offers
+from acd.queue import QueueConfig
+from acd.roster import Roster
+from acd.strategies import BUILT_IN
+from acd.strategy import StrategyFactory
+from acd.talks import Talks
+from acd.views import AgentView, QueueView, agent_views, queue_views
+from acd.waiting import Waiting
+
+
+class Acd:
+    """All queues and agents. Raises AcdError for a configuration that contradicts itself.
+
+    `occupancy_window_s` is the window of least-occupancy; `utc_offset_s` tells where the day of "calls today"
+    begins.
+    """
+
+    def __init__(
+        self,
+        queues: Iterable[QueueConfig],
+        agents: Iterable[AgentConfig],
+        strategies: Mapping[str, StrategyFactory] = BUILT_IN,
+        *,
+        occupancy_window_s: float = WINDOW_S,
+        utc_offset_s: float = 0.0,
+    ) -> None:
+        self._floor = Floor(queues, agents, strategies, occupancy_window_s, utc_offset_s)
+        self._offers = Offers(self._floor)
+        talks = Talks(self._floor)
+        waiting = Waiting(self._floor, self._offers, talks)
+        roster = Roster(self._floor, self._offers, waiting)
+        self._table: dict[type, Callable[[Any, float], None]] = {
+            LogIn: roster.log_in,
+            LogOut: roster.log_out,
+            Pause: roster.pause,
+            Ready: roster.ready,
+            OwnCall: roster.own_call,
+            PhoneState: roster.phone_state,
+            Enqueue: waiting.enqueue,
+            Withdraw: waiting.withdraw,
+            SetPriority: waiting.set_priority,
+            OpenQueue: waiting.open_queue,
+            Answered: self._offers.answered,
+            Refused: self._offers.refused,
+            Held: talks.held,
+            Ended: talks.ended,
+        }
+
+    def handle(self, event: Input, now: float) -> list[Output]:
+        """Take one fact or command. AcdError: a command that was refused, and changed nothing."""
+        step = self._table.get(type(event))
+        if step is None:
+            raise AcdError(f"input {type(event).__name__}", "use one of acd.messages.Input")
+        step(event, now)
+        return self._finish(now)
+
+    def deadline(self) -> float | None:
+        """When `handle_timer` wants to be called (epoch seconds), or None."""
+        return self._floor.timers.deadline()
+
+    def handle_timer(self, now: float) -> list[Output]:
+        """Do all that is due: offers expire, wrap-ups and rests end, waits run out, positions are announced.
+
+        Timers that fire set only later ones, so the next deadline lies after `now`.
+        """
+        outputs: list[Output] = []
+        while (timer := self._floor.timers.pop_due(now)) is not None:
+            timer.fire(now)
+            outputs += self._finish(now)
+        return outputs
+
+    def _finish(self, now: float) -> list[Output]:
+        floor = self._floor
+        if floor.dirty:
+            self._offers.match(now)
+        outputs, floor.out = floor.out, []
+        return outputs
+
+    # ----- for displays
+
+    def agents(self, now: float) -> list[AgentView]:
+        """All agents by name."""
+        return agent_views(self._floor, now)
+
+    def queues(self, now: float) -> list[QueueView]:
+        """All queues, with those who wait in order."""
+        return queue_views(self._floor, now)
+
+    def agent_of_phone(self, phone: str) -> str | None:
+        """Who is logged in at this phone."""
+        agent = self._floor.phones.get(phone)
+        return agent.name if agent is not None else None
+
+    def is_idle(self) -> bool:
+        """Whether no call waits, rings or talks."""
+        floor = self._floor
+        return not (floor.callers or floor.talks or floor.offers)

@@ -1,0 +1,145 @@
+"""How busy an agent was in the last hour: busy / (busy + idle) over a rolling window.
+
+busy = ringing + talk + hold + wrap-up; idle = ready and not offered; pauses, absence and unreachability count
+in neither. The figures are exact at every moment, not samples: the window's left edge cuts the oldest
+stretch.
+
+Invariant: `_closed` holds stretches of busy or idle time, ordered, disjoint, and `_busy_s`, `_idle_s` are
+their sums. The number of stretches is bounded by MAX_STRETCHES; beyond it the oldest are forgotten.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from enum import IntEnum
+from math import inf
+
+WINDOW_S = 3600.0
+MAX_STRETCHES = 4096
+
+
+class Share(IntEnum):
+    """What a stretch of time counts as."""
+
+    NEITHER = 0
+    BUSY = 1
+    IDLE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """The figures of a ready agent and how they go on: valid from `at` to `until` (seconds), both linear in
+    time.
+
+    `busy_rate` is -1 or 0, `idle_rate` 0 or 1 (seconds a second).
+    """
+
+    at: float
+    busy_s: float
+    busy_rate: float
+    idle_s: float
+    idle_rate: float
+    until: float
+
+
+class Occupancy:
+    """The rolling account of one agent. All times are seconds on the distributor's clock."""
+
+    def __init__(self, window_s: float = WINDOW_S) -> None:
+        self.window_s = window_s
+        self._closed: deque[tuple[float, float, Share]] = deque()
+        self._busy_s = 0.0
+        self._idle_s = 0.0
+        self._open = Share.NEITHER
+        self._open_since = 0.0
+
+    def switch(self, share: Share, now: float) -> None:
+        """From `now` on, time counts as `share`."""
+        if share is self._open:
+            return
+        self._close(self._open, self._open_since, now)
+        self._open, self._open_since = share, now
+        self._forget(now)
+
+    def add_busy(self, duration_s: float, now: float) -> None:
+        """Count the last `duration_s` of the open stretch as busy, which so far counted in neither."""
+        if self._open is not Share.NEITHER or duration_s <= 0:
+            return
+        self._close(Share.BUSY, max(self._open_since, now - duration_s), now)
+        self._open_since = now
+
+    def figures(self, now: float) -> tuple[float, float]:
+        """(busy_s, idle_s) within the window that ends at `now`."""
+        self._forget(now)
+        edge = now - self.window_s
+        busy_s, idle_s = self._busy_s, self._idle_s
+        if self._closed and self._closed[0][0] < edge:
+            start, _, share = self._closed[0]
+            if share is Share.BUSY:
+                busy_s -= edge - start
+            else:
+                idle_s -= edge - start
+        if self._open is not Share.NEITHER:
+            open_s = max(0.0, now - max(edge, self._open_since))
+            if self._open is Share.BUSY:
+                busy_s += open_s
+            else:
+                idle_s += open_s
+        return max(0.0, busy_s), max(0.0, idle_s)
+
+    def ratio(self, now: float, min_history_s: float = 0.0) -> float | None:
+        """busy / (busy + idle), 0 to 1; None where there is no, or less than `min_history_s`, history."""
+        busy_s, idle_s = self.figures(now)
+        total_s = busy_s + idle_s
+        return busy_s / total_s if total_s > 0 and total_s >= min_history_s else None
+
+    def course(self, now: float) -> Course:
+        """Figures of an agent who is ready (his open stretch is idle) and their exact course from `now` on.
+
+        What enters at the right edge of the window is idle; what leaves at the left edge is the oldest
+        stretch, or the gap before it. `until` is when that stretch or gap has wholly left.
+        """
+        busy_s, idle_s = self.figures(now)
+        edge = now - self.window_s
+        idle_rate = 1.0 if self._open is Share.IDLE else 0.0
+        if self._closed:
+            start, end, share = self._closed[0]
+            if start > edge:
+                return Course(now, busy_s, 0.0, idle_s, idle_rate, now + (start - edge))
+            until = now + (end - edge)
+            if share is Share.BUSY:
+                return Course(now, busy_s, -1.0, idle_s, idle_rate, until)
+            return Course(now, busy_s, 0.0, idle_s, idle_rate - 1.0, until)
+        if self._open is Share.NEITHER:
+            return Course(now, busy_s, 0.0, idle_s, 0.0, inf)
+        if self._open_since > edge:
+            return Course(now, busy_s, 0.0, idle_s, idle_rate, now + (self._open_since - edge))
+        return Course(now, busy_s, 0.0, idle_s, 0.0, inf)
+
+    def _close(self, share: Share, start: float, end: float) -> None:
+        if share is Share.NEITHER or end <= start:
+            return
+        if share is Share.BUSY:
+            self._busy_s += end - start
+        else:
+            self._idle_s += end - start
+        if self._closed and self._closed[-1][1] == start and self._closed[-1][2] is share:
+            start = self._closed.pop()[0]
+        self._closed.append((start, end, share))
+        if len(self._closed) > MAX_STRETCHES:
+            self._drop_oldest()
+
+    def _forget(self, now: float) -> None:
+        edge = now - self.window_s
+        while self._closed and self._closed[0][1] <= edge:
+            self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        start, end, share = self._closed.popleft()
+        if share is Share.BUSY:
+            self._busy_s -= end - start
+        else:
+            self._idle_s -= end - start
+        if not self._closed:  # whatever rounding has left
+            self._busy_s = self._idle_s = 0.0

@@ -1,0 +1,214 @@
+"""Offers: who is matched with whom, and every way in which a reservation ends.
+
+An offer is an atomic reservation: it takes the caller from those who seek and the agent from every pool in
+one step, so an agent of several queues is never offered twice. Every end of an offer goes through `_release`,
+which undoes both.
+
+Matching is work-conserving and keeps the order: after every step there is no caller who seeks while an agent
+is ready in his queue (but see below), and nobody behind him was preferred. When agents become free in several
+queues at once, the caller with the highest priority is served first, then the one with the greatest wait x
+queue weight.
+
+Missed offers (FACTS): an agent who missed or refused a caller is left out for *that caller* until nobody else
+is left, that is: no other agent is ready in the queue, and none rings for him (ring-all). Then the one whose
+miss is the oldest is asked again. `missed_limit` misses in a row pause the agent with reason `missed`. An
+agent whose phone could not be reached has not missed anything; he is left out for that caller in the same way
+and rests for REST_S, so that a dead phone is not asked in a tight loop.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Literal
+
+from acd.agent import Agent, State, Step
+from acd.events import Kind
+from acd.floor import Floor, LiveOffer, Talk
+from acd.messages import Answered, Bridge, CancelOffer, Offer, Refused
+from acd.queue import Caller, Queue
+
+REST_S = 5.0
+
+MissReason = Literal["timeout", "refused", "unreachable"]
+
+
+class Offers:
+    """Makes and ends offers on the floor."""
+
+    def __init__(self, floor: Floor) -> None:
+        self._floor = floor
+        self._last_id = 0
+
+    # ----- inputs
+
+    def answered(self, fact: Answered, now: float) -> None:
+        """The first answer has the call; an answer to an offer that is over is told to hang up."""
+        offer = self._floor.offers.get(fact.offer)
+        if offer is None:
+            self._floor.out.append(CancelOffer(fact.offer, "", "the offer is over"))
+            return
+        caller, agent, floor = offer.caller, offer.agent, self._floor
+        wait_s, ring_s = caller.wait_s(now), now - offer.began_at
+        self._release(offer)
+        agent.offer = None
+        agent.misses = 0
+        talk = Talk(caller.call, caller.queue, agent, now, wait_s, caller.entry_position)
+        agent.talk = floor.talks[caller.call] = talk
+        self.remove_caller(caller)
+        queue = caller.queue.name
+        floor.out.append(Bridge(offer.id, caller.call, queue, agent.name, wait_s))
+        floor.log(
+            now, Kind.CONNECT, caller.call, queue, agent.name, offer=offer.id, wait_s=wait_s, ring_s=ring_s
+        )
+        floor.move(agent, Step.CONNECTED, now)
+        self.cancel_all(caller, "answered elsewhere", now)
+
+    def refused(self, fact: Refused, now: float) -> None:
+        """The phone was refused or could not be reached. Nothing, if the offer is over."""
+        offer = self._floor.offers.get(fact.offer)
+        if offer is not None:
+            self.miss(offer, fact.reason, False, now)
+
+    # ----- ends
+
+    def miss(self, offer: LiveOffer, reason: MissReason, still_rings: bool, now: float) -> None:
+        """The agent did not take the call; the caller keeps his place and seeks on."""
+        caller, agent, floor = offer.caller, offer.agent, self._floor
+        self._release(offer)
+        caller.missed.pop(agent.name, None)
+        caller.missed[agent.name] = None
+        ring_s = now - offer.began_at
+        floor.log(
+            now,
+            Kind.RINGNOANSWER,
+            caller.call,
+            caller.queue.name,
+            agent.name,
+            offer=offer.id,
+            ring_s=ring_s,
+            reason=reason,
+        )
+        if still_rings:
+            floor.out.append(CancelOffer(offer.id, agent.name, "expired" if reason == "timeout" else reason))
+        if reason == "unreachable":
+            floor.rest(agent, now + REST_S, partial(self._rested, agent))
+        else:
+            agent.misses += 1
+            if agent.misses >= caller.queue.config.missed_limit and agent.pause is None:
+                agent.pause, agent.pause_by = "missed", "system"
+                agent.misses = 0
+        self._unoffered(agent, now)
+
+    def cancel(self, offer: LiveOffer, reason: str, now: float) -> None:
+        """Take an offer back, which is not the agent's fault; the caller, if he still waits, seeks on."""
+        caller, agent = offer.caller, offer.agent
+        self._release(offer)
+        self._floor.out.append(CancelOffer(offer.id, agent.name, reason))
+        self._floor.log(
+            now,
+            Kind.RINGCANCELED,
+            caller.call,
+            caller.queue.name,
+            agent.name,
+            offer=offer.id,
+            ring_s=now - offer.began_at,
+            reason=reason,
+        )
+        self._unoffered(agent, now)
+
+    def cancel_all(self, caller: Caller, reason: str, now: float) -> None:
+        """Take back all offers of a caller who has left the line."""
+        for offer in list(caller.offers.values()):
+            self.cancel(offer, reason, now)
+
+    def remove_caller(self, caller: Caller) -> None:
+        """The caller leaves the line; his offers are the business of whoever calls this."""
+        caller.queue.remove(caller)
+        del self._floor.callers[caller.call]
+        self._floor.timers.cancel(caller.wait_timer)
+        self._floor.timers.cancel(caller.announce_timer)
+
+    def _release(self, offer: LiveOffer) -> None:
+        """The one way out of a reservation, but for the agent's state."""
+        floor, caller = self._floor, offer.caller
+        floor.timers.cancel(offer.timer)
+        del floor.offers[offer.id]
+        del caller.offers[offer.id]
+        if caller.call in floor.callers:
+            caller.queue.update_seeking(caller)
+            floor.dirty[caller.queue.name] = caller.queue
+
+    def _unoffered(self, agent: Agent, now: float) -> None:
+        agent.offer = None
+        self._floor.move(agent, Step.UNOFFERED, now)
+
+    def _rested(self, agent: Agent, now: float) -> None:
+        agent.rest_timer, agent.rest_until = None, 0.0
+        if agent.state is State.UNREACHABLE and agent.reachable:
+            self._floor.move(agent, Step.FOUND, now)
+
+    # ----- matching
+
+    def match(self, now: float) -> None:
+        """Serve the queues in `dirty` until no caller can be helped any more."""
+        floor = self._floor
+        cursors = dict.fromkeys(floor.dirty.values(), 0)
+        floor.dirty.clear()
+        while True:
+            best: Caller | None = None
+            for queue in list(cursors):
+                if not len(queue.pool) or cursors[queue] >= len(queue.seeking):
+                    del cursors[queue]
+                    continue
+                caller = queue.seeking[cursors[queue]]
+                if best is None or caller.urgency(now) < best.urgency(now):
+                    best = caller
+            if best is None:
+                return
+            self._seek(best, now)
+            if best.seeking:  # he has all that he can get now; those behind him may get what he cannot
+                cursors[best.queue] += 1
+
+    def _seek(self, caller: Caller, now: float) -> None:
+        """Offer him to the best agents that he may have."""
+        queue = caller.queue
+        for agent in self._choose(caller, queue.at_once - len(caller.offers), now):
+            self._offer(caller, agent, queue, now)
+
+    def _choose(self, caller: Caller, wanted: int, now: float) -> list[Agent]:
+        queue, missed = caller.queue, caller.missed
+        chosen: list[Agent] = []
+        for agent in queue.pool.ranked(now):
+            if agent.name not in missed:
+                chosen.append(agent)
+                if len(chosen) >= wanted:
+                    break
+        if chosen or caller.offers:
+            return chosen
+        for name in missed:  # nobody else is left
+            agent = self._floor.agents[name]
+            if agent.state is State.READY:
+                chosen.append(agent)
+                if len(chosen) >= wanted:
+                    break
+        return chosen
+
+    def _offer(self, caller: Caller, agent: Agent, queue: Queue, now: float) -> None:
+        floor = self._floor
+        self._last_id += 1
+        expires_at = now + queue.config.ring_s
+        offer = LiveOffer(
+            self._last_id,
+            caller,
+            agent,
+            now,
+            floor.timers.set(expires_at, partial(self._expire, self._last_id)),
+        )
+        floor.offers[offer.id] = caller.offers[offer.id] = agent.offer = offer
+        queue.update_seeking(caller)
+        floor.log(now, Kind.OFFER, caller.call, queue.name, agent.name, offer=offer.id)
+        floor.move(agent, Step.OFFERED, now, offered_by=queue)
+        floor.out.append(Offer(offer.id, caller.call, queue.name, agent.name, agent.phone, expires_at))
+
+    def _expire(self, offer_id: int, now: float) -> None:
+        self.miss(self._floor.offers[offer_id], "timeout", True, now)

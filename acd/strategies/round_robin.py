@@ -1,0 +1,42 @@
+"""Round robin with memory: the agents take turns in their stable order, and the turn goes on where it
+stopped.
+
+Whoever was offered a call of this queue last is the last in the next ranking, whether he answered or not.
+Agents who were busy in their turn are passed over, and wait for their next turn.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterator
+
+from acd.strategy import Candidate
+
+
+class RoundRobin:
+    """Rank by the stable order, beginning after the agent who was offered last. O(log n)."""
+
+    at_once = 1
+
+    def __init__(self) -> None:
+        self._orders: list[int] = []
+        self._agents: dict[int, Candidate] = {}
+        self._last = -1
+
+    def add(self, agent: Candidate, now: float) -> None:
+        """See Strategy."""
+        insort(self._orders, agent.order)
+        self._agents[agent.order] = agent
+
+    def remove(self, agent: Candidate, offered: bool) -> None:
+        """See Strategy."""
+        del self._orders[bisect_left(self._orders, agent.order)]
+        del self._agents[agent.order]
+        if offered:
+            self._last = agent.order
+
+    def ranked(self, now: float) -> Iterator[Candidate]:
+        """See Strategy."""
+        start = bisect_right(self._orders, self._last)
+        count = len(self._orders)
+        return (self._agents[self._orders[(start + i) % count]] for i in range(count))

@@ -1,0 +1,102 @@
+"""What a strategy is: it ranks the agents who are ready in one queue, and never acts.
+
+The dispatcher keeps one strategy object for each queue and level, and tells it who becomes ready and who no
+longer is; busy agents are unknown to it and cost nothing. To find whom to offer a call, the dispatcher walks
+`ranked` and stops at the first agent whom it may offer, so `ranked` should be lazy.
+
+Three ways to write one, from easy to fast:
+
+1. Subclass `KeyStrategy` and give `key(agent, now)`, a tuple, smallest first. It is taken when the agent
+   becomes ready and holds as long as he is; a decision then costs O(log n).
+2. The same with `drifts = True`, if the key changes while the agent waits: all are sorted at every decision.
+3. Implement the Protocol itself, with whatever index suits.
+
+A third party registers a factory (a callable without arguments, such as the class) under the entry point
+group `softswitch.strategies`, and tests it with `acd.strategies.conformance.check_strategy(factory)`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar, Protocol
+
+from acd.occupancy import Occupancy
+
+Key = tuple[Any, ...]
+
+
+class Candidate(Protocol):
+    """What a strategy may know of an agent. It reads and never writes.
+
+    `order` is his place among all agents by name (unique); `idle_since` (seconds) the end of his last handled
+    conversation, or his first log-in; `calls` and `talk_s` what he handled today.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def order(self) -> int: ...
+    @property
+    def idle_since(self) -> float: ...
+    @property
+    def calls(self) -> int: ...
+    @property
+    def talk_s(self) -> float: ...
+    @property
+    def occupancy(self) -> Occupancy: ...
+
+
+class Strategy(Protocol):
+    """Ranks the ready agents of one queue and level."""
+
+    @property
+    def at_once(self) -> int:
+        """How many agents ring for one caller: 1 for most."""
+
+    def add(self, agent: Candidate, now: float) -> None:
+        """The agent is ready from `now` on. He is not known to the strategy yet."""
+
+    def remove(self, agent: Candidate, offered: bool) -> None:
+        """The agent is no longer ready; `offered` says that a call of this queue was offered to him."""
+
+    def ranked(self, now: float) -> Iterator[Candidate]:
+        """The ready agents, best first. The walk may be broken off; it is not continued after a change."""
+
+
+StrategyFactory = Callable[[], Strategy]
+
+
+class KeyStrategy(ABC):
+    """Orders by a key. Ties end with the agent's stable order, so a key need not be unique."""
+
+    at_once: int = 1
+    drifts: ClassVar[bool] = False
+
+    def __init__(self) -> None:
+        self._sorted: list[tuple[Key, int, Candidate]] = []
+        self._keys: dict[int, Key] = {}
+
+    @abstractmethod
+    def key(self, agent: Candidate, now: float) -> Key:
+        """Smallest first; keys of all agents must be comparable."""
+
+    def add(self, agent: Candidate, now: float) -> None:
+        """See Strategy."""
+        key = self.key(agent, now)
+        self._keys[agent.order] = key
+        insort(self._sorted, (key, agent.order, agent))
+
+    def remove(self, agent: Candidate, offered: bool) -> None:
+        """See Strategy."""
+        key = self._keys.pop(agent.order)
+        del self._sorted[bisect_left(self._sorted, (key, agent.order))]
+
+    def ranked(self, now: float) -> Iterator[Candidate]:
+        """See Strategy."""
+        if self.drifts:
+            return iter(
+                sorted((entry[2] for entry in self._sorted), key=lambda a: (self.key(a, now), a.order))
+            )
+        return (entry[2] for entry in self._sorted)
