@@ -208,8 +208,8 @@ class Via(msgspec.Struct, frozen=True, gc=False):
         else:  # SIP / 2.0 / UDP host : port
             name, _, rest = head.partition("/")
             version, _, rest = rest.partition("/")
-            transport, *spread = rest.split()
-            sent_by = "".join(spread)
+            transport, _, sent_by = " ".join(rest.split()).partition(" ")
+            sent_by = sent_by.replace(" :", ":").replace(": ", ":")
             if name.strip().upper() != "SIP" or version.strip() != "2.0":
                 raise bad("Via", text)
         if not is_token(transport):

@@ -27,7 +27,7 @@ _SINGLE = frozenset(
 
 
 def parse(data: bytes) -> Request | Response:
-    """Read one message; what follows Content-Length is dropped (18.3). Raises PeerError 400, 413, 414, 505."""
+    """Read one message; what follows Content-Length is cut (18.3). Raises PeerError 400, 413, 414, 505."""
     if len(data) > MAX_MESSAGE_BYTES:
         raise PeerError(413, "Message longer than 64 KiB")
     if data[:2] == b"\r\n":

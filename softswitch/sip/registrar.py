@@ -21,7 +21,7 @@ from softswitch.sip.uri import Uri, same_uri
 
 
 class Binding(msgspec.Struct, frozen=True):
-    """One contact of an address of record; `q` is its preference, 0 to 1, `expires_at` on the clock of `now`."""
+    """One contact of an address of record; `q` (0 to 1) is its preference, `expires_at` a time like `now`."""
 
     contact: Uri
     flow: Flow

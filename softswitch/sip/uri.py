@@ -27,6 +27,7 @@ _TEL = string.digits + string.ascii_letters + "+-.()*"
 # What may stand nowhere in a URI: controls, space, and the delimiters of the text around it (RFC 3986).
 _FORBIDDEN = re.compile(r'[\x00-\x20<>"\x7f]')
 _ESCAPE = re.compile(r"(?:%[0-9a-fA-F]{2})+")
+_STRAY_PERCENT = re.compile(r"%(?![0-9a-fA-F]{2})")
 _STAYS_ESCAPED = frozenset(b";/?:@&=+$,%")
 # These must be equal when present in either URI (19.1.4).
 _COMPARED_ALWAYS = ("user", "ttl", "method", "maddr", "transport")
@@ -47,7 +48,7 @@ def _decode_run(match: re.Match[str]) -> str:
 
 def unescape(text: str) -> str:
     """Decode %-escapes except of reserved characters; bytes are UTF-8, undecodable ones stay surrogates."""
-    return _ESCAPE.sub(_decode_run, text) if "%" in text else text
+    return _ESCAPE.sub(_decode_run, _STRAY_PERCENT.sub("%25", text)) if "%" in text else text
 
 
 def escape(text: str, safe: str = _USER) -> str:
