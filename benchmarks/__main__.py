@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-from benchmarks.harness import MissingPeer, Row, line, write
+from benchmarks.harness import MissingPeerError, Row, line, write
 
 BENCHMARKS = ("signalling", "relay", "dtmf", "jitter", "acd", "sip_parse")
 
@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> int:
     for name in names:
         try:
             found: list[Row] = importlib.import_module(f"benchmarks.{name}").run(quick=quick)
-        except MissingPeer as missing:
+        except MissingPeerError as missing:
             print(f"{name}: {missing}", file=sys.stderr)
             return 1
         for row in found:

@@ -18,7 +18,7 @@ RESULTS_JSON = HERE / "results.json"
 RESULTS_MD = HERE / "RESULTS.md"
 
 
-class MissingPeer(RuntimeError):
+class MissingPeerError(RuntimeError):
     """The program or library to compare with is not installed; the message says how to install it."""
 
 
@@ -90,7 +90,8 @@ def markdown(commit_id: object, machine_line: object, rows: list[Row]) -> str:
     parts = [
         "# Benchmark results",
         "",
-        f"Commit `{commit_id}`, {machine_line}. Written by `make bench`; a ratio above 1 means that ours is better.",
+        f"Commit `{commit_id}`, {machine_line}.",
+        "Written by `make bench`; a ratio above 1 means that ours is better.",
         "",
         "| what | ours | unit | peer | peer's figure | ratio | loss | how |",
         "|---|---|---|---|---|---|---|---|",
@@ -99,7 +100,6 @@ def markdown(commit_id: object, machine_line: object, rows: list[Row]) -> str:
         peer = "" if row.peer is None else f"{row.peer:.4g}"
         ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
         loss = "" if row.loss is None else f"{row.loss:.4%}"
-        parts.append(
-            f"| {row.name} | {row.ours:.4g} | {row.unit} | {row.peer_name or ''} | {peer} | {ratio} | {loss} | {row.note} |"
-        )
+        cells = (row.name, f"{row.ours:.4g}", row.unit, row.peer_name or "", peer, ratio, loss, row.note)
+        parts.append("| " + " | ".join(cells) + " |")
     return "\n".join(parts) + "\n"

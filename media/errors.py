@@ -18,7 +18,7 @@ class RecordError(MediaError):
     """A recording cannot be made or continued: the message names the file and the cause."""
 
 
-class PortsExhausted(MediaError):
+class PortsExhaustedError(MediaError):
     """The configured range has no free RTP port left: the message names the range."""
 
 

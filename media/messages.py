@@ -26,9 +26,17 @@ class Message(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class Allocate(Message, frozen=True):
-    """Reserve a leg and a local RTP port (RTCP on port + 1). Answered by Allocated or AllocateFailed."""
+    """Reserve a leg and a local RTP port (RTCP on port + 1). Answered by Allocated or AllocateFailed.
+
+    `address` and `port` are the remote's as far as they are known: both of an offer that came in, only the
+    address (of the host that is called) for an offer that goes out, neither when nothing is known. They decide
+    whether the leg may share a local port: legs with one remote address and port never do, and a leg of which
+    nothing is known gets a port of its own. Sharing is what makes packets cheap, so say what you know.
+    """
 
     leg: int
+    address: str = ""
+    port: int = 0
 
 
 class SetRemote(Message, frozen=True):

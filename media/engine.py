@@ -1,0 +1,340 @@
+"""The media engine: all legs of a worker, moved by commands, batches of datagrams and a 20 ms tick.
+
+It has no clock and no socket: `now` (seconds, never going back) comes with every call, datagrams come and
+go as arrays. Invariants: every Allocate, Play, Record, StopRecord of a running recording, Release and Ping
+gets its answer; a command for an unknown leg is ignored; nothing that arrives from the network raises.
+IPv4; an address is a 32-bit number in the arrays, so that IPv6 needs an interning table in the I/O shell
+and `_address_of` here, and nothing else.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from media.clips import ClipStore
+from media.errors import PortsExhaustedError
+from media.inside import Inside
+from media.latching import Latching
+from media.legs import NO_EVENTS, NO_PEER, Legs
+from media.listen import Listener
+from media.messages import (
+    Allocate,
+    Allocated,
+    AllocateFailed,
+    Command,
+    Connect,
+    Digit,
+    Disconnect,
+    Event,
+    Latched,
+    MediaLost,
+    Ping,
+    Play,
+    Pong,
+    Record,
+    RecordFailed,
+    Release,
+    Released,
+    SendDigits,
+    SetRemote,
+    Stop,
+    StopRecord,
+)
+from media.packet import HEADER_BYTES, U8, Batch, Index, Outgoing, empty_outgoing
+from media.ports import PortPool
+from media.recorder import Recorder
+from media.relay import Arrived, relay
+from media.reports import Reports
+from media.sequence import Reception
+from media.speech import Speech
+from media.telephone_event import EventReceiver
+from media.tone import DIGITS
+
+LOST_CHECK_TICKS = 25
+RELAYED_KEY_MS = 100
+LAWS = {"PCMU": 0, "PCMA": 1}
+
+
+class Engine:
+    """All legs of one worker.
+
+    `address` is what Allocated tells; `media_timeout_s` is the silence after which MediaLost is reported;
+    `seed` fixes SSRCs and starting numbers (tests), None takes them from the system.
+    """
+
+    def __init__(
+        self,
+        capacity: int,
+        ports: PortPool,
+        *,
+        address: str,
+        clips: ClipStore,
+        recorder: Recorder,
+        media_timeout_s: float = 30.0,
+        seed: int | None = None,
+    ) -> None:
+        self._legs = legs = Legs(capacity)
+        self._ports = ports
+        self._address = address
+        self._media_timeout_s = media_timeout_s
+        self._random = np.random.default_rng(seed)
+        cname = self._random.bytes(8).hex().encode()
+        self._reception = Reception(capacity)
+        self._latching = Latching(legs, ports)
+        self._listener = Listener(legs, self._latching, self._reception)
+        self._reports = Reports(legs, self._reception, cname, self._random)
+        self._inside = Inside(legs, recorder)
+        self._speech = Speech(legs, clips)
+        self._keys = EventReceiver(capacity)
+        self._slot_of: dict[int, int] = {}
+        self._free = list(range(capacity - 1, -1, -1))
+        self._events: list[Event] = []
+        self._ticks = 0
+        self.late_ms = 0.0
+        """Worst lateness of a tick since the last Pong; the owner of the clock writes it."""
+        self._handlers: dict[type[Any], Callable[[Any, float], None]] = {
+            Allocate: self._allocate,
+            SetRemote: self._set_remote,
+            Connect: self._connect,
+            Disconnect: self._disconnect,
+            Play: self._play,
+            Stop: self._stop,
+            SendDigits: self._send_digits,
+            Record: self._record,
+            StopRecord: self._stop_record,
+            Release: self._release,
+            Ping: self._ping,
+        }
+
+    def __len__(self) -> int:
+        """Legs."""
+        return len(self._slot_of)
+
+    # ----- commands
+
+    def command(self, command: Command, now: float) -> list[Event]:
+        """Carry out one command; everything that happened up to now, as by `events`."""
+        self._handlers[type(command)](command, now)
+        return self.events()
+
+    def events(self) -> list[Event]:
+        """What happened since the last call."""
+        found, self._events = self._events, []
+        return found
+
+    def _allocate(self, command: Allocate, now: float) -> None:
+        if command.leg in self._slot_of:
+            self._fail(command.leg, f"leg {command.leg} is allocated already")
+            return
+        if not self._free:
+            self._fail(
+                command.leg,
+                f"all {self._legs.capacity} legs of this media worker are in use; raise its capacity",
+            )
+            return
+        slot = self._free[-1]
+        number = _address_of(command.address)
+        try:
+            port = self._latching.allocate(slot, number, command.port if number else 0)
+        except PortsExhaustedError as error:
+            self._fail(command.leg, str(error))
+            return
+        self._free.pop()
+        ssrc, sequence, timestamp = self._random.integers(1, 1 << 32, 3, np.uint32).tolist()
+        self._legs.reset(slot, ssrc, sequence & 0x7FFF, timestamp)
+        self._legs.used[slot] = True
+        self._legs.leg[slot] = command.leg
+        self._legs.local_port[slot] = port
+        self._reception.reset(slot)
+        self._reports.reset(slot)
+        self._inside.reset(slot)
+        self._keys.reset(slot)
+        self._slot_of[command.leg] = slot
+        self._events.append(Allocated(command.leg, self._address, port))
+
+    def _fail(self, leg: int, reason: str) -> None:
+        self._events.append(AllocateFailed(leg, reason))
+
+    def _set_remote(self, command: SetRemote, now: float) -> None:
+        slot = self._slot_of.get(command.leg)
+        if slot is None:
+            return
+        legs = self._legs
+        number = _address_of(command.address)
+        port = command.port if 0 < command.port < 65536 else 0
+        nowhere = port == 0 or command.address == "0.0.0.0"  # hold as of RFC 2543
+        if command.receive and not legs.receive[slot]:
+            legs.heard_at[slot] = now
+            legs.loss_reported[slot] = False
+        legs.configured[slot] = True
+        legs.law[slot] = LAWS[command.codec]
+        legs.payload_type[slot] = command.payload_type & 0x7F
+        events = command.event_payload_type
+        legs.event_type[slot] = NO_EVENTS if events is None else events & 0x7F
+        legs.send[slot] = command.send and not nowhere
+        legs.receive[slot] = command.receive
+        self._latching.signal(slot, number, port, now)
+        if 0 < command.rtcp_port < 65536:
+            legs.rtcp_port[slot] = command.rtcp_port
+        self._inside.detect(slot, events is None)
+        self._reports.start(slot, now)
+
+    def _connect(self, command: Connect, now: float) -> None:
+        a, b = self._slot_of.get(command.a), self._slot_of.get(command.b)
+        if a is None or b is None:
+            return
+        for slot in (a, b):
+            self._part(slot)
+        self._legs.peer[a], self._legs.peer[b] = b, a
+        for slot in {a, b}:
+            self._events += self._speech.stop(slot)
+
+    def _disconnect(self, command: Disconnect, now: float) -> None:
+        slot = self._slot_of.get(command.leg)
+        if slot is not None:
+            self._part(slot)
+
+    def _part(self, slot: int) -> None:
+        peer = int(self._legs.peer[slot])
+        if peer != NO_PEER:
+            self._legs.peer[peer] = NO_PEER
+            self._legs.peer[slot] = NO_PEER
+
+    def _play(self, command: Play, now: float) -> None:
+        slot = self._slot_of.get(command.leg)
+        if slot is not None:
+            self._events += self._speech.play(slot, command)
+
+    def _stop(self, command: Stop, now: float) -> None:
+        slot = self._slot_of.get(command.leg)
+        if slot is not None:
+            self._events += self._speech.stop(slot)
+
+    def _send_digits(self, command: SendDigits, now: float) -> None:
+        slot = self._slot_of.get(command.leg)
+        if slot is not None:
+            self._events += self._speech.send_keys(slot, command.digits, command.duration_ms, command.gap_ms)
+
+    def _record(self, command: Record, now: float) -> None:
+        left, right = self._slot_of.get(command.left), self._slot_of.get(command.right)
+        if left is None or right is None:
+            gone = command.left if left is None else command.right
+            self._events.append(RecordFailed(command.recording, command.path, f"leg {gone} does not exist"))
+            return
+        failed = self._inside.start(command.recording, left, right, command.path)
+        if failed is not None:
+            self._events.append(failed)
+
+    def _stop_record(self, command: StopRecord, now: float) -> None:
+        self._inside.stop(command.recording)
+
+    def _release(self, command: Release, now: float) -> None:
+        slot = self._slot_of.pop(command.leg, None)
+        if slot is None:
+            return
+        self._part(slot)
+        self._events += self._speech.release(slot)
+        self._inside.stop_of(slot)
+        self._inside.detect(slot, False)
+        self._reports.release(slot)
+        self._latching.release(slot, now)
+        self._events.append(Released(command.leg, self._reports.quality(slot)))
+        self._legs.reset(slot, 0, 0, 0)
+        self._free.insert(0, slot)
+
+    def _ping(self, command: Ping, now: float) -> None:
+        self._events.append(Pong(command.token, len(self), len(self._ports), round(self.late_ms, 3)))
+        self.late_ms = 0.0
+
+    # ----- datagrams
+
+    def ingest(self, batch: Batch, now: float) -> Outgoing:
+        """Take datagrams that arrived; what is to be sent at once, in rows of the same `data`."""
+        if batch.count == 0:
+            return empty_outgoing(batch.data)
+        control = np.flatnonzero(batch.local_ports[: batch.count] & np.uint16(1))
+        if control.size:
+            self._reports.receive(batch, control)
+        arrived = self._listener.listen(batch, now)
+        if self._listener.latched:
+            self._announce_latched()
+        if arrived is None:
+            return empty_outgoing(batch.data)
+        if arrived.events.any():
+            self._take_keys(arrived)
+        legs = self._legs
+        listening = (legs.detecting | (legs.recordings > 0)) & legs.receive
+        heard = listening[arrived.slots] & ~arrived.events
+        if heard.any():
+            some = arrived.select(heard)
+            self._inside.put(some.slots, some.rows, some.lengths, some.timestamps, batch.data)
+        return relay(legs, self._reception, arrived, now) or empty_outgoing(batch.data)
+
+    def _announce_latched(self) -> None:
+        legs = self._legs
+        for slot in self._listener.latched:
+            if legs.port[slot] != legs.signalled_port[slot]:  # NAT: the signalled RTCP port is as wrong
+                legs.rtcp_port[slot] = min(int(legs.port[slot]) + 1, 65535)
+            address = str(ipaddress.IPv4Address(int(legs.address[slot])))
+            self._events.append(Latched(int(legs.leg[slot]), address, int(legs.port[slot])))
+        self._listener.latched.clear()
+
+    def _take_keys(self, arrived: Arrived) -> None:
+        some = arrived.select(arrived.events & (arrived.lengths >= HEADER_BYTES + 4))
+        if some.slots.size:
+            payloads = some.data[some.rows, HEADER_BYTES : HEADER_BYTES + 4]
+            slots, codes = self._keys.receive(some.slots, some.timestamps, payloads)
+            self._report_keys(slots, codes, inband=False)
+
+    def _report_keys(self, slots: Index, codes: U8, inband: bool) -> None:
+        """Tell of pressed keys; a peer without telephone-event gets a key that came as an event as a tone."""
+        legs = self._legs
+        for slot, code in zip(slots.tolist(), codes.tolist(), strict=True):
+            digit = DIGITS[code]
+            self._events.append(Digit(int(legs.leg[slot]), digit, "inband" if inband else "rfc4733"))
+            peer = int(legs.peer[slot])
+            if inband or peer == NO_PEER or not legs.receive[slot] or legs.playing[peer]:
+                continue
+            if legs.event_type[peer] == NO_EVENTS:
+                self._events += self._speech.send_keys(peer, digit, RELAYED_KEY_MS, RELAYED_KEY_MS)
+
+    # ----- time
+
+    def tick(self, now: float) -> list[Outgoing]:
+        """20 ms have passed: what is to be sent. The arrays are good until the next tick."""
+        spoken, ended = self._speech.tick(now)
+        self._events += ended
+        slots, codes = self._inside.tick()
+        if slots.size:
+            self._report_keys(slots, codes, inband=True)
+        self._events += self._inside.ended()
+        self._ticks += 1
+        if self._ticks % LOST_CHECK_TICKS == 0:
+            self._find_lost(now)
+        return [spoken, self._reports.tick(now)]
+
+    def _find_lost(self, now: float) -> None:
+        legs = self._legs
+        expected = legs.used & legs.configured & legs.receive & ~legs.loss_reported
+        lost = np.flatnonzero(expected & (now - legs.heard_at > self._media_timeout_s))
+        legs.loss_reported[lost] = True
+        for slot in lost.tolist():
+            self._events.append(MediaLost(int(legs.leg[slot]), round(now - float(legs.heard_at[slot]), 3)))
+
+    def close(self) -> list[Event]:
+        """The worker goes down: end the recordings, close the ports. Returns the last events."""
+        self._events += self._inside.close()
+        self._ports.close()
+        return self.events()
+
+
+def _address_of(text: str) -> int:
+    """The IPv4 address as a number; 0 for anything else, which then can only be learned by latching."""
+    try:
+        return int(ipaddress.IPv4Address(text))
+    except ValueError:
+        return 0

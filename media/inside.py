@@ -1,0 +1,153 @@
+"""Audio that stays here: jitter buffer, in-band key detection and recording, for the few legs that need it.
+
+Invariant: a leg costs nothing here unless it is recorded or must be searched for keys. Each tick takes one
+20 ms frame of every such leg; where none is there, silence stands for it, so that both sides of a recording
+keep in step.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from media.dtmf import InbandDetector
+from media.errors import RecordError
+from media.framer import Framer
+from media.g711 import DECODE
+from media.jitter import JitterBuffer
+from media.legs import Legs
+from media.messages import Recorded, RecordFailed
+from media.packet import I16, I32, U8, U32, Index
+from media.recorder import Recorder
+
+
+@dataclass(frozen=True, slots=True)
+class _Recording:
+    recording: int
+    left: int  # slot
+    right: int
+    path: str
+
+
+class Inside:
+    """Jitter buffers, detector and recorder of the worker. A slot is a row of `legs`."""
+
+    def __init__(self, legs: Legs, recorder: Recorder) -> None:
+        self._legs = legs
+        self._framer = Framer(legs.capacity)
+        self._jitter = JitterBuffer(legs.capacity)
+        self._detector = InbandDetector(legs.capacity)
+        self._recorder = recorder
+        self._recordings: dict[int, _Recording] = {}
+        self._ids = np.empty(0, np.int64)
+        self._left = np.empty(0, np.intp)
+        self._right = np.empty(0, np.intp)
+        self._place = np.zeros(legs.capacity, np.intp)
+
+    def reset(self, slot: int) -> None:
+        """A new leg has the slot."""
+        self._framer.reset(slot)
+        self._jitter.reset(slot)
+        self._detector.reset(slot)
+
+    def put(self, slots: Index, rows: Index, lengths: I32, timestamps: U32, data: U8) -> None:
+        """Audio packets that arrived for listening legs: sorted by slot (stable), rows of `data`."""
+        if slots.size:
+            legs, numbers, begin, payloads = self._framer.frames(slots, rows, lengths, timestamps, data)
+            if legs.size:
+                self._jitter.put(legs, numbers, begin, payloads)
+
+    def tick(self) -> tuple[Index, U8]:
+        """Take 20 ms of every listening leg. Returns slots[k] and codes uint8[k] of keys found in the
+        audio."""
+        legs = self._legs
+        slots = np.flatnonzero(legs.detecting | (legs.recordings > 0))
+        if not slots.size:
+            return slots, np.empty(0, np.uint8)
+        coded, present = self._jitter.get(slots)
+        frames: I16 = DECODE[legs.law[slots][:, None], coded]
+        frames[~present] = 0
+        if self._ids.size:
+            self._place[slots] = np.arange(slots.size)
+            self._recorder.write(self._ids, frames[self._place[self._left]], frames[self._place[self._right]])
+        searched = legs.detecting[slots]
+        if not searched.any():
+            return slots[:0], np.empty(0, np.uint8)
+        return self._detector.detect(slots[searched], frames[searched])
+
+    def start(self, recording: int, left: int, right: int, path: str) -> RecordFailed | None:
+        """Record two slots; an event when that is impossible."""
+        if recording in self._recordings:
+            return RecordFailed(recording, path, f"recording {recording} is already running")
+        try:
+            self._recorder.start(recording, path)
+        except RecordError as error:
+            return RecordFailed(recording, path, str(error))
+        self._recordings[recording] = _Recording(recording, left, right, path)
+        for slot in (left, right):
+            if not self._listening(slot):
+                self._framer.reset(slot)
+                self._jitter.reset(slot)
+            self._legs.recordings[slot] += 1
+        self._index()
+        return None
+
+    def _listening(self, slot: int) -> bool:
+        return bool(self._legs.detecting[slot] or self._legs.recordings[slot] > 0)
+
+    def detect(self, slot: int, wanted: bool) -> None:
+        """Search the leg's audio for keys, or no longer."""
+        if wanted and not self._legs.detecting[slot]:
+            if not self._listening(slot):
+                self._framer.reset(slot)
+                self._jitter.reset(slot)
+            self._detector.reset(slot)
+        self._legs.detecting[slot] = wanted
+
+    def stop(self, recording: int) -> None:
+        """End a recording; `ended` tells when it is on disk. Nothing happens when there is none."""
+        entry = self._recordings.get(recording)
+        if entry is None:
+            return
+        self._forget(entry)
+        with contextlib.suppress(RecordError):  # it has failed meanwhile: `ended` says so
+            self._recorder.stop(recording)
+
+    def stop_of(self, slot: int) -> None:
+        """End all recordings of a slot."""
+        for entry in list(self._recordings.values()):
+            if slot in (entry.left, entry.right):
+                self.stop(entry.recording)
+
+    def ended(self) -> list[Recorded | RecordFailed]:
+        """Recordings that are complete on disk, and those that the disk has ended."""
+        events: list[Recorded | RecordFailed] = []
+        for recording, path, duration_ms in self._recorder.saved():
+            events.append(Recorded(recording, str(path), duration_ms))
+        for recording, path, reason in self._recorder.failures():
+            entry = self._recordings.get(recording)
+            if entry is not None:
+                self._forget(entry)
+            events.append(RecordFailed(recording, str(path), reason))
+        return events
+
+    def _forget(self, entry: _Recording) -> None:
+        del self._recordings[entry.recording]
+        self._legs.recordings[entry.left] -= 1
+        self._legs.recordings[entry.right] -= 1
+        self._index()
+
+    def _index(self) -> None:
+        entries = self._recordings.values()
+        self._ids = np.array([entry.recording for entry in entries], np.int64)
+        self._left = np.array([entry.left for entry in entries], np.intp)
+        self._right = np.array([entry.right for entry in entries], np.intp)
+
+    def close(self) -> list[Recorded | RecordFailed]:
+        """End everything: the worker is going down. Waits for the disk, but not for ever."""
+        for recording in list(self._recordings):
+            self.stop(recording)
+        self._recorder.close()
+        return self.ended()

@@ -1,0 +1,117 @@
+"""Linux recvmmsg and sendmmsg through ctypes, on numpy arrays laid out as the kernel's structures.
+
+Invariant: all structures live in arrays that are allocated once and point at one another; a call only fills
+in lengths. Layouts are those of 64-bit Linux; `AVAILABLE` is False anywhere else.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import socket
+import sys
+
+import numpy as np
+import numpy.typing as npt
+
+from media.packet import STRIDE, U8
+
+SO_TIMESTAMPNS = 35
+SO_RXQ_OVFL = 40
+MSG_TRUNC = 0x20
+NAME_BYTES = 16
+CONTROL_BYTES = 64
+
+_HEADER = np.dtype(
+    [
+        ("name", "u8"),
+        ("name_bytes", "u4"),
+        ("_1", "u4"),
+        ("iov", "u8"),
+        ("iov_count", "u8"),
+        ("control", "u8"),
+        ("control_bytes", "u8"),
+        ("flags", "i4"),
+        ("_2", "u4"),
+        ("received", "u4"),
+        ("_3", "u4"),
+    ]
+)
+_VECTOR = np.dtype([("base", "u8"), ("bytes", "u8")])
+SOCKADDR = np.dtype([("family", "u2"), ("port", ">u2"), ("address", ">u4"), ("zero", "u8")])
+
+
+def _load() -> tuple[ctypes._CFuncPtr, ctypes._CFuncPtr] | None:  # type: ignore[name-defined]
+    if not sys.platform.startswith("linux") or ctypes.sizeof(ctypes.c_void_p) != 8:
+        return None
+    try:
+        libc = ctypes.CDLL(None, use_errno=True)
+        receive, send = libc.recvmmsg, libc.sendmmsg
+    except (OSError, AttributeError):
+        return None
+    receive.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int, ctypes.c_void_p]
+    send.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int]
+    return receive, send
+
+
+_CALLS = _load()
+AVAILABLE = _CALLS is not None
+
+
+def _address(array: npt.NDArray[np.generic]) -> int:
+    return int(array.ctypes.data)
+
+
+class Messages:
+    """`count` message headers over the rows of a payload matrix and an array of socket addresses."""
+
+    def __init__(self, count: int, control: bool) -> None:
+        self.names = np.zeros(count, SOCKADDR)
+        self.vectors = np.zeros(count, _VECTOR)
+        self.headers = np.zeros(count, _HEADER)
+        self.control = np.zeros((count if control else 0, CONTROL_BYTES), np.uint8)
+        rows = np.arange(count, dtype=np.uint64)
+        self.headers["name"] = _address(self.names) + rows * np.uint64(NAME_BYTES)
+        self.headers["name_bytes"] = NAME_BYTES
+        self.headers["iov"] = _address(self.vectors) + rows * np.uint64(_VECTOR.itemsize)
+        self.headers["iov_count"] = 1
+        if control:
+            self.headers["control"] = _address(self.control) + rows * np.uint64(CONTROL_BYTES)
+            self.headers["control_bytes"] = CONTROL_BYTES
+        self._base = _address(self.headers)
+        self._with_control = control
+
+    def point_at(self, data: U8) -> None:
+        """Let message i use row i of `data` (uint8[count, STRIDE]) as a whole."""
+        self.vectors["base"] = _address(data) + np.arange(data.shape[0], dtype=np.uint64) * np.uint64(STRIDE)
+        self.vectors["bytes"] = STRIDE
+
+    def rearm(self, count: int) -> None:
+        """Before receiving: the kernel overwrites the sizes."""
+        self.headers["name_bytes"][:count] = NAME_BYTES
+        if self._with_control:
+            self.headers["control_bytes"][:count] = CONTROL_BYTES
+
+    def receive(self, descriptor: int, first: int, count: int) -> int:
+        """Receive into messages first..first+count without waiting; how many came (0: none, or an error)."""
+        assert _CALLS is not None
+        got: int = _CALLS[0](
+            descriptor, self._base + first * _HEADER.itemsize, count, socket.MSG_DONTWAIT, None
+        )
+        return max(got, 0)
+
+    def send(self, descriptor: int, first: int, count: int) -> int:
+        """Send messages first..first+count without waiting; how many went. One that is refused is left
+        out."""
+        assert _CALLS is not None
+        sent, at, end = 0, first, first + count
+        while at < end:
+            went = _CALLS[1](descriptor, self._base + at * _HEADER.itemsize, end - at, socket.MSG_DONTWAIT)
+            if went > 0:
+                sent += went
+                at += went
+            elif ctypes.get_errno() in (errno.EAGAIN, errno.ENOBUFS, errno.EBADF, errno.ENOMEM):
+                break  # the socket's buffer is full: what is late is useless
+            elif ctypes.get_errno() != errno.EINTR:
+                at += 1  # this one has no route or is forbidden: go on with the next
+        return sent

@@ -1,0 +1,188 @@
+"""RTCP of all legs: when reports are due, what they say, and what the peers' reports say of our streams.
+
+Invariants: a report goes only to the address its leg's RTP goes to; a peer's report counts only when it
+comes from that address and names a stream that the leg has; at most MAX_RECEIVED of them are read in a
+batch.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from media import rtcp
+from media.legs import Legs
+from media.messages import Quality
+from media.packet import F64, SAMPLES_PER_S, STRIDE, U8, Batch, Index, Outgoing, empty_outgoing
+from media.sequence import MS_PER_SAMPLE, Reception
+
+MAX_RECEIVED = 256
+_MAX_ROUND_TRIP_S = 60.0
+
+
+class Reports:
+    """Timing and contents; arrays by slot."""
+
+    def __init__(self, legs: Legs, reception: Reception, cname: bytes, random: np.random.Generator) -> None:
+        capacity = legs.capacity
+        self._legs = legs
+        self._reception = reception
+        self._cname = cname
+        self._random = random
+        self._due_at: F64 = np.full(capacity, np.inf)
+        self._sent_before = np.zeros(capacity, np.int64)  # packets at the last report: an SR or an RR?
+        self._sr_ntp = np.zeros(capacity, np.int64)
+        self._sr_at = np.zeros(capacity, np.float64)
+        self._remote_lost = np.full(capacity, -1, np.int64)
+        self._remote_jitter = np.full(capacity, -1.0)  # samples
+        self._round_trip_s = np.full(capacity, -1.0)
+        self._farewells: list[tuple[bytes, int, int, int]] = []  # datagram, local port, address, port
+
+    def reset(self, slot: int) -> None:
+        """A new leg has the slot; it reports nothing before `start`."""
+        self._due_at[slot] = np.inf
+        self._sent_before[slot] = 0
+        self._sr_ntp[slot] = 0
+        self._remote_lost[slot] = -1
+        self._remote_jitter[slot] = self._round_trip_s[slot] = -1.0
+
+    def start(self, slot: int, now: float) -> None:
+        """The leg's addresses are known: report from now on."""
+        if self._due_at[slot] == np.inf:
+            self._due_at[slot] = now + float(
+                rtcp.intervals_s(self._random.random(1), np.ones(1, np.bool_))[0]
+            )
+
+    def receive(self, batch: Batch, rows: Index) -> None:
+        """Read peers' reports, datagrams on RTCP ports."""
+        for row in rows[:MAX_RECEIVED].tolist():
+            length = int(batch.lengths[row])
+            compound = rtcp.parse(batch.data[row, :length].tobytes())
+            if compound is None:
+                continue
+            slot = self._slot_of(
+                int(batch.local_ports[row]) - 1,
+                int(batch.addresses[row]),
+                int(batch.remote_ports[row]),
+                compound.ssrc,
+            )
+            if slot is not None:
+                self._legs.rtcp_port[slot] = batch.remote_ports[row]  # NAT: answer where it came from
+                self._take(slot, compound, float(batch.arrivals[row]))
+
+    def _slot_of(self, local_port: int, address: int, port: int, ssrc: int) -> int | None:
+        legs = self._legs
+        near = np.flatnonzero(legs.used & (legs.local_port == local_port) & (legs.address == address))
+        named = near[self._reception.active[near] & (self._reception.ssrc[near] == ssrc)]
+        if named.size == 0:  # a peer that only listens has no RTP stream to name
+            named = near[~self._reception.active[near] & (legs.rtcp_port[near] == port)]
+        return int(named[0]) if named.size == 1 else None
+
+    def _take(self, slot: int, compound: rtcp.Compound, at: float) -> None:
+        if compound.sr_ntp is not None:
+            self._sr_ntp[slot] = compound.sr_ntp
+            self._sr_at[slot] = at
+        ours = int(self._legs.ssrc[slot])
+        for block in compound.blocks:
+            if block.source != ours:
+                continue
+            self._remote_lost[slot] = max(block.lost, 0)
+            self._remote_jitter[slot] = block.jitter
+            if block.last_sr:
+                trip = ((rtcp.ntp(at) >> 16) - block.last_sr - block.delay) & 0xFFFFFFFF
+                if trip < _MAX_ROUND_TRIP_S * 65536:
+                    self._round_trip_s[slot] = trip / 65536.0
+
+    def tick(self, now: float) -> Outgoing:
+        """The reports that are due."""
+        slots = np.flatnonzero(self._due_at <= now)
+        if not slots.size and not self._farewells:
+            return empty_outgoing(np.empty((0, STRIDE), np.uint8))
+        self._due_at[slots] = now + rtcp.intervals_s(
+            self._random.random(slots.size), np.zeros(slots.size, np.bool_)
+        )
+        legs = self._legs
+        slots = slots[(legs.address[slots] != 0) & (legs.rtcp_port[slots] != 0)]
+        sends = legs.packets_sent[slots] > self._sent_before[slots]
+        hears = self._reception.active[slots]
+        self._sent_before[slots] = legs.packets_sent[slots]
+        groups = [
+            (slots[(sends == sender) & (hears == block)], sender, block)
+            for sender, block in ((True, True), (True, False), (False, True))
+        ]
+        return self._collect(
+            [(some, self._build(some, sender, block, now)) for some, sender, block in groups]
+        )
+
+    def _build(self, slots: Index, sender: bool, block: bool, now: float) -> U8:
+        legs, reception = self._legs, self._reception
+        columns = None
+        if sender:
+            since = np.rint((now - legs.sent_at[slots]) * SAMPLES_PER_S).astype(np.int64)
+            columns = rtcp.SenderColumns(
+                (legs.timestamp[slots] + since) & 0xFFFFFFFF,
+                legs.packets_sent[slots] & 0xFFFFFFFF,
+                legs.octets_sent[slots] & 0xFFFFFFFF,
+            )
+        blocks = None
+        if block:
+            known = self._sr_ntp[slots] != 0
+            delay = np.clip((now - self._sr_at[slots]) * 65536.0, 0, 0xFFFFFFFF).astype(np.int64)
+            lost = np.minimum(reception.lost(slots), 0x7FFFFF)
+            blocks = rtcp.BlockColumns(
+                reception.ssrc[slots],
+                reception.fraction_lost(slots).astype(np.int64) << 24 | lost,
+                (reception.highest[slots] - 65536) & 0xFFFFFFFF,
+                reception.jitter[slots].astype(np.int64),
+                self._sr_ntp[slots],
+                np.where(known, delay, 0),
+            )
+        return rtcp.build_reports(legs.ssrc[slots], self._cname, now, columns, blocks)
+
+    def _collect(self, groups: list[tuple[Index, U8]]) -> Outgoing:
+        legs = self._legs
+        count = sum(slots.size for slots, _ in groups) + len(self._farewells)
+        data = np.zeros((count, STRIDE), np.uint8)
+        lengths = np.zeros(count, np.int32)
+        ports = np.zeros(count, np.uint16)
+        addresses = np.zeros(count, np.uint32)
+        remote = np.zeros(count, np.uint16)
+        at = 0
+        for slots, reports in groups:
+            here = slice(at, at + slots.size)
+            data[here, : reports.shape[1]] = reports
+            lengths[here] = reports.shape[1]
+            ports[here] = legs.local_port[slots] + np.uint16(1)
+            addresses[here] = legs.address[slots]
+            remote[here] = legs.rtcp_port[slots]
+            at += slots.size
+        for datagram, port, address, remote_port in self._farewells:
+            data[at, : len(datagram)] = np.frombuffer(datagram, np.uint8)
+            lengths[at], ports[at], addresses[at], remote[at] = len(datagram), port, address, remote_port
+            at += 1
+        self._farewells.clear()
+        return Outgoing(data, np.arange(count), lengths, ports, addresses, remote)
+
+    def release(self, slot: int) -> None:
+        """The leg is over: say BYE with the next tick (section 6.6), if we sent it anything."""
+        legs = self._legs
+        self._due_at[slot] = np.inf
+        if legs.packets_sent[slot] and legs.address[slot] and legs.rtcp_port[slot]:
+            bye = rtcp.build_bye(int(legs.ssrc[slot]), self._cname)
+            local = int(legs.local_port[slot]) + 1
+            self._farewells.append((bye, local, int(legs.address[slot]), int(legs.rtcp_port[slot])))
+
+    def quality(self, slot: int) -> Quality:
+        """The leg's statistics as they are now."""
+        one = np.array([slot], np.intp)
+        reception = self._reception
+        remote_jitter, trip = float(self._remote_jitter[slot]), float(self._round_trip_s[slot])
+        return Quality(
+            packets_received=int(reception.total_received(one)[0]),
+            packets_sent=int(self._legs.packets_sent[slot]),
+            packets_lost=int(reception.lost(one)[0]),
+            jitter_ms=round(float(reception.jitter[slot]) * MS_PER_SAMPLE, 3),
+            max_jitter_ms=round(float(reception.max_jitter[slot]) * MS_PER_SAMPLE, 3),
+            remote_lost=int(self._remote_lost[slot]),
+            remote_jitter_ms=round(remote_jitter * MS_PER_SAMPLE, 3) if remote_jitter >= 0 else -1.0,
+            round_trip_ms=round(trip * 1000.0, 3) if trip >= 0 else -1.0,
+        )

@@ -1,0 +1,152 @@
+"""What we say to the legs ourselves: clips and keys, one 20 ms frame each tick.
+
+Invariants: every Play is answered by exactly one Played. Keys go before clips (a clip's time runs on
+meanwhile, unheard). A leg without telephone-event hears keys as tones, which take the place of what was
+playing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from media.clips import ClipStore, clip_of
+from media.errors import ClipError
+from media.legs import NO_EVENTS, Legs
+from media.messages import Play, Played
+from media.outbound import advance_own, number_own
+from media.packet import (
+    FRAME_SAMPLES,
+    HEADER_BYTES,
+    STRIDE,
+    Outgoing,
+    empty_outgoing,
+    first_words,
+    write_headers,
+)
+from media.player import Player
+from media.telephone_event import EventSender
+from media.tone import DIGITS, keys
+
+TONES = -1
+"""Play id of keys sent as tones: nobody asked for an answer."""
+MAX_KEYS = 64
+MAX_RESUMABLE = 8
+EVENT_BYTES = 4
+
+
+class Speech:
+    """Player and key sender of all legs. `now` in seconds; a slot is a row of `legs`."""
+
+    def __init__(self, legs: Legs, clips: ClipStore) -> None:
+        self._legs = legs
+        self._clips = clips
+        self._player = Player(legs.capacity)
+        self._keys = EventSender(legs.capacity)
+        self._current: dict[int, Play] = {}
+        self._left_at: dict[int, dict[tuple[str, ...], int]] = {}
+        self._data = np.zeros((0, STRIDE), np.uint8)
+
+    def play(self, slot: int, command: Play) -> list[Played]:
+        """Begin to play, instead of what the leg was hearing."""
+        events = self.stop(slot)
+        try:
+            if not command.clips:
+                raise ClipError("nothing to play: the list of clips is empty")
+            clips = [self._clips.get(name) for name in command.clips]
+            position = 0
+            if command.loop and command.resume:
+                position = self._left_at.get(slot, {}).get(command.clips, 0)
+            self._player.play(slot, command.play, clips, command.loop, position)
+        except ClipError as error:
+            return [*events, Played(command.leg, command.play, "failed", str(error))]
+        self._current[slot] = command
+        self._legs.playing[slot] = True
+        return events
+
+    def stop(self, slot: int) -> list[Played]:
+        """Stop what the leg is hearing from a player."""
+        if not self._legs.playing[slot]:
+            return []
+        self._legs.playing[slot] = False
+        stopped = self._player.stop(slot)
+        command = self._current.pop(slot, None)
+        if command is None:
+            return []
+        if command.loop and stopped is not None:
+            places = self._left_at.setdefault(slot, {})
+            if command.clips in places or len(places) < MAX_RESUMABLE:
+                places[command.clips] = stopped[1]
+        return [Played(command.leg, command.play, "stopped")]
+
+    def send_keys(self, slot: int, digits: str, duration_ms: int, gap_ms: int) -> list[Played]:
+        """Send keys by RFC 4733, or as tones where the leg has no telephone-event."""
+        digits = "".join(digit for digit in digits.upper() if digit in DIGITS)[:MAX_KEYS]
+        if not digits:
+            return []
+        if self._legs.event_type[slot] != NO_EVENTS:
+            self._keys.send(slot, [DIGITS.index(digit) for digit in digits], duration_ms, gap_ms)
+            self._legs.keying[slot] = True
+            return []
+        events = self.stop(slot)
+        duration_ms, gap_ms = min(max(duration_ms, 40), 2000), min(max(gap_ms, 40), 2000)
+        self._player.play(slot, TONES, [clip_of(keys(digits, duration_ms, gap_ms))], False)
+        self._legs.playing[slot] = True
+        return events
+
+    def release(self, slot: int) -> list[Played]:
+        """The leg is over."""
+        events = self.stop(slot)
+        self._keys.cancel(slot)
+        self._left_at.pop(slot, None)
+        return events
+
+    def tick(self, now: float) -> tuple[Outgoing, list[Played]]:
+        """This tick's packets, and the plays that ended with it. The packets are good until the next tick."""
+        legs = self._legs
+        played = self._player.tick(legs.law)
+        pressed = self._keys.tick()
+        audible = legs.send & (legs.address != 0)
+        clips_to = audible[played.slots] & ~legs.keying[played.slots]
+        keys_to = audible[pressed.slots] & (legs.event_type[pressed.slots] >= 0)
+        speaking, keying = played.slots[clips_to], pressed.slots[keys_to]
+        slots = np.concatenate((speaking, keying))
+        legs.keying[:] = self._keys.active
+        events = self._finish(played.finished)
+        if not slots.size:
+            return empty_outgoing(self._data), events
+        if self._data.shape[0] < slots.size:
+            self._data = np.zeros((max(64, 2 * slots.size), STRIDE), np.uint8)
+        spoken = speaking.size
+        rows = np.arange(slots.size)
+        self._data[:spoken, HEADER_BYTES : HEADER_BYTES + FRAME_SAMPLES] = played.frames[clips_to]
+        self._data[spoken : slots.size, HEADER_BYTES : HEADER_BYTES + EVENT_BYTES] = pressed.payloads[keys_to]
+        size = np.where(rows < spoken, FRAME_SAMPLES, EVENT_BYTES).astype(np.int32)
+        markers = advance_own(legs, slots, now)
+        timestamps = legs.timestamp[slots]
+        begins = pressed.marker[keys_to]
+        legs.key_timestamp[keying[begins]] = timestamps[spoken:][begins]
+        timestamps[spoken:] = legs.key_timestamp[keying]
+        markers[spoken:] = begins
+        types = np.where(rows < spoken, legs.payload_type[slots], legs.event_type[slots])
+        first = first_words(types, markers, number_own(legs, slots, size).astype(np.uint16))
+        write_headers(self._data, rows, first, timestamps, legs.ssrc[slots])
+        return (
+            Outgoing(
+                self._data,
+                rows,
+                size + HEADER_BYTES,
+                legs.local_port[slots],
+                legs.address[slots],
+                legs.port[slots],
+            ),
+            events,
+        )
+
+    def _finish(self, finished: list[tuple[int, int]]) -> list[Played]:
+        events = []
+        for slot, play in finished:
+            self._legs.playing[slot] = False
+            command = self._current.pop(slot, None)
+            if command is not None and play == command.play:
+                events.append(Played(command.leg, play, "finished"))
+        return events

@@ -1,0 +1,282 @@
+"""A media process: `python -m media.worker --connect PATH | --control-fd N --address A --ports FIRST-LAST
+...`.
+
+The signalling process listens on the Unix socket PATH (or hands over a connected descriptor); this process
+connects and obeys. Its loop: wait on the control socket alone until the next batch is due, read all media
+sockets in one go, run the engine on arrays, send in one go; every 20 ms a tick. Invariants: the loop never
+waits on anything else; a late tick is caught up one at a time, never in a burst; when the control socket
+closes, or on SIGTERM, recordings are closed and the process ends with status 0. Errors are one line of
+`key=value` on stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import ipaddress
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import NoReturn
+
+from media import mmsg
+from media.clips import ClipStore
+from media.control import command_reader, encode
+from media.engine import Engine
+from media.errors import ControlError, MediaError
+from media.io import BatchIo, PortSockets
+from media.messages import Event
+from media.packet import TICK_S
+from media.ports import PortPool
+from media.recorder import Recorder
+
+BATCH_S = 0.005
+BUSY_BATCH_S = 0.01
+BUSY_PACKETS = 128
+"""A batch this large shows a load at which larger batches, read less often, cost clearly less a packet."""
+MAX_BATCHES_A_TURN = 8
+GIVE_UP_TICKS_S = 0.2
+"""A worker that was stopped for longer than this (a suspended machine) leaves the missed ticks out."""
+MAX_UNSENT_BYTES = 16 << 20
+
+
+def log(level: str, event: str, **fields: object) -> None:
+    """One structured line on stderr."""
+    text = " ".join(f"{name}={value!r}" for name, value in fields.items())
+    print(f"media-worker level={level} event={event} {text}".rstrip(), file=sys.stderr, flush=True)
+
+
+def anchored_clock() -> Callable[[], float]:
+    """Seconds since 1970 that only ever go forward, whatever happens to the system's time."""
+    anchor = time.time() - time.monotonic()
+    return lambda: anchor + time.monotonic()
+
+
+class ControlSocket:
+    """The worker's end of the control connection; non-blocking both ways."""
+
+    def __init__(self, connected: socket.socket) -> None:
+        connected.setblocking(False)
+        self._socket = connected
+        self._reader = command_reader()
+        self._unsent = bytearray()
+
+    def fileno(self) -> int:
+        """For polling."""
+        return self._socket.fileno()
+
+    @property
+    def congested(self) -> bool:
+        """Are events waiting because the other side is slow?"""
+        return bool(self._unsent)
+
+    def receive(self) -> list[object] | None:
+        """Commands that arrived; None when the other side has closed. Raises ControlError."""
+        try:
+            data = self._socket.recv(1 << 16)
+        except (BlockingIOError, InterruptedError):
+            return []
+        except OSError:
+            return None
+        return list(self._reader.feed(data)) if data else None
+
+    def send(self, events: Sequence[Event]) -> None:
+        """Send events, or keep them until the socket takes them. Raises ControlError when far too many
+        wait."""
+        if events:
+            self._unsent += encode(events)
+        if not self._unsent:
+            return
+        try:
+            sent = self._socket.send(self._unsent)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError as error:
+            raise ControlError(f"the control socket is broken: {error}") from error
+        del self._unsent[:sent]
+        if len(self._unsent) > MAX_UNSENT_BYTES:
+            raise ControlError(
+                f"{len(self._unsent)} bytes of events wait: the signalling process does not read them"
+            )
+
+
+class Worker:
+    """Engine, sockets, control connection and clock, in one loop."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        io: BatchIo,
+        sockets: PortSockets,
+        control: ControlSocket,
+        clock: Callable[[], float],
+    ) -> None:
+        self._engine = engine
+        self._io = io
+        self._sockets = sockets
+        self._control = control
+        self._clock = clock
+        self._stopping = False
+
+    def stop(self, number: int = 0, frame: FrameType | None = None) -> None:
+        """End the loop after this turn (a signal handler)."""
+        self._stopping = True
+
+    def run(self) -> None:
+        """Until the control socket closes or `stop` is called. Raises ControlError when it breaks."""
+        poll = select.poll()
+        poll.register(self._control.fileno(), select.POLLIN)
+        next_tick = self._clock() + TICK_S
+        next_batch = self._clock()
+        while not self._stopping:
+            now = self._clock()
+            wait_s = max(min(next_batch, next_tick) - now, 0.0)
+            if poll.poll(wait_s * 1000.0) and not self._obey():
+                return
+            now = self._clock()
+            if now >= next_batch:
+                count = self._move_datagrams()
+                next_batch = self._clock() + (BUSY_BATCH_S if count >= BUSY_PACKETS else BATCH_S)
+            if now >= next_tick:
+                next_tick = self._tick(next_tick, now)
+            events = self._engine.events()
+            if events or self._control.congested:
+                self._control.send(events)
+
+    def _obey(self) -> bool:
+        commands = self._control.receive()
+        if commands is None:
+            return False
+        now = self._clock()
+        events: list[Event] = []
+        for command in commands:
+            events += self._engine.command(command, now)  # type: ignore[arg-type]
+        self._control.send(events)
+        return True
+
+    def _move_datagrams(self) -> int:
+        total = 0
+        for _ in range(MAX_BATCHES_A_TURN):
+            batch = self._io.receive()
+            if batch.count == 0:
+                break
+            total += batch.count
+            self._io.send(self._engine.ingest(batch, self._clock()))
+            if batch.count < self._io.capacity:
+                break
+        return total
+
+    def _tick(self, due: float, now: float) -> float:
+        """One tick; when the next is due. Several missed ticks follow one another at the pace of the
+        batches."""
+        self._engine.late_ms = max(self._engine.late_ms, (now - due) * 1000.0)
+        if now - due > GIVE_UP_TICKS_S:
+            due = now
+        for outgoing in self._engine.tick(due):
+            self._io.send(outgoing)
+        self._sockets.reap()
+        after = due + TICK_S
+        return after if after > now else max(after, now + BATCH_S / 2)
+
+    def close(self) -> None:
+        """Close recordings and sockets, and tell what is left to tell."""
+        events = self._engine.close()
+        with contextlib.suppress(ControlError):  # nobody is left to hear it; the files are complete
+            self._control.send(events)
+        self._sockets.close_all()
+
+
+def _ports(text: str) -> tuple[int, int]:
+    first, dash, last = text.partition("-")
+    if not (dash and first.isdigit() and last.isdigit() and 1024 <= int(first) < int(last) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a range FIRST-LAST inside 1024-65535")
+    return int(first), int(last)
+
+
+def _ipv4(text: str) -> str:
+    try:
+        return str(ipaddress.IPv4Address(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an IPv4 address") from error
+
+
+def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    """The command line; exits with status 2 and a message when it is wrong."""
+    parser = argparse.ArgumentParser(
+        prog="python -m media.worker", description="One media process of the switch."
+    )
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "--connect", metavar="PATH", help="Unix socket on which the signalling process listens"
+    )
+    source.add_argument("--control-fd", type=int, metavar="N", help="an inherited, connected Unix socket")
+    parser.add_argument("--address", type=_ipv4, required=True, help="local address that is announced")
+    parser.add_argument(
+        "--bind", type=_ipv4, help="local address of the sockets (default: the announced one)"
+    )
+    parser.add_argument(
+        "--ports", type=_ports, required=True, metavar="FIRST-LAST", help="RTP and RTCP port range"
+    )
+    parser.add_argument("--capacity", type=int, default=4000, help="legs (default %(default)s)")
+    parser.add_argument(
+        "--media-timeout-s", type=float, default=30.0, help="silence that counts as lost media"
+    )
+    parser.add_argument("--plain-sockets", action="store_true", help="do not use recvmmsg and sendmmsg")
+    return parser.parse_args(arguments)
+
+
+def _connect(options: argparse.Namespace) -> socket.socket:
+    if options.control_fd is not None:
+        return socket.socket(fileno=options.control_fd)
+    connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connected.connect(options.connect)
+    return connected
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Exit status: 0 the signalling side closed or SIGTERM, 1 an error (one line on stderr), 2 wrong
+    arguments."""
+    options = parse_arguments(arguments)
+    try:
+        connected = _connect(options)
+    except OSError as error:
+        log("error", "no_control_socket", path=options.connect or options.control_fd, cause=str(error))
+        return 1
+    clock = anchored_clock()
+    sockets = PortSockets(options.bind or options.address)
+    io = BatchIo(sockets, clock, time.time, batched=mmsg.AVAILABLE and not options.plain_sockets)
+    try:
+        engine = Engine(
+            options.capacity,
+            PortPool(options.ports[0], options.ports[1], sockets),
+            address=options.address,
+            clips=ClipStore(),
+            recorder=Recorder(),
+            media_timeout_s=options.media_timeout_s,
+        )
+    except ValueError as error:
+        log("error", "wrong_setting", cause=str(error))
+        return 2
+    worker = Worker(engine, io, sockets, ControlSocket(connected), clock)
+    signal.signal(signal.SIGTERM, worker.stop)
+    signal.signal(signal.SIGINT, worker.stop)
+    try:
+        worker.run()
+    except MediaError as error:
+        log("error", "control_broken", cause=str(error))
+        return 1
+    finally:
+        worker.close()
+    return 0
+
+
+def _start() -> NoReturn:
+    sys.exit(main(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    _start()
