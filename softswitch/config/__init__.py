@@ -1,0 +1,29 @@
+"""The whole configuration, in one TOML file, validated at start: `load(path) -> Config`, or all its errors at
+once.
+"""
+
+from softswitch.config.centre import Agent, Extension, FlowConfig, Peer, Queue, Route
+from softswitch.config.errors import ConfigErrors, Problem
+from softswitch.config.fields import Target, parse_target
+from softswitch.config.loading import load
+from softswitch.config.model import Config, Feature
+from softswitch.config.reference import Row, markdown, reference
+
+__all__ = [
+    "Agent",
+    "Config",
+    "ConfigErrors",
+    "Extension",
+    "Feature",
+    "FlowConfig",
+    "Peer",
+    "Problem",
+    "Queue",
+    "Route",
+    "Row",
+    "Target",
+    "load",
+    "markdown",
+    "parse_target",
+    "reference",
+]

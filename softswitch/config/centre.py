@@ -1,0 +1,150 @@
+"""The sections of the configuration that describe the call centre: phones, agents, queues, menus, routes,
+peers.
+
+Invariant: as in `sections`. What one section says about another is checked in `checks`, not here.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr, Strict
+
+from softswitch.config.fields import (
+    FilePath,
+    LanguageTag,
+    Name,
+    Networks,
+    NodeField,
+    Number,
+    Seconds,
+    SecondsOrZero,
+    Section,
+    SipUri,
+    TargetField,
+    Text,
+)
+
+MAX_NUMBER = 64
+
+
+class Extension(Section):
+    """A phone: it registers with a password, or is reached at a fixed address."""
+
+    name: Text = Field("", description="who is shown to the called party; the number if empty")
+    password: SecretStr = Field(
+        SecretStr(""), description="for digest authentication; the user name is the number"
+    )
+    contact: SipUri = Field(
+        "",
+        description="where it is reached without registering, such as `sip:192.0.2.7:5060`",
+    )
+    max_contacts: int = Field(3, ge=1, le=20, description="how many phones may be registered at once")
+
+
+def _levels(value: Any) -> Any:
+    """A list of queues is level 0 in each."""
+    if isinstance(value, list | tuple):
+        return {name if isinstance(name, str) else repr(name): 0 for name in value}
+    return value
+
+
+class Agent(Section):
+    """Somebody who answers."""
+
+    name: Text = Field("", description="the person's name, for displays; the agent's id if empty")
+    extension: Number | Literal[""] = Field(
+        "", description="the phone at which the agent usually works; without it, a phone is named at log-in"
+    )
+    queues: Annotated[dict[Name, Annotated[int, Field(ge=0, le=99)]], BeforeValidator(_levels)] = Field(
+        {}, description="a list of queues, or a table queue -> level; level 0 is asked first"
+    )
+
+
+class Queue(Section):
+    """Where callers wait, and by which rules."""
+
+    strategy: str = Field("longest-idle", description="which agent gets the call")
+    ring_s: Annotated[float, Field(ge=1, le=600)] = Field(20.0, description="how long an agent's phone rings")
+    wrapup_s: SecondsOrZero = Field(10.0, description="time after a talk in which the agent gets no call")
+    max_wait_s: Seconds | None = Field(None, description="longest wait; then the overflow takes the caller")
+    max_length: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+        None, description="longest line; who comes when it is full is taken by the overflow"
+    )
+    missed_limit: int = Field(
+        3, ge=1, le=100, description="missed offers in a row after which the agent is paused"
+    )
+    offers_at_once: Annotated[int, Field(ge=1, le=1000)] | None = Field(
+        None, description="how many agents ring for one caller; what the strategy says if absent"
+    )
+    join_empty: Literal["yes", "no"] = Field(
+        "yes", description="whether callers may enter while no agent is logged in"
+    )
+    leave_empty: bool = Field(False, description="whether waiting callers leave when the last agent logs out")
+    weight: Annotated[float, Field(gt=0, le=1000)] = Field(
+        1.0, description="factor on the waiting time when an agent of several queues becomes free"
+    )
+    announce_first_s: Annotated[float, Field(ge=1, le=86_400)] | None = Field(
+        None,
+        description="when a caller hears his position for the first time; as announce_position_s if absent",
+    )
+    announce_position_s: Annotated[float, Field(ge=1, le=86_400)] | None = Field(
+        None, description="how often a caller hears his position; never if absent"
+    )
+    overflow: TargetField | None = Field(
+        None, description="where callers go who are not served; the call ends if absent"
+    )
+    overflow_timeout: TargetField | None = Field(None, description="the same, after max_wait_s only")
+    overflow_full: TargetField | None = Field(None, description="the same, when the line is full only")
+    overflow_empty: TargetField | None = Field(None, description="the same, when no agent is logged in only")
+    music: FilePath | None = Field(
+        None, description="music of this queue, a WAV file; that of [prompts] if absent"
+    )
+    record: bool = Field(False, description="whether conversations are recorded")
+    service_level_s: Seconds = Field(
+        20.0, description="a call answered within this time is within the service level"
+    )
+    short_abandon_s: SecondsOrZero = Field(5.0, description="who hangs up before is counted apart in reports")
+
+
+class FlowConfig(Section):
+    """A voice menu: nodes, and the one it starts at."""
+
+    start: str = Field(description="the first node")
+    language: LanguageTag | Literal[""] = Field(
+        "", description="language of the texts; that of the whole if absent"
+    )
+    nodes: Annotated[dict[Name, NodeField], Field(min_length=1)] = Field(description="the nodes, by name")
+
+
+class Route(Section):
+    """Which number leads where; the first route that fits takes the call."""
+
+    number: Number = Field(description="the dialled number; `*` as the last character stands for any rest")
+    to: TargetField = Field(
+        description="`flow:`, `queue:`, `extension:` or `peer:` with a name; `peer:NAME/NUMBER`; or `hangup`"
+    )
+    guests: bool = Field(False, description="whether callers without an account may use it")
+    peers: Annotated[tuple[Name, ...], Strict(False)] = Field(
+        (), description="only calls that come from these peers; calls from anywhere if empty"
+    )
+    priority: int = Field(0, ge=-1000, le=1000, description="priority in the queue that it leads to")
+    call_type: str = Field(
+        "", max_length=MAX_NUMBER * 2, description="what the agent is shown, if no menu says otherwise"
+    )
+
+    def covers(self, number: str) -> bool:
+        """Whether the dialled number fits the pattern."""
+        if self.number.endswith("*"):
+            return number.startswith(self.number[:-1])
+        return number == self.number
+
+
+class Peer(Section):
+    """Another switch: a PBX or a carrier, trusted by the address that its messages come from."""
+
+    address: Networks = Field(description="IP addresses or networks that its calls come from, one or a list")
+    target: SipUri = Field("", description="where calls to it are sent, such as `sip:192.0.2.10:5060`")
+    max_calls: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
+        None, description="calls at once, in and out together; no limit of its own if absent"
+    )

@@ -1,0 +1,240 @@
+"""The types of the configuration's fields: what may be written, and what comes out of it.
+
+Invariant: each raises ValueError with the remedy in it; none asks the network. Paths are made absolute
+against the directory of the configuration file (`context["base"]`).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    Strict,
+    StringConstraints,
+    ValidationInfo,
+)
+
+from ivr.node import Node
+from ivr.prompt import LANGUAGE
+
+
+class Section(BaseModel):
+    """Base of all sections: unknown keys are errors, values are not converted behind the back of who wrote
+    them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
+
+
+# ----- names
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}$")]
+"""Of an agent, a queue, a flow ...: letters, digits and _ . + - (they stand in URLs, in SIP and in the
+log).
+"""
+
+Number = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.+*#-]{1,64}$")]
+"""What is dialled: the user part of a SIP address, letters, digits and _ . + - * #."""
+
+Text = Annotated[str, StringConstraints(max_length=128, pattern=r"^[^\x00-\x1f\x7f\"\\<>]*$")]
+"""For people, on telephone displays: no control characters, quotes, backslashes or angle brackets."""
+
+
+def _language(tag: str) -> str:
+    if not LANGUAGE.fullmatch(tag):
+        raise ValueError(f"{tag!r} is not a language tag such as en, ru or en-GB")
+    return tag
+
+
+LanguageTag = Annotated[str, AfterValidator(_language)]
+
+# ----- paths
+
+
+def _absolute(value: object, info: ValidationInfo) -> Path:
+    if not isinstance(value, str | Path) or not str(value) or "\0" in str(value):
+        raise ValueError("must be a path (a string)")
+    base = (info.context or {}).get("base", Path.cwd())
+    return Path(base, Path(value).expanduser()).resolve()
+
+
+FilePath = Annotated[Path, BeforeValidator(_absolute)]
+
+# ----- addresses
+
+
+def _listen(value: str) -> str:
+    transport, _, rest = value.partition(":")
+    host, _, port = rest.rpartition(":")
+    if transport not in ("udp", "tcp") or not host or not port.isascii() or not port.isdigit():
+        raise ValueError(
+            f"{value!r} is not transport:address:port, such as udp:192.0.2.1:5060 or tcp:[::1]:5060"
+        )
+    if int(port) > 65535:
+        raise ValueError(f"{value!r}: ports end at 65535")
+    bracketed = host.startswith("[") and host.endswith("]")
+    try:
+        address = ip_address(host[1:-1] if bracketed else host)
+    except ValueError:
+        raise ValueError(f"{value!r}: {host!r} is not an IP address of this machine") from None
+    if (address.version == 6) != bracketed:
+        raise ValueError(f"{value!r}: an IPv6 address stands in brackets, an IPv4 address does not")
+    return value
+
+
+Listen = Annotated[str, AfterValidator(_listen)]
+"""`udp:ADDRESS:PORT` or `tcp:ADDRESS:PORT`; IPv6 in brackets; port 0 takes a free one."""
+
+
+def _address(value: str) -> str:
+    try:
+        return str(ip_address(value))
+    except ValueError:
+        raise ValueError(f"{value!r} is not an IP address") from None
+
+
+Address = Annotated[str, AfterValidator(_address)]
+
+
+def _optional_address(value: str) -> str:
+    return _address(value) if value else ""
+
+
+OptionalAddress = Annotated[str, AfterValidator(_optional_address)]
+Network = IPv4Network | IPv6Network
+
+
+def _networks(value: object) -> tuple[Network, ...]:
+    items = value if isinstance(value, list | tuple) else [value]
+    networks = []
+    for item in items:
+        if isinstance(item, IPv4Network | IPv6Network):
+            networks.append(item)
+            continue
+        try:
+            networks.append(ip_network(item if isinstance(item, str) else ""))
+        except ValueError:
+            raise ValueError(
+                f"{item!r} is not an IP address or network (such as 192.0.2.10 or 192.0.2.0/24); "
+                "names are not accepted here, because a peer is trusted by its address"
+            ) from None
+    if not networks:
+        raise ValueError("name at least one IP address")
+    return tuple(networks)
+
+
+Networks = Annotated[
+    tuple[Network, ...],
+    BeforeValidator(_networks),
+    PlainSerializer(lambda networks: [str(n) for n in networks]),
+]
+"""One IP address or network, or a list of them."""
+
+_SIP_URI = re.compile(r"sips?:([^@\s<>\";?]+@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:\d{1,5})?(;[^\s<>\"?]+)*")
+
+
+def _sip_uri(value: str) -> str:
+    if value and not _SIP_URI.fullmatch(value):
+        raise ValueError(
+            f"{value!r} is not a SIP address such as sip:192.0.2.10:5060 or sip:pbx@example.com;transport=tcp"
+        )
+    return value
+
+
+SipUri = Annotated[str, AfterValidator(_sip_uri)]
+"""A SIP URI, or empty."""
+
+
+def _port_range(value: str) -> str:
+    match = re.fullmatch(r"(\d{1,5})-(\d{1,5})", value)
+    if not match:
+        raise ValueError(f"{value!r} is not a range of ports such as 40000-41999")
+    low, high = int(match[1]), int(match[2])
+    if not 1024 <= low < high <= 65535:
+        raise ValueError(f"{value!r}: ports run from 1024 to 65535, the lower one first")
+    if low % 2:
+        raise ValueError(
+            f"{value!r}: begin with an even port (RTP takes the even one, RTCP the next; RFC 3550, 11)"
+        )
+    return value
+
+
+PortRange = Annotated[str, AfterValidator(_port_range)]
+
+# ----- where a call goes
+
+Kind = Literal["flow", "queue", "extension", "peer", "hangup"]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a call goes. `number` is for peers: what is dialled there (empty: what the caller dialled)."""
+
+    kind: Kind
+    name: str = ""
+    number: str = ""
+
+    def __str__(self) -> str:
+        if self.kind == "hangup":
+            return "hangup"
+        return f"{self.kind}:{self.name}" + (f"/{self.number}" if self.number else "")
+
+
+def parse_target(value: object) -> Target:
+    """`flow:main`, `queue:sales`, `extension:201`, `peer:carrier`, `peer:carrier/18005550100` or `hangup`;
+    ValueError.
+    """
+    if isinstance(value, Target):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("must be a string such as queue:sales")
+    if value == "hangup":
+        return Target("hangup")
+    kind, colon, name = value.partition(":")
+    if not colon or kind not in get_args(Kind) or kind == "hangup" or not name:
+        raise ValueError(
+            f"{value!r} is not a target; write flow:NAME, queue:NAME, extension:NUMBER, "
+            "peer:NAME, peer:NAME/NUMBER or hangup"
+        )
+    number = ""
+    if kind == "peer":
+        name, slash, number = name.partition("/")
+        if slash and not re.fullmatch(r"[A-Za-z0-9_.+*#-]{1,64}", number):
+            raise ValueError(f"{value!r}: {number!r} cannot be dialled")
+    return Target(kind, name, number)  # type: ignore[arg-type]
+
+
+TargetField = Annotated[Target, BeforeValidator(parse_target), PlainSerializer(str)]
+
+
+def _node(value: object, info: ValidationInfo) -> Node:
+    if isinstance(value, Node):
+        return value
+    types: dict[str, type[Node]] = (info.context or {}).get("nodes", {})
+    if not isinstance(value, dict) or not isinstance(value.get("type"), str):
+        raise ValueError(f"a node is a table with a type; known types: {', '.join(types)}")
+    node_type = types.get(value["type"])
+    if node_type is None:
+        raise ValueError(f"unknown node type {value['type']!r}")
+    return node_type.model_validate(
+        {key: field for key, field in value.items() if key != "type"}, strict=True
+    )
+
+
+NodeField = Annotated[Node, BeforeValidator(_node)]
+"""A node of a flow; the other keys of its table are the fields of its type."""
+
+Strings = Annotated[tuple[str, ...], Strict(False)]
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+"""A duration, more than 0 and at most a day."""
+SecondsOrZero = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]

@@ -1,0 +1,75 @@
+"""Reading a configuration file: all of its faults at once, or a consistent `Config`."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+
+from softswitch import plugins
+from softswitch.config.checks import check
+from softswitch.config.draft import Fault, draft
+from softswitch.config.errors import ConfigErrors, Problem
+from softswitch.config.lines import Lines
+from softswitch.config.model import Config
+from softswitch.errors import LocalError
+
+MAX_BYTES = 16 * 1024 * 1024
+"""A larger file is not a configuration."""
+
+_SYNTAX_PLACE = re.compile(r" \(at line (\d+), column (\d+)\)$")
+
+
+def load(path: str | Path) -> Config:
+    """The configuration in a TOML file.
+
+    Raises `ConfigErrors` with every fault in the file, `LocalError` if it cannot be read or a plug-in is
+    broken.
+    """
+    path = Path(path)
+    text = _read(path)
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigErrors(path, [_syntax_problem(str(error), text)]) from error
+    found = draft(raw, path.resolve().parent, plugins.nodes())
+    faults = [*found.faults, *check(found, plugins.strategies())]
+    if faults:
+        raise ConfigErrors(path, _problems(faults, Lines(text)))
+    return found.config
+
+
+def _read(path: Path) -> str:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise LocalError(f"{path} is larger than {MAX_BYTES} bytes; this is not a configuration file")
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise LocalError(
+            f"{path} does not exist; name the configuration file, or begin with examples/demo.toml"
+        ) from None
+    except OSError as error:
+        raise LocalError(
+            f"{path} cannot be read: {error.strerror}; check the path and its permissions"
+        ) from error
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        message = f"the byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8"
+        raise ConfigErrors(path, [Problem("", line, message)]) from error
+
+
+def _syntax_problem(message: str, text: str) -> Problem:
+    place = _SYNTAX_PLACE.search(message)
+    line = int(place[1]) if place else text.count("\n") + 1
+    column = f" (column {place[2]})" if place else ""
+    plain = _SYNTAX_PLACE.sub("", message).removesuffix(" (at end of document)")
+    return Problem("", line, f"not valid TOML: {plain}{column}")
+
+
+def _problems(faults: Iterable[Fault], lines: Lines) -> list[Problem]:
+    """The faults with their lines, each once."""
+    problems = [Problem(".".join(map(str, path)), lines.line(path), message) for path, message in faults]
+    return list(dict.fromkeys(problems))

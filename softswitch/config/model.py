@@ -1,0 +1,194 @@
+"""The whole configuration as one immutable object, and the questions that the switch asks it.
+
+Invariant: a `Config` from `load` is consistent: every name in it leads to something.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from functools import cached_property
+from ipaddress import ip_address
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import Field, Strict
+
+from acd.agent import AgentConfig
+from acd.queue import QueueConfig
+from ivr.flow import Flow
+from ivr.messages import Prompt
+from ivr.prompt import Catalogue
+from softswitch.config.centre import Agent, Extension, FlowConfig, Peer, Queue, Route
+from softswitch.config.fields import LanguageTag, Name, Number, Section, Target
+from softswitch.config.sections import (
+    Api,
+    FeatureCodes,
+    LogSettings,
+    Media,
+    Pauses,
+    PromptSettings,
+    Recordings,
+    Sip,
+    Store,
+)
+
+Verb = Literal["login", "logout", "ready", "pause"]
+
+
+def _section(description: str) -> Any:
+    """A section that may be left out. Its default is an empty table, not an object made when this module is imported,
+    so that the paths in it start at the file's directory too."""
+    return Field({}, description=description)
+
+
+class Feature(NamedTuple):
+    """What a dialled feature code means; `reason` of a pause, empty if none was dialled."""
+
+    verb: Verb
+    reason: str = ""
+
+
+class Config(Section):
+    """The configuration."""
+
+    language: LanguageTag = Field(
+        "en", description="language of the switch's own announcements and of texts that name none"
+    )
+    sip: Sip = _section("signalling")
+    media: Media = _section("RTP")
+    store: Store = _section("the database")
+    api: Api = _section("the control surface")
+    recordings: Recordings = _section("recorded calls")
+    prompts: PromptSettings = _section("what callers hear")
+    log: LogSettings = _section("the server's own log")
+    pauses: Pauses = _section("why agents pause")
+    feature_codes: FeatureCodes = _section("what agents dial")
+    extensions: dict[Number, Extension] = Field({}, description="the phones, by number")
+    agents: dict[Name, Agent] = Field({}, description="who answers, by id")
+    queues: dict[Name, Queue] = Field({}, description="where callers wait, by name")
+    flows: dict[Name, FlowConfig] = Field({}, description="the voice menus, by name")
+    routes: Annotated[tuple[Route, ...], Strict(False)] = Field((), description="which number leads where")
+    peers: dict[Name, Peer] = Field({}, description="other switches, by name")
+
+    # ----- menus and prompts
+
+    @cached_property
+    def menus(self) -> Mapping[str, Flow]:
+        """The flows as `ivr.session.Session` takes them."""
+        flows = {name: Flow(name, flow.start, flow.nodes, flow.language) for name, flow in self.flows.items()}
+        return MappingProxyType(flows)
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """Where the clips of all prompts are."""
+        settings = self.prompts
+        return Catalogue(
+            str(settings.directory), str(settings.cache), self.language, settings.voices, settings.speed_wpm
+        )
+
+    def all_prompts(self) -> tuple[Prompt, ...]:
+        """Everything that the flows may say, each once."""
+        return tuple(dict.fromkeys(prompt for flow in self.menus.values() for prompt in flow.prompts()))
+
+    # ----- the distributor
+
+    def acd_queues(self) -> list[QueueConfig]:
+        """The queues as the distributor takes them."""
+        shared = [field.name for field in fields(QueueConfig) if field.name != "name"]
+        queues = []
+        for name, queue in self.queues.items():
+            values = {field: getattr(queue, field) for field in shared}
+            # Who asks for announcements without saying when the first comes means the same interval.
+            if values["announce_first_s"] is None:
+                values["announce_first_s"] = queue.announce_position_s
+            queues.append(QueueConfig(name=name, **values))
+        return queues
+
+    def acd_agents(self) -> list[AgentConfig]:
+        """The agents as the distributor takes them."""
+        return [AgentConfig(name=name, queues=dict(agent.queues)) for name, agent in self.agents.items()]
+
+    def overflow(self, queue: str, reason: str) -> Target:
+        """Where a caller goes who leaves the queue unserved for `reason` (timeout, full, empty, closed)."""
+        rules = self.queues[queue]
+        special = {
+            "timeout": rules.overflow_timeout,
+            "full": rules.overflow_full,
+            "empty": rules.overflow_empty,
+        }
+        return special.get(reason) or rules.overflow or Target("hangup")
+
+    # ----- numbers
+
+    @cached_property
+    def agent_of_extension(self) -> Mapping[str, str]:
+        """Extension -> id of the agent who usually works there."""
+        return MappingProxyType({a.extension: name for name, a in self.agents.items() if a.extension})
+
+    def feature(self, number: str) -> Feature | None:
+        """What a dialled number means as a feature code; None if it is none."""
+        codes = self.feature_codes
+        if not number:
+            return None
+        exact: dict[str, Verb] = {
+            codes.login: "login",
+            codes.logout: "logout",
+            codes.ready: "ready",
+            codes.pause: "pause",
+        }
+        if verb := exact.get(number):
+            return Feature(verb)
+        digit = number.removeprefix(codes.pause)
+        reasons = self.pauses.reasons
+        if (
+            codes.pause
+            and len(digit) == 1
+            and digit in "123456789"
+            and digit != number
+            and int(digit) <= len(reasons)
+        ):
+            return Feature("pause", reasons[int(digit) - 1])
+        return None
+
+    def route(self, number: str, *, guest: bool = False, peer: str | None = None) -> Route | None:
+        """The first route that takes a dialled number; `guest`: the caller has no account, `peer`: he comes
+        from it.
+        """
+        for route in self.routes:
+            allowed = (route.guests or not guest) and (not route.peers or peer in route.peers)
+            if allowed and route.covers(number):
+                return route
+        return None
+
+    def peer_of(self, address: str) -> str | None:
+        """The peer that a message from this IP address comes from; the most narrow network decides."""
+        if address in self._peer_of_address:
+            return self._peer_of_address[address]
+        try:
+            source = ip_address(address)
+        except ValueError:
+            return None
+        fitting = (
+            (network.prefixlen, name)
+            for name, peer in self.peers.items()
+            for network in peer.address
+            if source in network and network.num_addresses > 1
+        )
+        return max(fitting, default=(0, None))[1]
+
+    @cached_property
+    def _peer_of_address(self) -> Mapping[str, str]:
+        """The peers' single addresses, for the usual case."""
+        return {
+            str(network.network_address): name
+            for name, peer in self.peers.items()
+            for network in peer.address
+            if network.num_addresses == 1
+        }
+
+    @property
+    def media_ports(self) -> tuple[int, int]:
+        """First and last UDP port for RTP."""
+        low, _, high = self.media.ports.partition("-")
+        return int(low), int(high)

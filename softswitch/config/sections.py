@@ -1,0 +1,152 @@
+"""The sections of the configuration that describe the machine: signalling, media, files, logging.
+
+Invariant: every field has a description and its unit in its name; every default is safe on any machine
+(loopback).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, Strict, StringConstraints
+
+from softswitch.config.fields import (
+    Address,
+    FilePath,
+    LanguageTag,
+    Listen,
+    Number,
+    OptionalAddress,
+    PortRange,
+    Seconds,
+    Section,
+    Strings,
+    Text,
+)
+
+MAX_PAUSE_REASONS = 9
+"""A reason is chosen by one digit after the pause code, 1 to 9."""
+
+
+class Sip(Section):
+    """Signalling (RFC 3261)."""
+
+    listen: Annotated[tuple[Listen, ...], Strict(False), Field(min_length=1, max_length=16)] = Field(
+        ("udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"),
+        description="`udp:ADDRESS:PORT` or `tcp:ADDRESS:PORT`, IPv6 in brackets; port 0 takes a free one",
+    )
+    external_address: OptionalAddress = Field(
+        "",
+        description="the IP address that peers are told instead (behind NAT, or for 0.0.0.0)",
+    )
+    realm: Text = Field(
+        "softswitch", min_length=1, description="realm of digest authentication; phones show it"
+    )
+    guests: bool = Field(
+        False, description="whether callers without an account may use routes with guests = true"
+    )
+    user_agent: Text = Field(
+        "cc-softswitch", description="the Server and User-Agent header; empty leaves it out"
+    )
+    max_calls: int = Field(2000, ge=1, le=100_000, description="calls at once; more are refused with 503")
+    min_expires_s: int = Field(60, ge=1, le=86_400, description="shortest registration; shorter ones get 423")
+    default_expires_s: int = Field(
+        300, ge=1, le=86_400, description="registration of phones that name no time"
+    )
+    max_expires_s: int = Field(
+        3600, ge=1, le=86_400, description="longest registration; longer ones are shortened"
+    )
+    t1_ms: int = Field(
+        500, ge=10, le=5000, description="SIP timer T1, the estimated round trip (RFC 3261, 17.1.1.1)"
+    )
+    t2_ms: int = Field(4000, ge=10, le=60_000, description="SIP timer T2, the longest interval of repetition")
+    t4_ms: int = Field(
+        5000, ge=10, le=60_000, description="SIP timer T4, how long a message stays in the network"
+    )
+
+
+class Media(Section):
+    """RTP (RFC 3550)."""
+
+    address: Address = Field("127.0.0.1", description="IP address of this machine for RTP")
+    external_address: OptionalAddress = Field(
+        "", description="the IP address that peers are told instead (behind NAT, or for 0.0.0.0)"
+    )
+    ports: PortRange = Field("40000-41999", description="UDP ports for RTP and RTCP, shared by the workers")
+    workers: int = Field(0, ge=0, le=64, description="media processes; 0: one for each core but the first")
+    capacity: int = Field(
+        2000, ge=2, le=20_000, description="legs a worker can carry; a bridged call has two"
+    )
+    lost_s: Seconds = Field(
+        30.0, description="how long a leg may be silent on the wire before its call is ended"
+    )
+    codecs: Annotated[
+        tuple[Literal["PCMU", "PCMA"], ...], Strict(False), Field(min_length=1, max_length=2)
+    ] = Field(("PCMU", "PCMA"), description="codecs, the preferred one first")
+
+
+class Store(Section):
+    """The database."""
+
+    path: FilePath = Field(
+        Path("var/cc.db"), description="the SQLite file with call records and the event log"
+    )
+    flush_ms: int = Field(
+        100, ge=1, le=200, description="longest time that something happened and is not in the database yet"
+    )
+
+
+class Api(Section):
+    """The control surface."""
+
+    socket: FilePath = Field(
+        Path("var/cc.sock"), description="the Unix socket on which `cc` reaches the server"
+    )
+
+
+class Recordings(Section):
+    """Recorded calls."""
+
+    directory: FilePath = Field(Path("var/recordings"), description="where recordings are written")
+
+
+class PromptSettings(Section):
+    """What callers hear."""
+
+    directory: FilePath = Field(Path("prompts"), description="where the WAV files are that prompts name")
+    cache: FilePath = Field(Path("var/prompts"), description="where spoken texts are kept")
+    music: FilePath | None = Field(
+        None, description="music on hold, a WAV file; without it, a short composition made at the first start"
+    )
+    voices: dict[LanguageTag, Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+-]{1,64}$")]] = Field(
+        {}, description='voice of each language, as `espeak-ng --voices` lists them, such as { en = "en-us" }'
+    )
+    speed_wpm: int = Field(160, ge=80, le=400, description="rate of speech in words per minute")
+
+
+class Pauses(Section):
+    """Why agents pause."""
+
+    reasons: Annotated[Strings, Field(max_length=MAX_PAUSE_REASONS)] = Field(
+        ("break", "lunch", "training"),
+        description="reasons by their digit: the first is 1, dialled after the pause code; at most 9",
+    )
+
+
+class FeatureCodes(Section):
+    """What agents dial to tell the distributor about themselves; an empty code is switched off."""
+
+    login: Number | Literal[""] = Field("*11", description="log in at this phone and be ready")
+    logout: Number | Literal[""] = Field("*12", description="log out")
+    ready: Number | Literal[""] = Field("*13", description="be ready: ends a pause, and wrap-up early")
+    pause: Number | Literal[""] = Field("*14", description="pause; one more digit says the reason")
+
+
+class LogSettings(Section):
+    """The server's own log."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="what is logged; debug includes every SIP message, without passwords"
+    )
+    format: Literal["console", "json"] = Field("console", description="for people, or one JSON object a line")
