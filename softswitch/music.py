@@ -29,7 +29,7 @@ _NOTE_S = 0.5
 _RELEASE_S = 1.6
 _FILE = "music-on-hold-1.wav"
 
-# Frequencies in Hz, equal temperament at A4 = 440. Each bar: a bass note and six notes of its chord, up and down.
+# Frequencies in Hz, equal temperament at A4 = 440. Each bar: a bass note, and six notes of its chord.
 _F3, _G3, _A3, _B3 = 174.61, 196.0, 220.0, 246.94
 _C4, _D4, _E4, _F4, _G4, _A4, _B4, _C5, _D5 = (
     261.63,

@@ -46,8 +46,8 @@ class Speaker:
         first = unspoken[0].text
         shown = first if len(first) <= 60 else first[:57] + "..."
         return (
-            f"{self._program} is not installed, and {len(unspoken)} texts are not in {self._catalogue.cache} yet "
-            f"(the first: {shown!r}); {_HOW_TO_INSTALL}"
+            f"{self._program} is not installed, and {len(unspoken)} texts are not in "
+            f"{self._catalogue.cache} yet (the first: {shown!r}); {_HOW_TO_INSTALL}"
         )
 
     async def build(self, prompts: Iterable[Prompt]) -> int:
@@ -143,5 +143,6 @@ def write_atomically(path: Path, data: bytes) -> None:
             raise
     except OSError as error:
         raise LocalError(
-            f"{path} cannot be written: {error.strerror}; make the directory writable, or choose another prompts.cache"
+            f"{path} cannot be written: {error.strerror}; "
+            "make the directory writable, or choose another prompts.cache"
         ) from error

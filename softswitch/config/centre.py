@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, SecretStr, Strict
 
 from softswitch.config.fields import (
     FilePath,
+    FlowName,
     LanguageTag,
     Name,
     Networks,
@@ -114,7 +115,7 @@ class FlowConfig(Section):
     language: LanguageTag | Literal[""] = Field(
         "", description="language of the texts; that of the whole if absent"
     )
-    nodes: Annotated[dict[Name, NodeField], Field(min_length=1)] = Field(description="the nodes, by name")
+    nodes: Annotated[dict[FlowName, NodeField], Field(min_length=1)] = Field(description="the nodes, by name")
 
 
 class Route(Section):

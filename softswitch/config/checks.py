@@ -10,16 +10,13 @@ from collections.abc import Callable, Iterator, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 
-from ivr import flow as graph
-from ivr.flow import Flow, suggest
+from ivr.flow import suggest
+from softswitch.config.check_calls import check_flows, check_overflows, check_peers, check_routes, no_such
 from softswitch.config.draft import Draft, Fault
-from softswitch.config.fields import Target, parse_target
 from softswitch.system_prompts import LANGUAGES
 
 MAX_SOCKET_PATH = 107
 """Bytes of a Unix socket's path (unix(7): 108 with the final zero)."""
-
-_OVERFLOWS = ("overflow", "overflow_timeout", "overflow_full", "overflow_empty")
 
 
 def check(draft: Draft, strategies: Mapping[str, object]) -> list[Fault]:
@@ -29,10 +26,10 @@ def check(draft: Draft, strategies: Mapping[str, object]) -> list[Fault]:
         _machine,
         _extensions,
         _agents,
-        _overflows,
-        _flows,
-        _routes,
-        _peers,
+        check_overflows,
+        check_flows,
+        check_routes,
+        check_peers,
         _feature_codes,
         _pauses,
         _sounds,
@@ -44,30 +41,6 @@ def check(draft: Draft, strategies: Mapping[str, object]) -> list[Fault]:
             message = f"{queue.strategy!r} is not a strategy; {suggest(queue.strategy, strategies)}"
             faults.append((("queues", name, "strategy"), message))
     return faults
-
-
-def _nothing(draft: Draft, kind: str, name: str) -> str:
-    names = draft.names(f"{kind}s")
-    return f"there is no {kind} {name!r}; {suggest(name, names)}"
-
-
-def _target(draft: Draft, target: Target) -> str:
-    """What is wrong with a target; empty if it leads somewhere."""
-    section = {"flow": "flows", "queue": "queues", "extension": "extensions", "peer": "peers"}.get(
-        target.kind
-    )
-    if section is None:
-        return ""
-    names = draft.names(section)
-    if target.name not in names:
-        return f"there is no {target.kind} {target.name!r}; {suggest(target.name, names)}"
-    if (
-        target.kind == "peer"
-        and target.name in draft.config.peers
-        and not draft.config.peers[target.name].target
-    ):
-        return f"calls to the peer {target.name!r} have nowhere to go; give peers.{target.name}.target"
-    return ""
 
 
 def _machine(draft: Draft) -> Iterator[Fault]:
@@ -134,7 +107,7 @@ def _agents(draft: Draft) -> Iterator[Fault]:
             if agent.extension not in draft.names("extensions"):
                 yield (
                     path,
-                    _nothing(draft, "extension", agent.extension),
+                    no_such(draft, "extension", agent.extension),
                 )
             elif agent.extension in owner:
                 yield (
@@ -148,134 +121,8 @@ def _agents(draft: Draft) -> Iterator[Fault]:
                 key: str | int = raw.index(queue) if isinstance(raw, list) and queue in raw else queue
                 yield (
                     ("agents", name, "queues", key),
-                    f"there is no queue {queue!r}; {suggest(queue, draft.names('queues'))}",
+                    no_such(draft, "queue", queue),
                 )
-
-
-def _overflows(draft: Draft) -> Iterator[Fault]:
-    for name, queue in draft.config.queues.items():
-        for key in _OVERFLOWS:
-            target: Target | None = getattr(queue, key)
-            if target is None:
-                continue
-            if message := _target(draft, target):
-                yield ("queues", name, key), message
-        for reason in ("full", "empty"):
-            if circle := _refusal_circle(draft, name, reason):
-                special = f"overflow_{reason}"
-                key = special if getattr(queue, special) is not None else "overflow"
-                yield (
-                    ("queues", name, key),
-                    f"who is refused ({reason}) goes round for ever ({' -> '.join(circle)}); lead one of them elsewhere",
-                )
-
-
-def _refusal_circle(draft: Draft, queue: str, reason: str) -> list[str]:
-    """The queues through which a refused caller comes back to `queue` without hearing anything; empty if
-    none.
-
-    Reported at the first queue of the circle only (in the order of names).
-    """
-    config = draft.config
-    passed: list[str] = []
-    here: str | None = queue
-    while here is not None and here in config.queues and here not in passed:
-        passed.append(here)
-        here = _queue_at_once(draft, config.overflow(here, reason))
-    return [*passed, queue] if here == queue and queue == min(passed) else []
-
-
-def _queue_at_once(draft: Draft, target: Target) -> str | None:
-    """The queue that a target leads to without a pause: itself, or the start of a flow that is a mute queue
-    node.
-    """
-    if target.kind == "queue":
-        return target.name
-    if target.kind != "flow" or target.name not in draft.config.flows:
-        return None
-    flow = draft.config.flows[target.name]
-    node = flow.nodes.get(flow.start)
-    if node is None or node.prompts():
-        return None
-    named = [r.target.removeprefix("queue:") for r in node.references() if r.target.startswith("queue:")]
-    return named[0] if node.ends and len(named) == 1 else None
-
-
-def _flows(draft: Draft) -> Iterator[Fault]:
-    flows: dict[str, Flow] = {}
-    for name, flow in draft.config.flows.items():
-        nodes = draft.raw["flows"][name].get("nodes")
-        broken = frozenset(nodes if isinstance(nodes, dict) else ()) - flow.nodes.keys()
-        flows[name] = Flow(name, flow.start, flow.nodes, flow.language, broken)
-    unreadable = {
-        name: Flow(name, "", {}, "", frozenset([""])) for name in draft.names("flows") if name not in flows
-    }
-    for problem in graph.check(flows | unreadable):
-        yield _flow_path(problem.path), problem.message
-    for readable in flows.values():
-        for path, reference in readable.references():
-            try:
-                message = _target(draft, parse_target(reference.target))
-            except ValueError as error:
-                message = str(error)
-            if message:
-                yield _flow_path(path), message
-
-
-def _flow_path(path: str) -> tuple[str, ...]:
-    """`flows.NAME.nodes.NAME.keys.1` as a path. Names may hold dots, so the known words are looked for."""
-    _, _, rest = path.partition("flows.")
-    name, nodes, node = rest.partition(".nodes.")
-    if not nodes:
-        name, _, key = rest.rpartition(".")
-        return ("flows", name, key)
-    return ("flows", name, "nodes", *node.split("."))
-
-
-def _routes(draft: Draft) -> Iterator[Fault]:
-    routes = draft.config.routes
-    for position, (index, route) in enumerate(zip(draft.routes_kept, routes, strict=True)):
-        if message := _target(draft, route.to):
-            yield ("routes", index, "to"), message
-        for which, peer in enumerate(route.peers):
-            if peer not in draft.names("peers"):
-                yield (
-                    ("routes", index, "peers", which),
-                    f"there is no peer {peer!r}; {suggest(peer, draft.names('peers'))}",
-                )
-        if route.guests and not draft.config.sip.guests:
-            yield (
-                ("routes", index, "guests"),
-                "guests are not let in at all; set sip.guests = true, or remove this",
-            )
-        if route.number in draft.config.extensions:
-            yield (
-                ("routes", index, "number"),
-                f"{route.number} is an extension too, which is reached without a route",
-            )
-        for earlier_index, earlier in zip(draft.routes_kept[:position], routes[:position], strict=True):
-            wider = (earlier.guests or not route.guests) and (
-                not earlier.peers or set(route.peers) <= set(earlier.peers) != set()
-            )
-            pattern = route.number.rstrip("*") if earlier.number.endswith("*") else route.number
-            if wider and earlier.covers(pattern) and not (earlier.peers and not route.peers):
-                yield (
-                    ("routes", index, "number"),
-                    f"never reached: routes.{earlier_index} ({earlier.number}) takes these calls; put this one first",
-                )
-                break
-
-
-def _peers(draft: Draft) -> Iterator[Fault]:
-    owner: dict[object, str] = {}
-    for name, peer in draft.config.peers.items():
-        for network in peer.address:
-            if network in owner:
-                yield (
-                    ("peers", name, "address"),
-                    f"{network} is the peer {owner[network]!r}'s already; calls could be either's",
-                )
-            owner.setdefault(network, name)
 
 
 def _feature_codes(draft: Draft) -> Iterator[Fault]:

@@ -43,6 +43,9 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]{0
 log).
 """
 
+FlowName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$")]
+"""Of a flow or a node: letters, digits, _ and -; the log writes `flow.node`."""
+
 Number = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.+*#-]{1,64}$")]
 """What is dialled: the user part of a SIP address, letters, digits and _ . + - * #."""
 

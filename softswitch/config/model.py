@@ -20,7 +20,7 @@ from ivr.flow import Flow
 from ivr.messages import Prompt
 from ivr.prompt import Catalogue
 from softswitch.config.centre import Agent, Extension, FlowConfig, Peer, Queue, Route
-from softswitch.config.fields import LanguageTag, Name, Number, Section, Target
+from softswitch.config.fields import FlowName, LanguageTag, Name, Number, Section, Target
 from softswitch.config.sections import (
     Api,
     FeatureCodes,
@@ -37,8 +37,10 @@ Verb = Literal["login", "logout", "ready", "pause"]
 
 
 def _section(description: str) -> Any:
-    """A section that may be left out. Its default is an empty table, not an object made when this module is imported,
-    so that the paths in it start at the file's directory too."""
+    """A section that may be left out.
+
+    Its default is an empty table, not an object made at import, so that paths in it start at the file's directory.
+    """
     return Field({}, description=description)
 
 
@@ -67,7 +69,7 @@ class Config(Section):
     extensions: dict[Number, Extension] = Field({}, description="the phones, by number")
     agents: dict[Name, Agent] = Field({}, description="who answers, by id")
     queues: dict[Name, Queue] = Field({}, description="where callers wait, by name")
-    flows: dict[Name, FlowConfig] = Field({}, description="the voice menus, by name")
+    flows: dict[FlowName, FlowConfig] = Field({}, description="the voice menus, by name")
     routes: Annotated[tuple[Route, ...], Strict(False)] = Field((), description="which number leads where")
     peers: dict[Name, Peer] = Field({}, description="other switches, by name")
 

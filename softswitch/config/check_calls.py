@@ -1,0 +1,166 @@
+"""Where calls go: every target leads somewhere, no route hides another, nobody is refused in a circle.
+
+Invariant: as in `checks`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ivr import flow as graph
+from ivr.flow import Flow, suggest
+from softswitch.config.centre import Route
+from softswitch.config.draft import Draft, Fault
+from softswitch.config.fields import Target, parse_target
+
+_OVERFLOWS = ("overflow", "overflow_timeout", "overflow_full", "overflow_empty")
+
+
+def no_such(draft: Draft, kind: str, name: str) -> str:
+    """What is said of a name that stands nowhere in the file; `kind` is the section in the singular."""
+    names = draft.names(f"{kind}s")
+    return f"there is no {kind} {name!r}; {suggest(name, names)}"
+
+
+def _target(draft: Draft, target: Target) -> str:
+    """What is wrong with a target; empty if it leads somewhere."""
+    if target.kind == "hangup":
+        return ""
+    if target.name not in draft.names(f"{target.kind}s"):
+        return no_such(draft, target.kind, target.name)
+    if target.kind == "peer":
+        peer = draft.config.peers.get(target.name)
+        if peer is not None and not peer.target:
+            return f"calls to the peer {target.name!r} have nowhere to go; give peers.{target.name}.target"
+    return ""
+
+
+def check_overflows(draft: Draft) -> Iterator[Fault]:
+    """The overflows of the queues."""
+    for name, queue in draft.config.queues.items():
+        for key in _OVERFLOWS:
+            target: Target | None = getattr(queue, key)
+            if target is None:
+                continue
+            if message := _target(draft, target):
+                yield ("queues", name, key), message
+        for key, following in _refusals(draft, name):
+            if name in _refused_to(draft, following):
+                message = f"who is refused here goes to {following!r} and comes back at once, for ever"
+                yield ("queues", name, key), f"{message}; lead one of them elsewhere"
+
+
+def _refusals(draft: Draft, name: str) -> Iterator[tuple[str, str]]:
+    """Where the queue sends a caller whom it does not let in, if that is a queue: (key, queue)."""
+    queue = draft.config.queues.get(name)
+    if queue is None:
+        return
+    for reason, possible in (("full", queue.max_length is not None), ("empty", queue.join_empty == "no")):
+        following = _queue_at_once(draft, draft.config.overflow(name, reason))
+        if possible and following is not None:
+            special = f"overflow_{reason}"
+            yield special if getattr(queue, special) is not None else "overflow", following
+
+
+def _refused_to(draft: Draft, name: str) -> set[str]:
+    """The queues that a caller may be sent to, one refusing him after the other, with the first one."""
+    reached = {name}
+    ahead = [name]
+    while ahead:
+        for _, following in _refusals(draft, ahead.pop()):
+            if following not in reached:
+                reached.add(following)
+                ahead.append(following)
+    return reached
+
+
+def _queue_at_once(draft: Draft, target: Target) -> str | None:
+    """The queue that a target leads to without a pause: itself, or the mute queue node that a flow starts with."""
+    if target.kind == "queue":
+        return target.name
+    flow = draft.config.flows.get(target.name) if target.kind == "flow" else None
+    node = flow.nodes.get(flow.start) if flow else None
+    if node is None or node.prompts() or not node.ends:
+        return None
+    queues = [r.target.removeprefix("queue:") for r in node.references() if r.target.startswith("queue:")]
+    return queues[0] if len(queues) == 1 else None
+
+
+def check_flows(draft: Draft) -> Iterator[Fault]:
+    """The menus, as graphs and by what they name."""
+    flows: dict[str, Flow] = {}
+    for name, flow in draft.config.flows.items():
+        nodes = draft.raw["flows"][name].get("nodes")
+        broken = frozenset(nodes if isinstance(nodes, dict) else ()) - flow.nodes.keys()
+        flows[name] = Flow(name, flow.start, flow.nodes, flow.language, broken)
+    unreadable = {
+        name: Flow(name, "", {}, "", frozenset([""])) for name in draft.names("flows") if name not in flows
+    }
+    for problem in graph.check(flows | unreadable):
+        yield _flow_path(problem.path), problem.message
+    for readable in flows.values():
+        for path, reference in readable.references():
+            try:
+                message = _target(draft, parse_target(reference.target))
+            except ValueError as error:
+                message = str(error)
+            if message:
+                yield _flow_path(path), message
+
+
+def _flow_path(path: str) -> tuple[str, ...]:
+    """`flows.NAME.nodes.NAME.keys.1` as a path; the names of flows and nodes hold no dots."""
+    return tuple(path.split("."))
+
+
+def check_routes(draft: Draft) -> Iterator[Fault]:
+    """The dial plan."""
+    routes = draft.config.routes
+    for position, (index, route) in enumerate(zip(draft.routes_kept, routes, strict=True)):
+        if message := _target(draft, route.to):
+            yield ("routes", index, "to"), message
+        for which, peer in enumerate(route.peers):
+            if peer not in draft.names("peers"):
+                yield (
+                    ("routes", index, "peers", which),
+                    no_such(draft, "peer", peer),
+                )
+        if route.guests and not draft.config.sip.guests:
+            yield (
+                ("routes", index, "guests"),
+                "guests are not let in at all; set sip.guests = true, or remove this",
+            )
+        if route.number in draft.config.extensions:
+            yield (
+                ("routes", index, "number"),
+                f"{route.number} is an extension too, which is reached without a route",
+            )
+        for earlier_index, earlier in zip(draft.routes_kept[:position], routes[:position], strict=True):
+            if _hides(earlier, route):
+                message = f"never reached: routes.{earlier_index} ({earlier.number}) takes these calls"
+                yield ("routes", index, "number"), f"{message}; put this one first, or remove it"
+                break
+
+
+def _hides(earlier: Route, later: Route) -> bool:
+    """Whether every call that fits the later route fits the earlier one."""
+    if later.guests and not earlier.guests:
+        return False
+    if earlier.peers and not (later.peers and set(later.peers) <= set(earlier.peers)):
+        return False
+    if later.number.endswith("*"):
+        return earlier.number.endswith("*") and later.number.startswith(earlier.number[:-1])
+    return earlier.covers(later.number)
+
+
+def check_peers(draft: Draft) -> Iterator[Fault]:
+    """An address means one peer."""
+    owner: dict[object, str] = {}
+    for name, peer in draft.config.peers.items():
+        for network in peer.address:
+            if network in owner:
+                yield (
+                    ("peers", name, "address"),
+                    f"{network} is the peer {owner[network]!r}'s already; calls could be either's",
+                )
+            owner.setdefault(network, name)
