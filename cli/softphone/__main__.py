@@ -17,8 +17,8 @@ from cli.softphone import messages
 
 LEAVE_S = 2.0
 MISSING = (
-    "cc phone needs pjsua2, which is not installed here: `make setup` or `pip install 'cc-softswitch[phone]'` "
-    "adds it (CPython 3.11 or 3.12 on x86-64 Linux)"
+    "cc phone needs pjsua2, which is not installed here: `make setup` or "
+    "`pip install 'cc-softswitch[phone]'` adds it (CPython 3.11 or 3.12 on x86-64 Linux)"
 )
 
 

@@ -192,8 +192,10 @@ class Phone:
             call.record(_writable(str(path)))
 
     def _register(self, command: messages.Register) -> None:
+        # The new one first: pjsua2 deletes an account by its number, again when the object dies, and reuses numbers.
+        account = self._make_account(command.user, command.server, command)
         self._account.shutdown()
-        self._account = self._make_account(command.user, command.server, command)
+        self._account = account
 
     def _make_account(self, user: str, server: str, registration: messages.Register | None) -> PhoneAccount:
         account = PhoneAccount(self, user, server)
@@ -255,7 +257,7 @@ class Phone:
         call.sendDtmf(parameter)
 
     def _end(self, call: PhoneCall, now: float) -> None:
-        """Reports the end once the recording is closed, so that whoever hears `ended` finds a complete file."""
+        """Reports the end once the recording is closed, so that whoever hears `ended` has a complete file."""
         assert call.over is not None
         if call.number not in self._ending:
             self._ending[call.number] = now

@@ -1,0 +1,51 @@
+"""Free ports for programs that cannot be told to choose their own.
+
+Invariant: no two calls in one test process return the same port, and concurrent test processes start at
+different places of a range that the system does not give out by itself (below 32768), so that what is free
+now is still free when the program binds it a moment later.
+"""
+
+import os
+import random
+import socket
+from collections.abc import Iterator
+from itertools import count
+
+LOWEST, HIGHEST = 20_000, 31_998
+_start = random.Random(os.getpid()).randrange(0, HIGHEST - LOWEST, 2)
+
+
+def _candidates() -> Iterator[int]:
+    """Even ports, each once a round."""
+    for step in count(0, 2):
+        yield LOWEST + (_start + step) % (HIGHEST - LOWEST)
+
+
+_ports = _candidates()
+
+
+def _is_free(port: int, kinds: tuple[socket.SocketKind, ...]) -> bool:
+    for kind in kinds:
+        with socket.socket(socket.AF_INET, kind) as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                return False
+    return True
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that is free for UDP and for TCP, and so is the next one (baresip's TLS)."""
+    both = (socket.SOCK_DGRAM, socket.SOCK_STREAM)
+    return next(port for port in _ports if _is_free(port, both) and _is_free(port + 1, both))
+
+
+def free_rtp_port(pairs: int = 1) -> int:
+    """The first (even) of `pairs` neighbouring RTP and RTCP port pairs that are free for UDP."""
+    span = range(2 * pairs)
+    while True:
+        first = next(_ports)
+        if first + 2 * pairs <= HIGHEST and all(_is_free(first + n, (socket.SOCK_DGRAM,)) for n in span):
+            for _ in range(pairs - 1):
+                next(_ports)
+            return first
