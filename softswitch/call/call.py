@@ -76,12 +76,13 @@ class Call:
     agent: str = ""
     held: set[int] = field(default_factory=set)
     recording: int = 0
+    channels: list[str] = field(default_factory=list)
     own_call_of: list[str] = field(default_factory=list)
     hops: int = 0
     awaiting: set[int] = field(default_factory=set)
     answer: bytes = b""
+    since: float = 0.0
 
-    @property
-    def answered(self) -> bool:
-        """Whether the caller's INVITE was answered."""
-        return self.stage not in (Stage.SETUP, Stage.OVER) or self.story.answered_at is not None
+    def enter(self, stage: Stage, now: float) -> None:
+        """The call goes on to another stage."""
+        self.stage, self.since = stage, now

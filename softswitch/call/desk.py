@@ -52,6 +52,8 @@ class Desk:
         self.features = Features(hub, self.queueing, agents)
         self._closing: dict[str, Call] = {}
         self._recordings: dict[int, Call] = {}
+        self._channels: dict[str, int] = {}
+        self.calls_total = 0
 
     # ----- in
 
@@ -70,6 +72,8 @@ class Desk:
                 raise PeerError(503, "Service Unavailable", (("Retry-After", "5"),))
             found = route(hub.settings, call.story.to_number, identity)
             call.target, call.priority = found.target, found.priority
+            call.story.call_type = found.call_type
+            self._claim(call, identity.name if identity.kind == "peer" else "")
             hub.emit(hub.plane.allocate(leg, hub.plane.choose()))
         except PeerError as error:
             self.refuse(call, error, Disposition.REFUSED, now)
@@ -77,9 +81,10 @@ class Desk:
     def _open(self, leg: Leg, identity: Identity, now: float) -> Call:
         name = self.hub.token()
         story = Story(name, leg.invite, leg.flow.transport, identity, now)
-        call = Call(name, leg, identity, Target("hangup"), story)
+        call = Call(name, leg, identity, Target("hangup"), story, since=now)
         leg.call = name
         self.hub.calls[name] = call
+        self.calls_total += 1
         story.leg(leg, "caller", story.from_number, now)
         data = {"from": story.from_number, "to": story.to_number, "direction": story.direction}
         self.hub.log(now, Kind.CALL_START, call, transport=story.transport, **data)
@@ -131,31 +136,24 @@ class Desk:
             self._answer(call, now)
 
     def _answer(self, call: Call, now: float) -> None:
-        call.stage = Stage.ANSWERED
+        call.enter(Stage.ANSWERED, now)
         call.story.sip_status = 200
         call.story.leg_answered(call.leg, now)
         self.hub.do(self.hub.ua.answer(call.leg, call.answer, now))
 
     def confirmed(self, call: Call, event: Confirmed, now: float) -> None:
-        """An ACK came: the caller's first one starts what he called for."""
-        if event.leg is not call.leg or call.stage is not Stage.ANSWERED:
-            self._first_answer(call, event, now)
-            return
-        if self._first_answer(call, event, now):
-            self.go(call, call.target, now)
-
-    def _first_answer(self, call: Call, event: Confirmed, now: float) -> bool:
-        """The ACK may hold the answer to an offer of ours (late offer). False when the call ended of it."""
+        """An ACK came: the caller's first one starts what he called for. It may hold the answer to our offer."""
         audio = event.leg.audio
-        if event.leg is not call.leg or audio is None or audio.agreed is not None:
+        if event.leg is call.leg and audio is not None and audio.agreed is None:
+            try:
+                self.hub.emit(self.hub.plane.accept(event.leg, event.body))
+            except PeerError as error:
+                self.end(call, Disposition.FAILED, error.reason, "system", now)
+                return
+        else:
             self.talking.confirmed(call, event, now)
-            return True
-        try:
-            self.hub.emit(self.hub.plane.accept(event.leg, event.body))
-        except PeerError as error:
-            self.end(call, Disposition.FAILED, error.reason, "system", now)
-            return False
-        return True
+        if event.leg is call.leg and call.stage is Stage.ANSWERED:
+            self.go(call, call.target, now)
 
     # ----- on
 
@@ -171,7 +169,7 @@ class Desk:
             case "queue":
                 self.queueing.enter(call, target.name, now)
             case "feature":
-                clips, cause = self.features.run(call, target.name, target.detail, now)
+                clips, cause = self.features.run(call, target.name, target.number, now)
                 self.farewell(call, clips, cause, now)
             case "extension":
                 self._own_call(call, target.name, "inbound")
@@ -184,16 +182,39 @@ class Desk:
 
     def _to_peer(self, call: Call, target: Target, now: float) -> None:
         peer = self.hub.settings.peers[target.name]
-        number = target.detail or call.story.to_number
+        number = target.number or call.story.to_number
+        try:
+            self._claim(call, peer.name)
+        except PeerError as error:
+            self._no_channel(call, error, now)
+            return
         self._ring(call, now)
         self._watch(call, self.ringing.peer(call, peer.number(number), now), now)
+
+    def _claim(self, call: Call, name: str) -> None:
+        """The call takes one of the peer's channels until it ends. Raises PeerError 503."""
+        peer = self.hub.settings.peers.get(name)
+        if peer is None or name in call.channels:
+            return
+        taken = self._channels.get(name, 0)
+        if peer.max_calls is not None and taken >= peer.max_calls:
+            raise PeerError(503, f"All {taken} channels of {name} are taken", (("Retry-After", "5"),))
+        self._channels[name] = taken + 1
+        call.channels.append(name)
+
+    def _no_channel(self, call: Call, error: PeerError, now: float) -> None:
+        if call.stage is Stage.SETUP:
+            self.refuse(call, error, Disposition.REFUSED, now)
+        else:
+            call.story.disposition = Disposition.REFUSED
+            self.farewell(call, ("tone:congestion",), error.reason, now)
 
     def _ring(self, call: Call, now: float) -> None:
         """A called extension is about to ring: an answered caller hears ringback, another one his own
         phone.
         """
         if call.stage is not Stage.SETUP:
-            call.stage = Stage.RINGING
+            call.enter(Stage.RINGING, now)
             call.heard = Heard.RINGBACK
             self.hub.emit(self.hub.plane.play(call.leg, ("tone:ringback",), loop=True))
 
@@ -233,7 +254,7 @@ class Desk:
         if not clips:
             self.end(call, None, cause, "system", now)
             return
-        call.stage = Stage.FAREWELL
+        call.enter(Stage.FAREWELL, now)
         call.heard = Heard.LAST_WORDS
         call.story.cause = cause
         self.hub.emit(self.hub.plane.play(call.leg, clips))
@@ -304,6 +325,8 @@ class Desk:
         del self.hub.calls[call.id]
         talked = call.story.total("talk")
         self._leave_queue(call, stage, cause, by)
+        for name in call.channels:
+            self._channels[name] -= 1
         for attempt in list(call.attempts.values()):
             self.ringing.cancel(attempt, now)
         self.talking.end_recording(call)
@@ -333,6 +356,11 @@ class Desk:
                 self.hub.post(acd.Withdraw(call.id, "system", cause=cause))
         elif stage is Stage.TALK and call.agent:
             self.hub.post(acd.Ended(call.id, by or "system", cause))
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether no record waits for statistics or a recording."""
+        return not self._closing
 
     def released(self, leg: Leg) -> None:
         """The statistics of a leg are there."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from softswitch.call.leg import Leg
 from softswitch.sip.dialog import Dialog
-from softswitch.sip.flow import Flow
+from softswitch.sip.flow import Flow, Transport
 from softswitch.sip.layer import TransactionLayer
 from softswitch.sip.message import Request, Response
 from softswitch.sip.outputs import Output
@@ -48,7 +48,7 @@ class Endpoint:
         self,
         layer: TransactionLayer,
         *,
-        addresses: Mapping[str, tuple[str, int]],
+        addresses: Mapping[Transport, tuple[str, int]],
         product: str,
         token: Callable[[], str],
         timers: Timers,

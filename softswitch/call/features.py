@@ -18,18 +18,19 @@ class Features:
         self.agents = agents
         """Agent by the number of his extension."""
 
-    def run(self, call: Call, feature: str, digits: str, now: float) -> tuple[tuple[str, ...], str]:
+    def run(self, call: Call, feature: str, reason: str, now: float) -> tuple[tuple[str, ...], str]:
         """Do it; what to say then (clips), and how the call ends (its cause)."""
+        say = self.hub.settings.say
         agent = self.agents.get(call.identity.name)
         if agent is None:
-            return self._say("not-possible"), f"extension {call.identity.name} has no agent"
+            return say("not-an-agent"), f"extension {call.identity.name} has no agent"
         try:
-            phrase = self._do(agent, call.identity.name, feature, digits, now)
+            phrase = self._do(agent, call.identity.name, feature, reason, now)
         except AcdError as error:
-            return self._say("not-possible"), str(error)
-        return self._say(phrase), feature
+            return say("not-possible"), str(error)
+        return say(phrase), feature
 
-    def _do(self, agent: str, phone: str, feature: str, digits: str, now: float) -> str:
+    def _do(self, agent: str, phone: str, feature: str, reason: str, now: float) -> str:
         match feature:
             case "login":
                 self.queueing.handle(acd.LogIn(agent, phone, by="phone"), now)
@@ -40,20 +41,5 @@ class Features:
             case "ready":
                 self.queueing.handle(acd.Ready(agent, by="phone"), now)
                 return "ready"
-        self.queueing.handle(acd.Pause(agent, self._reason(digits), by="phone"), now)
+        self.queueing.handle(acd.Pause(agent, reason, by="phone"), now)
         return "paused"
-
-    def _reason(self, digits: str) -> str:
-        """The n-th reason of the list, for the code followed by n. Raises AcdError."""
-        reasons = self.hub.settings.pause_reasons
-        if not digits:
-            return ""
-        if not (digits.isascii() and digits.isdigit()) or not 1 <= int(digits[:4]) <= len(reasons):
-            raise AcdError(
-                f"pause reason {digits[:4]!r}", f"the configuration has reasons 1 to {len(reasons)}"
-            )
-        return reasons[int(digits[:4]) - 1]
-
-    def _say(self, phrase: str) -> tuple[str, ...]:
-        prompt = self.hub.settings.phrases.get(phrase)
-        return (self.hub.settings.clip(prompt),) if prompt is not None else ()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from softswitch.call.settings import Peer, Phone, Settings
+from softswitch.call.settings import Phone, Settings
 from softswitch.errors import PeerError
 from softswitch.sip.digest import DigestServer, Stale, Verified
 from softswitch.sip.flow import Flow
@@ -43,20 +43,15 @@ class Identities:
         self.settings = settings
         self.digest = digest
         self.registrar = registrar
-        self._peers = {address: peer for peer in settings.peers.values() for address in peer.addresses}
-
-    def peer_of(self, flow: Flow) -> Peer | None:
-        """The peer that sends from this address."""
-        return self._peers.get(flow.remote[0])
 
     def caller(self, request: Request, flow: Flow, now: float) -> Identity:
         """Who sent this INVITE. Raises PeerError 401 (with the challenge) or 403."""
         sender = request.from_
         number = sender.uri.user or ""
         display = sender.display
-        peer = self.peer_of(flow)
+        peer = self.settings.plan.peer_of(flow.remote[0])
         if peer is not None:
-            return Identity("peer", peer.name, number, display)
+            return Identity("peer", peer, number, display)
         phone = self.settings.phones.get(number)
         if phone is None and "Authorization" not in request.headers:
             if not self.settings.guests:

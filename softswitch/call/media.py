@@ -7,14 +7,17 @@ are on the same worker. Sans-IO: every function returns the `Media` effects to c
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import msgspec
 
 from media import messages as m
 from softswitch.call.events import Media
 from softswitch.call.leg import Leg
 from softswitch.errors import LocalError, PeerError
 from softswitch.sdp.description import SessionDescription
-from softswitch.sdp.offer_answer import LocalMedia, Negotiated, accept_answer, make_answer, make_offer
+from softswitch.sdp.offer_answer import Codec, LocalMedia, Negotiated, accept_answer, make_answer, make_offer
 
 
 @dataclass(slots=True)
@@ -35,7 +38,11 @@ class Audio:
 class MediaPlane:
     """Which workers there are and what is on them."""
 
-    def __init__(self) -> None:
+    def __init__(self, codecs: Sequence[Codec], address: str) -> None:
+        self._codecs = tuple(codecs)
+        self._names = [codec.name for codec in codecs]
+        self._address = address
+        """What peers are told instead of the worker's address; empty for that one."""
         self._load: dict[int, int] = {}
         self._legs: dict[int, Leg] = {}
         self._plays = itertools.count(1)
@@ -80,7 +87,9 @@ class MediaPlane:
     def allocated(self, leg: Leg, event: m.Allocated) -> None:
         """The port is there."""
         assert leg.audio is not None
-        leg.audio.local = LocalMedia(event.address, event.port, next(self._sessions), 1)
+        leg.audio.local = LocalMedia(
+            self._address or event.address, event.port, next(self._sessions), 1, codecs=self._codecs
+        )
 
     def release(self, leg: Leg) -> list[Media]:
         """Give the port back; `released` follows with the statistics."""
@@ -111,7 +120,7 @@ class MediaPlane:
         """Our answer to the peer's offer, and what the worker must know. Raises PeerError 400 or 488."""
         audio = _audio(leg)
         offer = SessionDescription.parse(body)
-        answer, agreed = make_answer(offer, _next_local(audio))
+        answer, agreed = make_answer(offer, _next_local(audio), self._names)
         audio.sent = answer
         return answer.serialise(), self._settle(leg, audio, agreed)
 
@@ -179,5 +188,5 @@ def _next_local(audio: Audio) -> LocalMedia:
     local = audio.local
     if audio.sent is not None:
         version = int(audio.sent.origin.version) + 1
-        local = LocalMedia(local.address, local.port, local.session_id, version)
+        local = msgspec.structs.replace(local, version=version)
     return local

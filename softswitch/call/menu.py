@@ -20,7 +20,7 @@ class Menu:
 
     def enter(self, call: Call, flow: str, now: float) -> None:
         """The caller starts a flow."""
-        call.stage = Stage.MENU
+        call.enter(Stage.MENU, now)
         call.story.begin("menu", now)
         variables = {"caller": call.identity.number, "number": call.story.to_number}
         call.session = Session(self.hub.settings.flows, flow, variables)

@@ -10,8 +10,6 @@ from softswitch.call.record import Disposition
 from softswitch.call.ringing import Ringing
 from softswitch.call.steps import Steps
 
-MAX_ANNOUNCED = 50
-
 
 class Queueing:
     """Between calls and the distributor."""
@@ -25,7 +23,7 @@ class Queueing:
 
     def enter(self, call: Call, queue: str, now: float) -> None:
         """The caller begins to wait."""
-        call.stage = Stage.QUEUE
+        call.enter(Stage.QUEUE, now)
         call.story.queue = queue
         call.story.begin("wait", now)
         self._music(call)
@@ -79,15 +77,14 @@ class Queueing:
 
     def _overflow(self, call: Call, leave: acd.LeaveQueue, now: float) -> None:
         call.story.end(now)
-        target = self.hub.settings.queues[leave.queue].after(leave)
+        target = self.hub.settings.queues[leave.queue].after(leave.reason)
         self.hub.emit(self.hub.plane.stop(call.leg))
         call.heard = Heard.NOTHING
         if target is not None:
             self.steps.go(call, target, now)
             return
         call.story.disposition = Disposition.OVERFLOW
-        phrase = self.hub.settings.phrases.get("unavailable")
-        clips = (self.hub.settings.clip(phrase),) if phrase is not None else ("tone:busy",)
+        clips = self.hub.settings.say("try-later") or ("tone:busy",)
         self.steps.farewell(call, clips, f"queue {leave.queue}: {leave.reason}", now)
 
     # ----- what waiting callers hear
@@ -99,11 +96,10 @@ class Queueing:
         self.hub.emit(self.hub.plane.play(call.leg, music, loop=True, resume=True))
 
     def _announce(self, call: Call, position: int) -> None:
-        key = f"position.{position}" if position <= MAX_ANNOUNCED else "position.more"
-        phrase = self.hub.settings.phrases.get(key)
-        if phrase is not None:
+        say = self.hub.settings.say
+        if clips := say(f"position-{position}") or say("position-more"):
             call.heard = Heard.ANNOUNCEMENT
-            self.hub.emit(self.hub.plane.play(call.leg, (self.hub.settings.clip(phrase),)))
+            self.hub.emit(self.hub.plane.play(call.leg, clips))
 
     def announced(self, call: Call) -> None:
         """The announcement was heard: music again, from where it was."""

@@ -1,4 +1,4 @@
-"""The dial plan: a dialled number and who dials it, to a target. A pure function of the settings."""
+"""Where a dialled number leads for this caller: a pure function of the settings."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from softswitch.errors import PeerError
 
 
 def route(settings: Settings, number: str, identity: Identity) -> Route:
-    """Where the call goes: feature codes, then routes in their order, then extensions. Raises PeerError.
+    """Feature codes (for extensions), then the routes in their order, then extensions. Raises PeerError 404.
 
     Strangers reach only the routes that are open to guests; for all else they hear the same 404 as for a
     number that does not exist, so that scanning tells them nothing.
     """
+    if identity.kind == "extension" and (feature := settings.plan.feature(number)) is not None:
+        verb, reason = feature
+        return Route(Target("feature", verb, reason))
     stranger = identity.kind == "guest"
-    if not stranger:
-        for code, feature in settings.features.items():
-            if number.startswith(code) and identity.kind == "extension":
-                return Route(code, Target("feature", feature, number[len(code) :]))
-    for candidate in settings.routes:
-        if candidate.matches(number) and (candidate.guests or not stranger):
-            return candidate
+    peer = identity.name if identity.kind == "peer" else None
+    found = settings.plan.route(number, guest=stranger, peer=peer)
+    if found is not None:
+        return found
     if number in settings.phones and not stranger:
-        return Route(number, Target("extension", number))
+        return Route(Target("extension", number))
     raise PeerError(404, "Not Found")

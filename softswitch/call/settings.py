@@ -7,44 +7,68 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 
-from acd.messages import LeaveQueue
 from ivr.flow import Flow
 from ivr.messages import Prompt
 from softswitch.errors import LocalError
 from softswitch.sip.uri import Uri
 
 Feature = Literal["login", "logout", "ready", "pause"]
+KINDS = ("flow", "queue", "extension", "peer", "hangup")
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a call goes: `flow:NAME`, `queue:NAME`, `extension:NUMBER`, `peer:NAME/NUMBER`, `hangup:`, and
-    inside
-    the switch `feature:NAME` with the digits dialled after the code in `detail`."""
+    """Where a call goes: `flow:NAME`, `queue:NAME`, `extension:NUMBER`, `peer:NAME/NUMBER`, `hangup`.
+
+    Inside the switch there is also `feature:VERB`. `number` is what is dialled at a peer (empty: what the
+    caller dialled), or the reason of a pause.
+    """
 
     kind: str
     name: str = ""
-    detail: str = ""
+    number: str = ""
 
     @classmethod
     def parse(cls, text: str) -> Target:
-        """Read `kind:name`. Raises LocalError."""
+        """Read what `str` writes. Raises LocalError."""
         kind, _, name = text.partition(":")
+        number = ""
         if kind == "peer":
-            name, _, detail = name.partition("/")
-            return cls(kind, name, detail)
-        if kind not in ("flow", "queue", "extension", "hangup"):
+            name, _, number = name.partition("/")
+        if kind not in KINDS or bool(name) == (kind == "hangup"):
             raise LocalError(
-                f"{text!r} is no target; write flow:NAME, queue:NAME, extension:NUMBER or peer:NAME/NUMBER"
+                f"{text!r} is no target; write one of {', '.join(KINDS)} and its name, as in queue:sales"
             )
-        return cls(kind, name)
+        return cls(kind, name, number)
 
     def __str__(self) -> str:
-        return f"{self.kind}:{self.name}" + (f"/{self.detail}" if self.detail else "")
+        return ":".join(filter(None, (self.kind, self.name))) + (f"/{self.number}" if self.number else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What the dial plan says of a number."""
+
+    target: Target
+    priority: int = 0
+    call_type: str = ""
+
+
+class DialPlan(Protocol):
+    """Which number leads where, and who is known by his address. Pure look-ups in memory."""
+
+    def feature(self, number: str) -> tuple[Feature, str] | None:
+        """The verb of a feature code and the reason of a pause; None when the number is none."""
+
+    def route(self, number: str, *, guest: bool, peer: str | None) -> Route | None:
+        """The first route that takes the number for such a caller."""
+
+    def peer_of(self, address: str) -> str | None:
+        """The peer that sends from this IP address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +83,11 @@ class Phone:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A PBX or carrier that is known by its addresses and needs no password."""
+    """A PBX or carrier, trusted by its addresses. `target`: where calls to it go; `max_calls`: both ways."""
 
     name: str
-    addresses: frozenset[str]
     target: Uri | None = None
+    max_calls: int | None = None
 
     def number(self, number: str) -> Uri:
         """The URI of a number behind this peer. Raises LocalError when it has no target."""
@@ -73,44 +97,26 @@ class Peer:
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
-    """Dialled numbers that match lead to the target; a `*` at the end of the pattern stands for any rest."""
-
-    pattern: str
-    target: Target
-    guests: bool = False
-    priority: int = 0
-
-    def matches(self, number: str) -> bool:
-        """Whether this route takes the number."""
-        if self.pattern.endswith("*"):
-            return number.startswith(self.pattern[:-1])
-        return number == self.pattern
-
-
-@dataclass(frozen=True, slots=True)
 class QueueCare:
-    """What callers of a queue hear and where they go when nobody serves them."""
+    """What callers of a queue hear, and where they go when nobody serves them, by reason ("" for any)."""
 
     music: tuple[str, ...]
     overflow: Mapping[str, Target] = field(default_factory=dict)
     record: bool = False
 
-    def after(self, leave: LeaveQueue) -> Target | None:
+    def after(self, reason: str) -> Target | None:
         """Where the caller goes, None for good-bye."""
-        return self.overflow.get(leave.reason) or self.overflow.get("")
+        return self.overflow.get(reason) or self.overflow.get("")
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All of it. `clip` turns a prompt into the path of its sound file."""
+    """All of it. `clip` turns a prompt into the path of its sound file; `phrases` are what the switch
+    itself says (`softswitch.system_prompts`)."""
 
-    realm: str
+    plan: DialPlan
     phones: Mapping[str, Phone]
     peers: Mapping[str, Peer]
-    routes: tuple[Route, ...]
-    features: Mapping[str, Feature]
-    pause_reasons: tuple[str, ...]
     queues: Mapping[str, QueueCare]
     flows: Mapping[str, Flow]
     phrases: Mapping[str, Prompt]
@@ -120,4 +126,11 @@ class Settings:
     max_calls: int = 2000
     ring_s: float = 30.0
     recordings: str = ""
-    language: str = "en"
+    codecs: tuple[Literal["PCMU", "PCMA"], ...] = ("PCMU", "PCMA")
+    media_address: str = ""
+    """What peers are told instead of the worker's address; empty for that one."""
+
+    def say(self, phrase: str) -> tuple[str, ...]:
+        """The clip of a phrase of the switch's own."""
+        prompt = self.phrases.get(phrase)
+        return (self.clip(prompt),) if prompt is not None else ()

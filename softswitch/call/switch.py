@@ -36,12 +36,13 @@ from softswitch.call.record import Disposition
 from softswitch.call.settings import Settings
 from softswitch.call.user_agent import UserAgent
 from softswitch.errors import LocalError, PeerError
+from softswitch.sdp.offer_answer import PCMA, PCMU
 from softswitch.sip.digest import DigestServer
 from softswitch.sip.flow import Flow, Transport
 from softswitch.sip.layer import TransactionLayer
-from softswitch.sip.message import Request, Response
+from softswitch.sip.message import Response
 from softswitch.sip.outputs import Send
-from softswitch.sip.registrar import Registrar
+from softswitch.sip.registrar import Binding, Registrar
 from softswitch.sip.timers import Timers
 
 
@@ -59,7 +60,7 @@ class Switch:
         *,
         digest: DigestServer,
         registrar: Registrar,
-        addresses: Mapping[str, tuple[str, int]],
+        addresses: Mapping[Transport, tuple[str, int]],
         bound: Mapping[Transport, tuple[str, int]],
         agents: Mapping[str, str],
         token: Callable[[], str],
@@ -70,7 +71,9 @@ class Switch:
         layer = TransactionLayer(timers, token=token)
         endpoint = Endpoint(layer, addresses=addresses, product=product, token=token, timers=timers)
         identities = Identities(settings, digest, registrar)
-        self.hub = Hub(settings, UserAgent(endpoint), MediaPlane(), distributor, identities, token)
+        codecs = [PCMA if name == "PCMA" else PCMU for name in settings.codecs]
+        plane = MediaPlane(codecs, settings.media_address)
+        self.hub = Hub(settings, UserAgent(endpoint), plane, distributor, identities, token)
         self.desk = Desk(self.hub, dict(bound), dict(agents))
         self._agents = dict(agents)
         self._stopping = False
@@ -96,9 +99,9 @@ class Switch:
 
     # ----- from the wire, the workers and DNS
 
-    def receive(self, message: Request | Response, flow: Flow, now: float) -> list[Effect]:
-        """A parsed SIP message."""
-        self.hub.do(self.hub.ua.receive(message, flow, now))
+    def receive(self, data: bytes, flow: Flow, now: float) -> list[Effect]:
+        """One SIP message, whatever a peer sent."""
+        self.hub.do(self.hub.ua.receive(data, flow, now))
         return self._finish(now)
 
     def transport_failed(self, flow: Flow, now: float) -> list[Effect]:
@@ -194,6 +197,21 @@ class Switch:
             raise LocalError(f"no live call {name!r}; `cc calls list` shows them")
         self.desk.end(call, None, f"hung up by {by}", "system", now)
         return self._finish(now)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether every call that is over has its record."""
+        return not self.hub.calls and self.desk.is_settled
+
+    @property
+    def registrations(self) -> Mapping[str, tuple[Binding, ...]]:
+        """Where each extension is registered."""
+        return self.hub.identities.registrar.records()
+
+    @property
+    def calls_total(self) -> int:
+        """Calls since the start."""
+        return self.desk.calls_total
 
     @property
     def calls(self) -> Mapping[str, Call]:

@@ -28,7 +28,7 @@ class Talk:
         """Bridge the caller with an answered leg; `agent` is "" when no agent of a queue is on it."""
         call.partner = leg
         call.agent = agent
-        call.stage = Stage.TALK
+        call.enter(Stage.TALK, now)
         call.heard = Heard.NOTHING
         call.story.end(now)
         call.story.connected(leg, party, now)

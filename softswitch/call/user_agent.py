@@ -34,9 +34,9 @@ class UserAgent:
 
     # ----- from the wire
 
-    def receive(self, message: Request | Response, flow: Flow, now: float) -> list[LegOutput]:
-        """A parsed message came over `flow`."""
-        return self._from_layer(self.ep.layer.receive(message, flow, now), now)
+    def receive(self, data: bytes, flow: Flow, now: float) -> list[LegOutput]:
+        """A message came over `flow`."""
+        return self._from_layer(self.ep.layer.receive_bytes(data, flow, now), now)
 
     def transport_failed(self, flow: Flow, now: float) -> list[LegOutput]:
         """The flow is broken: what was sent over it will not be answered."""

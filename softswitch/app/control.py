@@ -1,0 +1,201 @@
+"""The switch as its administrators see it: `softswitch.api.control.Control` over the running server."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from acd import messages as acd
+from acd.dispatcher import Acd
+from softswitch.api.control import Refused
+from softswitch.api.types import (
+    AgentStatus,
+    CallState,
+    CallStatus,
+    MediaWorkerStatus,
+    QueueStatus,
+    Status,
+    StoreStatus,
+)
+from softswitch.call.call import Call, Stage
+from softswitch.call.events import Effect
+from softswitch.call.switch import Switch
+from softswitch.config import Config
+from softswitch.errors import LocalError
+from softswitch.net.clock import Clock
+from softswitch.net.media_link import MediaLink
+from softswitch.store import Writer
+
+_STATES: dict[Stage, CallState] = {
+    Stage.SETUP: "starting",
+    Stage.ANSWERED: "starting",
+    Stage.MENU: "menu",
+    Stage.QUEUE: "waiting",
+    Stage.RINGING: "ringing",
+    Stage.TALK: "talking",
+    Stage.FAREWELL: "ending",
+    Stage.OVER: "ending",
+}
+
+Feed = Callable[[Callable[[float], list[Effect]]], bool]
+
+
+def product_version() -> str:
+    """The version of the installed distribution; "0" in a tree that is not installed."""
+    try:
+        return version("cc-softswitch")
+    except PackageNotFoundError:
+        return "0"
+
+
+class SwitchControl:
+    """Snapshots and commands. `feed` runs the core; `listeners` are the addresses as bound."""
+
+    def __init__(
+        self,
+        config: Config,
+        switch: Switch,
+        distributor: Acd,
+        clock: Clock,
+        feed: Feed,
+        media: MediaLink,
+        store: Writer,
+        listeners: Sequence[str],
+    ) -> None:
+        self._config = config
+        self._switch = switch
+        self._acd = distributor
+        self._clock = clock
+        self._feed = feed
+        self._media = media
+        self._store = store
+        self._listeners = tuple(listeners)
+        self._started_at = clock.now()
+
+    # ----- snapshots
+
+    def status(self) -> Status:
+        """The whole at a glance."""
+        now = self._clock.now()
+        states = Counter(view.state for view in self._acd.agents(now))
+        registrations = sum(len(bindings) for bindings in self._switch.registrations.values())
+        return Status(
+            version=product_version(),
+            pid=os.getpid(),
+            started_at=self._started_at,
+            uptime_s=now - self._started_at,
+            calls_active=len(self._switch.calls),
+            calls_total=self._switch.calls_total,
+            waiting=sum(len(view.waiting) for view in self._acd.queues(now)),
+            agents=dict(states),
+            registrations=registrations,
+            listeners=self._listeners,
+            media=tuple(self._worker(number) for number in self._media.workers),
+            store=self._store_status(self._config.store.path),
+        )
+
+    def agents(self) -> Sequence[AgentStatus]:
+        """All agents of the configuration."""
+        names = self._config.agents
+        views = self._acd.agents(self._clock.now())
+        return [AgentStatus.of(view, names[view.name].name) for view in views]
+
+    def queues(self) -> Sequence[QueueStatus]:
+        """All queues, with those who wait."""
+        return [QueueStatus.of(view) for view in self._acd.queues(self._clock.now())]
+
+    def calls(self) -> Sequence[CallStatus]:
+        """The live calls, oldest first."""
+        positions = {w.call: w.position for view in self._acd.queues(self._clock.now()) for w in view.waiting}
+        return [_call(call, positions.get(call.id)) for call in self._switch.calls.values()]
+
+    def call(self, call: str) -> CallStatus | None:
+        """One live call."""
+        return next((status for status in self.calls() if status.id == call), None)
+
+    # ----- commands
+
+    def agent_login(self, name: str, phone: str | None, by: str) -> None:
+        """Log in at a phone, or at the agent's own extension."""
+        phone = phone or self._config.agents[name].extension
+        if not phone:
+            raise Refused(f"agent {name} has no extension of his own", "name the phone to log in at")
+        if phone not in self._config.extensions:
+            known = ", ".join(sorted(self._config.extensions)[:12])
+            raise Refused(f"there is no extension {phone}", f"choose one of {known}")
+        self._command(acd.LogIn(name, phone, by=by))
+
+    def agent_logout(self, name: str, by: str) -> None:
+        """Log out, after the talk if there is one."""
+        self._command(acd.LogOut(name, by))
+
+    def agent_pause(self, name: str, reason: str, by: str) -> None:
+        """Pause, after the talk if there is one."""
+        self._command(acd.Pause(name, reason, by))
+
+    def agent_ready(self, name: str, by: str) -> None:
+        """End a pause or the wrap-up."""
+        self._command(acd.Ready(name, by))
+
+    def hangup(self, call: str, by: str) -> None:
+        """End a live call."""
+        self._give(lambda now: self._switch.hang_up(call, by, now))
+
+    def _command(self, message: acd.Input) -> None:
+        self._give(lambda now: self._switch.command(message, now))
+
+    def _give(self, command: Callable[[float], list[Effect]]) -> None:
+        """Run a command in the core; what it refuses is told to the administrator, not to the log."""
+        refusals: list[LocalError] = []
+
+        def guarded(now: float) -> list[Effect]:
+            try:
+                return command(now)
+            except LocalError as error:
+                refusals.append(error)
+                return []
+
+        if not self._feed(guarded):
+            raise Refused("the command failed inside the switch", "the server's log says why")
+        if refusals:
+            raise refusals[0]
+
+    # ----- inside
+
+    def _worker(self, number: int) -> MediaWorkerStatus:
+        legs, ports, late_ms = self._media.load(number)
+        pid = self._media.process_id(number)
+        return MediaWorkerStatus(
+            name=f"worker-{number}", pid=pid or 0, alive=pid is not None, legs=legs, ports=ports, late_ms=late_ms
+        )
+
+    def _store_status(self, path: Path) -> StoreStatus:
+        health = self._store.health()
+        return StoreStatus(
+            path=str(path), queued=health.queued, lost=health.lost, lag_s=health.lag_s, failing=health.failing
+        )
+
+
+def _call(call: Call, position: int | None) -> CallStatus:
+    story = call.story
+    state = "held" if call.held and call.stage is Stage.TALK else _STATES[call.stage]
+    return CallStatus(
+        id=call.id,
+        state=state,
+        since=call.since,
+        started_at=story.started_at,
+        from_number=story.from_number,
+        from_name=story.from_name,
+        to_number=story.to_number,
+        direction=story.direction,
+        transport=story.transport,
+        call_type=story.call_type,
+        path=tuple(story.path),
+        queue=story.queue,
+        position=position,
+        agent=call.agent or story.agent,
+        recording=story.recording,
+    )

@@ -1,0 +1,253 @@
+"""The running switch: the shells around the one core, started in order, stopped in order.
+
+Invariant: whatever was started is stopped, also when a later part cannot start. Call set-up waits for nothing but
+the media worker: the database, DNS and the API are beside it, never in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import uvloop
+
+from acd.dispatcher import Acd
+from media.messages import Event
+from softswitch import plugins
+from softswitch.api.routes import build_app
+from softswitch.api.server import ApiServer
+from softswitch.app.control import SwitchControl
+from softswitch.app.settings import make_settings
+from softswitch.call.events import Append, Closed, Effect, Media, Opened, Resolve, Warn
+from softswitch.call.switch import Switch
+from softswitch.config import Config
+from softswitch.errors import LocalError, SwitchError
+from softswitch.log import WireLog, configure, logger
+from softswitch.music import ensure_music
+from softswitch.net.clock import Clock
+from softswitch.net.driver import Driver
+from softswitch.net.media_link import MediaLink, MediaSettings
+from softswitch.net.resolver import Resolver
+from softswitch.net.transports import Transports
+from softswitch.prompts import Speaker
+from softswitch.sip.digest import DigestServer
+from softswitch.sip.flow import Flow, Transport
+from softswitch.sip.outputs import Send
+from softswitch.sip.registrar import Registrar
+from softswitch.sip.timers import Timers
+from softswitch.store import Reader, Writer
+from softswitch.system_prompts import system_prompts
+
+log = logger("switch")
+SETTLE_S = 4.0
+"""How long a stop waits for the statistics and recordings of the calls that it ended."""
+
+
+def token() -> str:
+    """A new unguessable token."""
+    return secrets.token_hex(8)
+
+
+class Server:
+    """One switch. `start`, then `stop`; both in the same event loop."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._clock = Clock()
+        self._loop = asyncio.get_running_loop()
+        self._stack = contextlib.AsyncExitStack()
+        self._wire = WireLog(logger("sip"))
+        self._transports = Transports(self)
+        self._lookups: set[asyncio.Task[None]] = set()
+        self._settled = asyncio.Event()
+        self._execute: dict[type, Callable[[Any], None]] = {
+            Send: self._send,
+            Media: lambda effect: self._media.send(effect.worker, effect.command),
+            Append: lambda effect: self._store.append(effect.event),
+            Opened: lambda effect: self._store.call_opened(effect.record),
+            Closed: self._closed,
+            Resolve: self._resolve,
+            Warn: lambda effect: log.warning(effect.text, **dict(effect.fields)),
+        }
+
+    # ----- start and stop
+
+    async def start(self) -> None:
+        """Make everything and begin to take calls. Raises LocalError; then nothing is left running."""
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+
+    async def _start(self) -> None:
+        config = self._config
+        await self._make_prompts()
+        self._store = await Writer.open(
+            config.store.path, flush_s=config.store.flush_ms / 1000, clock=self._clock.now
+        )
+        self._stack.push_async_callback(self._store.close)
+        reader = await Reader.open(config.store.path)
+        self._stack.push_async_callback(reader.close)
+        opened = await self._transports.open(config.sip.listen)
+        self._stack.push_async_callback(self._transports.close)
+        self.listeners = tuple(f"{transport}:{host}:{port}" for transport, host, port in opened)
+        self._make_core({transport: (host, port) for transport, host, port in reversed(opened)})
+        await self._start_media()
+        self._driver.feed(self._switch.start)
+        self.control = SwitchControl(
+            config,
+            self._switch,
+            self._acd,
+            self._clock,
+            self._driver.feed,
+            self._media,
+            self._store,
+            self.listeners,
+        )
+        app = build_app(self.control, reader, rules=queue_rules(config), flush=self._store.flush)
+        api = await ApiServer.start(app, config.api.socket)
+        self._stack.push_async_callback(api.stop)
+
+    async def _make_prompts(self) -> None:
+        config = self._config
+        own = system_prompts(config.language).values()
+        await Speaker(config.catalogue).build([*config.all_prompts(), *own])
+        self._music = await asyncio.to_thread(ensure_music, config.prompts.cache)
+
+    def _make_core(self, bound: dict[Transport, tuple[str, int]]) -> None:
+        config = self._config
+        self._acd = Acd(config.acd_queues(), config.acd_agents(), plugins.strategies())
+        addresses = {}
+        for transport, (_, port) in bound.items():
+            local = self._transports.local_address(transport)
+            addresses[transport] = (config.sip.external_address or (local[0] if local else ""), port)
+        sip = config.sip
+        self._switch = Switch(
+            make_settings(config, self._music),
+            self._acd,
+            digest=DigestServer(sip.realm, secrets.token_bytes(32)),
+            registrar=Registrar(sip.min_expires_s, sip.max_expires_s, sip.default_expires_s),
+            addresses=addresses,
+            bound=bound,
+            agents=config.agent_of_extension,
+            token=token,
+            timers=Timers(sip.t1_ms / 1000, sip.t2_ms / 1000, sip.t4_ms / 1000),
+            product=sip.user_agent,
+        )
+        self._driver: Driver[Effect] = Driver(self._switch, self._clock, self._loop, self._carry_out)
+        self._stack.callback(self._driver.close)
+        self._resolver = Resolver(self._dns(), tuple(bound))
+
+    async def _start_media(self) -> None:
+        media = self._config.media
+        workers = media.workers or max(1, (os.cpu_count() or 2) - 1)
+        settings = MediaSettings(
+            media.address, self._config.media_ports, workers, media.capacity, media.lost_s
+        )
+        self._media = MediaLink(self, settings)
+        self._stack.push_async_callback(self._media.close)
+        await self._media.open()
+
+    async def stop(self) -> None:
+        """End all calls, write their records, close everything."""
+        self._driver.feed(self._switch.stop)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE_S):
+                while not self._switch.is_settled:
+                    self._settled.clear()
+                    await self._settled.wait()
+        for lookup in self._lookups:
+            lookup.cancel()
+        await self._stack.aclose()
+
+    # ----- from the transports and the workers
+
+    def received(self, data: bytes, flow: Flow) -> None:
+        """A SIP message came."""
+        self._wire.received(data, flow)
+        self._driver.feed(lambda now: self._switch.receive(data, flow, now))
+
+    def failed(self, flow: Flow, reason: str) -> None:
+        """A flow is broken."""
+        log.info("a flow failed", flow=str(flow), reason=reason)
+        self._driver.feed(lambda now: self._switch.transport_failed(flow, now))
+
+    def worker_ready(self, worker: int) -> None:
+        """A media worker takes commands."""
+        self._driver.feed(lambda now: self._switch.worker_ready(worker, now))
+
+    def media_event(self, worker: int, event: Event) -> None:
+        """A media worker says something."""
+        self._driver.feed(lambda now: self._switch.media(worker, event, now))
+
+    def worker_lost(self, worker: int, reason: str) -> None:
+        """A media worker is gone."""
+        self._driver.feed(lambda now: self._switch.worker_lost(worker, reason, now))
+
+    # ----- effects
+
+    def _carry_out(self, effect: Effect) -> None:
+        self._execute[type(effect)](effect)
+
+    def _send(self, effect: Send) -> None:
+        self._wire.sent(effect.data, effect.flow)
+        self._transports.send(effect.data, effect.flow)
+
+    def _closed(self, effect: Closed) -> None:
+        record = effect.record
+        self._store.call_closed(record)
+        log.info(
+            "= call closed",
+            call=record.id,
+            disposition=str(record.disposition),
+            cause=record.cause,
+            queue=record.queue,
+            agent=record.agent,
+        )
+        self._settled.set()
+
+    def _resolve(self, effect: Resolve) -> None:
+        task = self._loop.create_task(self._look_up(effect))
+        self._lookups.add(task)
+        task.add_done_callback(self._lookups.discard)
+
+    async def _look_up(self, effect: Resolve) -> None:
+        try:
+            found = await self._resolver.resolve(effect.uri)
+        except SwitchError as error:
+            log.warning("an address cannot be resolved", uri=str(effect.uri), reason=str(error))
+            found = []
+        places = [(target.transport, target.address, target.port) for target in found]
+        self._driver.feed(lambda now: self._switch.resolved(effect.key, places, now))
+
+
+async def serve(config: Config) -> None:
+    """Run until SIGTERM or SIGINT."""
+    server = Server(config)
+    await server.start()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    log.info("= ready", listen=" ".join(server.listeners), api=str(config.api.socket))
+    await stop.wait()
+    log.info("= stopping")
+    await server.stop()
+
+
+def run(config: Config) -> int:
+    """`cc serve`: 0 after an orderly stop, 1 when it could not start."""
+    configure(config.log.level, config.log.format)
+    try:
+        uvloop.run(serve(config))
+    except LocalError as error:
+        print(f"cc serve: {error}", file=sys.stderr)
+        return 1
+    return 0

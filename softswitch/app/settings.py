@@ -1,0 +1,79 @@
+"""From the configuration to what calls want to know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from softswitch import config as toml
+from softswitch.call.settings import Feature, Peer, Phone, QueueCare, Route, Settings, Target
+from softswitch.sip.uri import Uri
+from softswitch.system_prompts import system_prompts
+
+
+class ConfiguredPlan:
+    """The dial plan of the configuration."""
+
+    def __init__(self, config: toml.Config) -> None:
+        self._config = config
+
+    def feature(self, number: str) -> tuple[Feature, str] | None:
+        """The verb of a feature code and the reason of a pause."""
+        found = self._config.feature(number)
+        return None if found is None else (found.verb, found.reason)
+
+    def route(self, number: str, *, guest: bool, peer: str | None) -> Route | None:
+        """The first route that takes the number."""
+        found = self._config.route(number, guest=guest, peer=peer)
+        return None if found is None else Route(_target(found.to), found.priority, found.call_type)
+
+    def peer_of(self, address: str) -> str | None:
+        """The peer that sends from this address."""
+        return self._config.peer_of(address)
+
+
+def make_settings(config: toml.Config, default_music: Path) -> Settings:
+    """What the switch must know. `default_music` is played where the configuration names no music."""
+    music = (str(config.prompts.music or default_music),)
+    return Settings(
+        plan=ConfiguredPlan(config),
+        phones={number: _phone(number, extension) for number, extension in config.extensions.items()},
+        peers={name: _peer(name, peer) for name, peer in config.peers.items()},
+        queues={name: _care(config, name, music) for name in config.queues},
+        flows=config.menus,
+        phrases=system_prompts(config.language),
+        clip=config.catalogue.clip,
+        music=music,
+        guests=config.sip.guests,
+        max_calls=config.sip.max_calls,
+        recordings=str(config.recordings.directory),
+        codecs=config.media.codecs,
+        media_address=config.media.external_address,
+    )
+
+
+def _target(target: toml.Target) -> Target:
+    return Target(target.kind, target.name, target.number)
+
+
+def _phone(number: str, extension: toml.Extension) -> Phone:
+    contact = Uri.parse(extension.contact) if extension.contact else None
+    if contact is not None and contact.user is None:
+        contact = Uri(contact.scheme, number, None, contact.host, contact.port, contact.params)
+    return Phone(number, extension.name, extension.password.get_secret_value(), contact)
+
+
+def _peer(name: str, peer: toml.Peer) -> Peer:
+    return Peer(name, Uri.parse(peer.target) if peer.target else None, peer.max_calls)
+
+
+def _care(config: toml.Config, name: str, music: Sequence[str]) -> QueueCare:
+    queue = config.queues[name]
+    overflow = {
+        "": queue.overflow,
+        "timeout": queue.overflow_timeout,
+        "full": queue.overflow_full,
+        "empty": queue.overflow_empty,
+    }
+    targets = {reason: _target(target) for reason, target in overflow.items() if target is not None}
+    return QueueCare((str(queue.music),) if queue.music else tuple(music), targets, queue.record)
