@@ -11,9 +11,9 @@ their sums. The number of stretches is bounded by MAX_STRETCHES; beyond it the o
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from enum import IntEnum
 from math import inf
+from typing import NamedTuple
 
 WINDOW_S = 3600.0
 MAX_STRETCHES = 4096
@@ -27,8 +27,7 @@ class Share(IntEnum):
     IDLE = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Course:
+class Course(NamedTuple):
     """The figures of a ready agent and how they go on: valid from `at` to `until` (seconds), both linear in
     time.
 
@@ -53,13 +52,14 @@ class Occupancy:
         self._idle_s = 0.0
         self._open = Share.NEITHER
         self._open_since = 0.0
+        self._course: Course | None = None  # of the open stretch, as last asked for
 
     def switch(self, share: Share, now: float) -> None:
         """From `now` on, time counts as `share`."""
         if share is self._open:
             return
         self._close(self._open, self._open_since, now)
-        self._open, self._open_since = share, now
+        self._open, self._open_since, self._course = share, now, None
         self._forget(now)
 
     def add_busy(self, duration_s: float, now: float) -> None:
@@ -67,7 +67,7 @@ class Occupancy:
         if self._open is not Share.NEITHER or duration_s <= 0:
             return
         self._close(Share.BUSY, max(self._open_since, now - duration_s), now)
-        self._open_since = now
+        self._open_since, self._course = now, None
 
     def figures(self, now: float) -> tuple[float, float]:
         """(busy_s, idle_s) within the window that ends at `now`."""
@@ -98,8 +98,14 @@ class Occupancy:
         """Figures of an agent who is ready (his open stretch is idle) and their exact course from `now` on.
 
         What enters at the right edge of the window is idle; what leaves at the left edge is the oldest
-        stretch, or the gap before it. `until` is when that stretch or gap has wholly left.
+        stretch, or the gap before it. `until` is when that stretch or gap has wholly left. A course that
+        still holds is given again, whichever queue asks; its `at` is then before `now`.
         """
+        if self._course is None or not self._course.at <= now < self._course.until:
+            self._course = self._new_course(now)
+        return self._course
+
+    def _new_course(self, now: float) -> Course:
         busy_s, idle_s = self.figures(now)
         edge = now - self.window_s
         idle_rate = 1.0 if self._open is Share.IDLE else 0.0

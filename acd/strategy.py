@@ -18,13 +18,15 @@ group `softswitch.strategies`, and tests it with `acd.strategies.conformance.che
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from bisect import bisect_left, insort
+from bisect import insort
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Protocol
 
 from acd.occupancy import Occupancy
 
 Key = tuple[Any, ...]
+
+SWEEP_FROM = 64
 
 
 class Candidate(Protocol):
@@ -67,16 +69,23 @@ class Strategy(Protocol):
 
 StrategyFactory = Callable[[], Strategy]
 
+Entry = tuple[Key, int, Candidate]
+
 
 class KeyStrategy(ABC):
-    """Orders by a key. Ties end with the agent's stable order, so a key need not be unique."""
+    """Orders by a key. Ties end with the agent's stable order, so a key need not be unique.
+
+    A sorted list, from which nobody is removed at once: the entries of those who left are skipped, cut off
+    where they are the first, and swept out when they are the most. A decision then reads the head of the list
+    and little else.
+    """
 
     at_once: int = 1
     drifts: ClassVar[bool] = False
 
     def __init__(self) -> None:
-        self._sorted: list[tuple[Key, int, Candidate]] = []
-        self._keys: dict[int, Key] = {}
+        self._entries: list[Entry] = []
+        self._live: dict[int, Entry] = {}
 
     @abstractmethod
     def key(self, agent: Candidate, now: float) -> Key:
@@ -84,19 +93,27 @@ class KeyStrategy(ABC):
 
     def add(self, agent: Candidate, now: float) -> None:
         """See Strategy."""
-        key = self.key(agent, now)
-        self._keys[agent.order] = key
-        insort(self._sorted, (key, agent.order, agent))
+        entry = (self.key(agent, now), agent.order, agent)
+        self._live[agent.order] = entry
+        if not self._entries or self._entries[-1] <= entry:
+            self._entries.append(entry)
+        else:
+            insort(self._entries, entry)
 
     def remove(self, agent: Candidate, offered: bool) -> None:
         """See Strategy."""
-        key = self._keys.pop(agent.order)
-        del self._sorted[bisect_left(self._sorted, (key, agent.order))]
+        del self._live[agent.order]
+        if len(self._entries) > 2 * len(self._live) + SWEEP_FROM:
+            self._entries = [entry for entry in self._entries if self._live.get(entry[1]) is entry]
 
     def ranked(self, now: float) -> Iterator[Candidate]:
         """See Strategy."""
+        entries, live = self._entries, self._live
         if self.drifts:
-            return iter(
-                sorted((entry[2] for entry in self._sorted), key=lambda a: (self.key(a, now), a.order))
-            )
-        return (entry[2] for entry in self._sorted)
+            agents = [entry[2] for entry in live.values()]
+            return iter(sorted(agents, key=lambda agent: (self.key(agent, now), agent.order)))
+        gone = 0
+        while gone < len(entries) and live.get(entries[gone][1]) is not entries[gone]:
+            gone += 1
+        del entries[:gone]
+        return (entry[2] for entry in entries if live.get(entry[1]) is entry)

@@ -11,13 +11,15 @@ the other. Between two moments at which what leaves changes its kind, both sums 
 they hold, and a decision is a few numpy operations over the columns: exact, without a Python loop. Expired
 rows are renewed on the way.
 
-`_rows`: shape (8, capacity), float64, columns 0..n-1 in use: total_s and busy_s as offset and slope over the
-time since `_base`, valid until, idle since, calls, order.
+`_lines`: shape (2, 2, capacity), float64: offset and slope, over the seconds since `_base`, of (busy_s,
+total_s). `_rest`: shape (4, capacity), float64: valid until, idle since, calls, order. A column of nobody has
+an infinite busy time, so that it is never the least, and is valid for ever; the next who comes gets it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +28,10 @@ from acd.strategy import Candidate
 
 MIN_HISTORY_S = 300.0
 TIE = 1e-9
+NOTHING_S = 1e-9  # instead of no history at all, so that no division is by zero
 
 Floats = NDArray[np.float64]
+NOBODY: Floats = np.array(((inf, 1e9), (0.0, 0.0)))  # busy for ever in a long and constant time
 
 
 class LeastOccupancy:
@@ -39,13 +43,14 @@ class LeastOccupancy:
 
     def __init__(self, min_history_s: float = MIN_HISTORY_S) -> None:
         self.min_history_s = min_history_s
-        self._rows: Floats = np.empty((8, 16))
-        self._agents: list[Candidate] = []  # column -> agent
+        self._lines: Floats = np.empty((2, 2, 16))
+        self._rest: Floats = np.empty((4, 16))
+        self._agents: list[Candidate | None] = []  # column -> agent, as far as columns are in use
+        self._free: list[int] = []  # columns of nobody
         self._columns: dict[int, int] = {}  # order -> column
-        self._fresh: dict[
-            int, Candidate
-        ] = {}  # ready, but not in the columns yet: many are gone before a decision
+        self._fresh: dict[int, Candidate] = {}  # ready, without a column yet: many leave before a decision
         self._base = 0.0
+        self._renew_at = inf  # no column ends before
 
     def add(self, agent: Candidate, now: float) -> None:
         """See Strategy."""
@@ -56,89 +61,102 @@ class LeastOccupancy:
         if self._fresh.pop(agent.order, None) is not None:
             return
         column = self._columns.pop(agent.order)
-        last = self._agents.pop()
-        if last is not agent:
-            self._agents[column] = last
-            self._columns[last.order] = column
-            self._rows[:, column] = self._rows[:, len(self._agents)]
+        self._agents[column] = None
+        self._free.append(column)
+        self._lines[:, :, column] = NOBODY
+        self._rest[0, column] = inf
 
     def ranked(self, now: float) -> Iterator[Candidate]:
         """See Strategy."""
-        if len(self._agents) + len(self._fresh) == 1:
-            yield self._agents[0] if self._agents else next(iter(self._fresh.values()))
+        if not self._columns and len(self._fresh) == 1:  # the usual case while callers wait
+            yield from self._fresh.values()
             return
         self._take_fresh(now)
-        if not self._agents:
+        if not self._columns:
             return
         occupancies = self._occupancies(now)
-        first = self._best(occupancies)
-        yield self._agents[first]
+        first = self._agents[self._best(occupancies)]
+        assert first is not None  # an empty column is never the least
+        yield first
         # only callers who have been missed need more than the best: then sort once
         ties = np.round(occupancies / TIE)
-        count = len(self._agents)
-        for column in np.lexsort((self._rows[7, :count], self._rows[6, :count], self._rows[5, :count], ties)):
-            if column != first:
-                yield self._agents[column]
+        _, idle_since, calls, order = self._rest[:, : len(self._agents)]
+        for column in np.lexsort((order, calls, idle_since, ties)):
+            agent = self._agents[column]
+            if agent is not None and agent is not first:
+                yield agent
 
     def _take_fresh(self, now: float) -> None:
         """Give every agent that came since the last decision his column."""
         if not self._fresh:
             return
-        needed = len(self._agents) + len(self._fresh)
-        if needed > self._rows.shape[1]:
-            grown = np.empty((8, max(needed, 2 * self._rows.shape[1])))
-            grown[:, : self._rows.shape[1]] = self._rows
-            self._rows = grown
-        if not self._agents:
+        if len(self._agents) > 4 * len(self._columns) + 64:  # most of them have gone: begin anew
+            for order, column in self._columns.items():
+                agent = self._agents[column]
+                assert agent is not None
+                self._fresh[order] = agent
+            self._agents, self._free, self._columns = [], [], {}
+        if not self._columns:
             self._base = now  # small numbers keep the lines exact
         for agent in self._fresh.values():
-            column = len(self._agents)
-            self._agents.append(agent)
+            if self._free:
+                column = self._free.pop()
+                self._agents[column] = agent
+            else:
+                column = len(self._agents)
+                self._agents.append(agent)
+                self._grow(len(self._agents))
             self._columns[agent.order] = column
-            self._write(column, now)
+            self._write(column, agent, now)
         self._fresh.clear()
 
-    def _write(self, column: int, now: float) -> None:
-        agent = self._agents[column]
-        course = agent.occupancy.course(now)
-        passed_s = now - self._base
-        total_rate = course.busy_rate + course.idle_rate
-        self._rows[:, column] = (
-            course.busy_s + course.idle_s - total_rate * passed_s,
-            total_rate,
-            course.busy_s - course.busy_rate * passed_s,
-            course.busy_rate,
-            course.until,
-            agent.idle_since,
-            agent.calls,
-            agent.order,
-        )
+    def _grow(self, needed: int) -> None:
+        have = self._rest.shape[1]
+        if needed > have:
+            lines, rest = np.empty((2, 2, max(needed, 2 * have))), np.empty((4, max(needed, 2 * have)))
+            lines[:, :, :have], rest[:, :have] = self._lines, self._rest
+            self._lines, self._rest = lines, rest
+
+    def _write(self, column: int, agent: Candidate, now: float) -> None:
+        at, busy_s, busy_rate, idle_s, idle_rate, until = agent.occupancy.course(now)
+        passed_s, total_rate = at - self._base, busy_rate + idle_rate
+        lines, rest = self._lines, self._rest
+        lines[0, 0, column] = busy_s - busy_rate * passed_s
+        lines[0, 1, column] = busy_s + idle_s + NOTHING_S - total_rate * passed_s
+        lines[1, 0, column] = busy_rate
+        lines[1, 1, column] = total_rate
+        rest[:, column] = (until, agent.idle_since, agent.calls, agent.order)
+        self._renew_at = min(self._renew_at, until)
+
+    def _renew(self, now: float) -> None:
+        """Write anew the columns whose lines have ended."""
+        untils = self._rest[0, : len(self._agents)]
+        for column in (untils <= now).nonzero()[0]:
+            agent = self._agents[column]
+            if agent is not None:
+                self._write(int(column), agent, now)
+        self._renew_at = float(untils.min())
 
     def _occupancies(self, now: float) -> Floats:
-        """Shape (n,), 0 to 1; renews the rows whose lines have ended."""
-        rows = self._rows[:, : len(self._agents)]
-        expired = rows[4] <= now
-        if expired.any():
-            for column in np.flatnonzero(expired):
-                self._write(int(column), now)
-        passed_s = now - self._base
-        totals = rows[1] * passed_s
-        totals += rows[0]
-        busy = rows[3] * passed_s
-        busy += rows[2]
-        newcomers = totals < self.min_history_s
-        result: Floats = np.divide(busy, np.maximum(totals, TIE))
-        if newcomers.any():
-            known = result[~newcomers]
-            result[newcomers] = known.mean() if known.size else 0.0
+        """Shape (n,), 0 to 1, infinite in columns of nobody."""
+        if self._renew_at <= now:
+            self._renew(now)
+        sums = self._lines[1, :, : len(self._agents)] * (now - self._base)
+        sums += self._lines[0, :, : len(self._agents)]
+        busy, totals = sums
+        result: Floats = busy / totals
+        if totals.min() < self.min_history_s:
+            newcomers = totals < self.min_history_s
+            known = result[~newcomers & (result < inf)]
+            result[newcomers & (result < inf)] = known.mean() if known.size else 0.0
         return result
 
     def _best(self, occupancies: Floats) -> int:
         """The column of the least; ties by idle since, calls, order."""
-        columns = np.flatnonzero(occupancies <= occupancies.min() + TIE)
-        for row in (5, 6, 7):
+        columns = (occupancies <= occupancies.min() + TIE).nonzero()[0]
+        for row in (1, 2, 3):
             if len(columns) == 1:
                 break
-            values = self._rows[row, columns]
+            values = self._rest[row, columns]
             columns = columns[values == values.min()]
         return int(columns[0])

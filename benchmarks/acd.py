@@ -1,0 +1,150 @@
+"""How long one decision of the distributor takes: 10 000 agents, 100 queues, each agent in three of them.
+
+Two situations, for every built-in strategy. `enter`: most agents are ready, a caller enters and is offered to
+the best. `free`: 1 000 callers wait and everybody is busy, an agent's wrap-up ends and he is offered the
+right caller. A sample is one call of `handle` that returns an Offer, with all its log events. Compared with
+nothing: no peer has this as a call. Two more rows show that busy members cost nothing: the same with 300 of
+500 members busy, and with 50 idle ones.
+"""
+
+from __future__ import annotations
+
+import gc
+import random
+from collections.abc import Iterator
+from time import perf_counter_ns
+
+from acd.agent import AgentConfig
+from acd.dispatcher import Acd
+from acd.messages import Answered, Ended, Enqueue, LogIn, Offer, Output, OwnCall, Ready
+from acd.queue import QueueConfig
+from acd.strategies import BUILT_IN
+from benchmarks.harness import Row
+
+START = 1_700_000_000.0
+BEGIN = START + 1_000.0  # of the decisions, when all have a history
+
+
+def run(quick: bool = False) -> list[Row]:
+    """Rows in microseconds, p50 and p99."""
+    agents, queues, samples = (1_000, 10, 300) if quick else (10_000, 100, 3_000)
+    rows: list[Row] = []
+    for strategy in BUILT_IN:
+        rows += _rows(f"acd {strategy} enter", _enter(strategy, agents, queues, samples), agents, queues)
+        rows += _rows(f"acd {strategy} free", _free(strategy, agents, queues, samples), agents, queues)
+    for members, busy in ((50, 0), (500, 300)):
+        figures = _enter("longest-idle", members, 1, samples, busy=busy)
+        rows += _rows(f"acd {members} members, {busy} busy", figures, members, 1)
+    return rows
+
+
+def _rows(name: str, figures_us: list[float], agents: int, queues: int) -> Iterator[Row]:
+    figures_us.sort()
+    note = f"{agents} agents, {queues} queues, {len(figures_us)} decisions with their log events"
+    for label, share in (("p50", 0.50), ("p99", 0.99)):
+        at = min(len(figures_us) - 1, int(len(figures_us) * share))
+        yield Row(f"{name} {label}", figures_us[at], "us", note=note)
+
+
+def _crowd(strategy: str, agents: int, queues: int, rnd: random.Random) -> Acd:
+    names = [f"q{i}" for i in range(queues)]
+    configs = [QueueConfig(name, strategy=strategy, wrapup_s=30.0, offers_at_once=_AT_ONCE) for name in names]
+    crew = [
+        AgentConfig(f"a{i:05}", dict.fromkeys(rnd.sample(names, min(3, queues)), 0)) for i in range(agents)
+    ]
+    acd = Acd(configs, crew)
+    for i, agent in enumerate(crew):
+        acd.handle(LogIn(agent.name, f"phone-{i}"), START + i * 0.01)
+    for i, agent in enumerate(crew):  # everybody has worked before, some more, some less
+        acd.handle(OwnCall(agent.name, True), START + 200 + i * 0.01)
+    for i, agent in enumerate(rnd.sample(crew, len(crew))):
+        acd.handle(OwnCall(agent.name, False, talk_s=rnd.uniform(10, 250)), START + 500 + i * 0.01)
+    return acd
+
+
+# ring-all rings at most so many phones a caller here: an offer is what is measured, not how many there are
+_AT_ONCE = 1
+
+
+def _enter(strategy: str, agents: int, queues: int, samples: int, busy: int = 0) -> list[float]:
+    """A caller enters, is offered, answered and done; agents have a history, which the strategies must
+    weigh.
+    """
+    rnd = random.Random(1)
+    acd = _crowd(strategy, agents, queues, rnd)
+    now = BEGIN
+    for i in range(busy):
+        now += 0.05
+        _answer(acd, acd.handle(Enqueue(f"busy-{i}", f"q{rnd.randrange(queues)}"), now), now + 2.0)
+    live: list[str] = []
+    figures: list[float] = []
+    for i in range(2 * samples):
+        now += 0.05
+        while (due := acd.deadline()) is not None and due <= now:
+            acd.handle_timer(now)
+        command = Enqueue(f"call-{i}", f"q{rnd.randrange(queues)}", "+74950000000")
+        took_us, outputs = _timed(acd, command, now)
+        if i >= samples:  # the first half is warming up
+            figures.append(took_us)
+        _answer(acd, outputs, now)
+        live.append(f"call-{i}")
+        if len(live) > min(200, (agents - busy) // 3):
+            acd.handle(Ended(live.pop(0), "caller"), now)
+    return figures
+
+
+def _free(strategy: str, agents: int, queues: int, samples: int) -> list[float]:
+    """Everybody talks, 1 000 wait; one agent after the other becomes ready."""
+    rnd = random.Random(2)
+    acd = _crowd(strategy, agents, queues, rnd)
+    now = BEGIN
+    talking: list[tuple[str, str]] = []
+    waiting = 0
+    i = 0
+    while waiting < 1_000:  # until nobody is ready any more, and then a thousand
+        now += 0.001
+        outputs = acd.handle(Enqueue(f"call-{i}", f"q{i % queues}", "+74950000000"), now)
+        offer = _answer(acd, outputs, now)
+        if offer is None:
+            waiting += 1
+        else:
+            talking.append((offer.call, offer.agent))
+        i += 1
+    figures: list[float] = []
+    for _ in range(2 * samples):
+        now += 0.05
+        call, agent = talking.pop(rnd.randrange(len(talking)))
+        acd.handle(Ended(call, "caller"), now)
+        took_us, outputs = _timed(acd, Ready(agent), now + 3.0)
+        offer = _answer(acd, outputs, now + 3.0)
+        if offer is not None:
+            talking.append((offer.call, offer.agent))
+            figures.append(took_us)
+            queue = offer.queue
+        else:  # nobody waits in his queues: he takes no more part
+            queue = f"q{i % queues}"
+        i += 1
+        refill = _answer(acd, acd.handle(Enqueue(f"call-{i}", queue, "+74950000000"), now + 3.0), now + 3.0)
+        if refill is not None:
+            talking.append((refill.call, refill.agent))
+    return figures[len(figures) // 2 :]
+
+
+def _timed(acd: Acd, command: Enqueue | Ready, now: float) -> tuple[float, list[Output]]:
+    gc_was_on = gc.isenabled()
+    gc.disable()
+    began = perf_counter_ns()
+    outputs = acd.handle(command, now)
+    took_ns = perf_counter_ns() - began
+    if gc_was_on:
+        gc.enable()
+    return took_ns / 1000, outputs
+
+
+def _answer(acd: Acd, outputs: list[Output], now: float) -> Offer | None:
+    """The first phone that rings answers."""
+    for output in outputs:
+        if isinstance(output, Offer):
+            acd.handle(Answered(output.offer), now)
+            return output
+    return None
