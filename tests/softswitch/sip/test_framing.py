@@ -1,0 +1,83 @@
+"""Stream framing: the same messages come out whatever the split."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from softswitch.errors import PeerError
+from softswitch.sip.framing import PING, PONG, StreamFramer
+from softswitch.sip.parser import MAX_MESSAGE_BYTES, parse
+
+
+def message(body: bytes, length_name: str = "Content-Length") -> bytes:
+    return (
+        "OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/TCP h;branch=z9hG4bK1\r\nFrom: <sip:c@d>;tag=1\r\n"
+        f"To: <sip:a@b>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\n{length_name}: {len(body)}\r\n\r\n"
+    ).encode() + body
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.builds(
+                message, st.binary(max_size=40), st.sampled_from(["Content-Length", "l", "CONTENT-LENGTH "])
+            ),
+            st.just(PING),
+        ),
+        max_size=6,
+    ),
+    st.lists(st.integers(1, 60), min_size=1, max_size=30),
+)
+def test_any_split_gives_the_same(parts: list[bytes | str], sizes: list[int]) -> None:
+    stream = b"".join(
+        b"\r\n\r\n" if part == PING else part for part in parts if isinstance(part, bytes | str)
+    )  # type: ignore[misc]
+    framer = StreamFramer()
+    found: list[bytes | str] = []
+    at = index = 0
+    while at < len(stream):
+        size = sizes[index % len(sizes)]
+        found += framer.feed(stream[at : at + size])
+        at, index = at + size, index + 1
+    assert found == parts
+    assert all(parse(part).body is not None for part in found if isinstance(part, bytes))
+
+
+def test_pong_is_a_lone_crlf_before_something_else() -> None:
+    framer = StreamFramer()
+    assert framer.feed(b"\r\n") == []
+    assert framer.feed(message(b"x")) == [PONG, message(b"x")]
+
+
+def test_a_folded_length_is_understood() -> None:
+    data = message(b"abc").replace(b"Content-Length: 3", b"Content-Length:\r\n 3")
+    assert StreamFramer().feed(data) == [data]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        message(b"").replace(b"Content-Length: 0\r\n", b""),
+        message(b"").replace(b"Content-Length: 0", b"Content-Length: -1"),
+        message(b"").replace(b"Content-Length: 0", b"Content-Length: 1\r\nl: 2"),
+        message(b"").replace(b"Content-Length: 0", b"Content-Length: 0x10"),
+        message(b"").replace(b"Content-Length: 0", b"Content-Length: 99999999"),
+        b"\rx",
+        b"x" * (MAX_MESSAGE_BYTES + 1),
+    ],
+)
+def test_a_stream_without_boundaries_is_refused(data: bytes) -> None:
+    with pytest.raises(PeerError):
+        StreamFramer().feed(data)
+
+
+@given(st.lists(st.binary(max_size=80), max_size=10))
+def test_any_bytes_are_framed_or_refused(chunks: list[bytes]) -> None:
+    framer = StreamFramer()
+    try:
+        for chunk in chunks:
+            framer.feed(chunk)
+    except PeerError:
+        pass
