@@ -76,22 +76,24 @@ class Registrar:
         self._max_records = max_records
         self._records: dict[str, tuple[Binding, ...]] = {}
         self._heap: list[tuple[float, str]] = []  # a hint when to look at a record; may be outdated
+        self._by_flow: dict[Flow, set[str]] = {}  # for connections: whose bindings may have come by them
 
     def register(self, aor: str, request: Request, flow: Flow, now: float) -> Registered:
         """Carry out one REGISTER. Raises PeerError 400, 403 (too many), 423 (too brief), 500 (order), 503."""
-        current = [binding for binding in self._records.get(aor, ()) if binding.expires_at > now]
+        known = self._records.get(aor, ())
+        current = [binding for binding in known if binding.expires_at > now]
+        changes = [Change("removed", binding) for binding in known if binding.expires_at <= now]
         if request.contact_is_star:
             if request.expires != 0:
                 raise PeerError(400, "Contact * needs Expires: 0")
             for binding in current:
                 _check_order(binding, request)
-            return self._store(aor, [], [Change("removed", binding) for binding in current])
+            return self._store(aor, [], changes + [Change("removed", binding) for binding in current])
         contacts = request.contacts
         if any(value == "*" for value in request.headers.all("Contact")):
             raise PeerError(400, "Contact * must stand alone")
         if len(contacts) > self._max_bindings:
             raise PeerError(403, "Too many contacts")
-        changes: list[Change] = []
         for contact in contacts:
             if contact.uri.scheme not in ("sip", "sips") or contact.uri.headers:
                 raise PeerError(400, "A registered contact must be a SIP URI without headers")
@@ -126,6 +128,9 @@ class Registrar:
         bindings.sort(key=lambda binding: (-binding.q, -binding.expires_at))
         if bindings:
             self._records[aor] = tuple(bindings)
+            for binding in bindings:
+                if binding.flow.reliable:
+                    self._by_flow.setdefault(binding.flow, set()).add(aor)
             if changes:
                 heappush(self._heap, (min(binding.expires_at for binding in bindings), aor))
         else:
@@ -145,8 +150,9 @@ class Registrar:
         return self._records
 
     def flow_failed(self, flow: Flow) -> list[tuple[str, Binding]]:
-        """The connection is gone: forget what was registered by it; returns what is forgotten."""
-        gone = [(aor, b) for aor, kept in self._records.items() for b in kept if b.flow == flow]
+        """A stream connection is gone: forget what was registered by it; returns what is forgotten."""
+        names = sorted(self._by_flow.pop(flow, ()))
+        gone = [(aor, b) for aor in names for b in self._records.get(aor, ()) if b.flow == flow]
         for aor, binding in gone:
             self._drop(aor, binding)
         return gone
