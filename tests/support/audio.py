@@ -8,11 +8,12 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Samples = npt.NDArray[np.float64]
+Samples = npt.NDArray[np.floating[Any]]
 
 DTMF_HZ = {
     key: (low, high)
@@ -27,7 +28,9 @@ def _power(samples: npt.ArrayLike, rate: int) -> tuple[Samples, Samples]:
     if data.ndim != 1 or len(data) < 64:
         raise ValueError(f"a spectrum needs one channel of at least 64 samples, not shape {data.shape}")
     data = (data - data.mean()) * np.hanning(len(data))
-    return np.fft.rfftfreq(len(data), 1.0 / rate), np.abs(np.fft.rfft(data)) ** 2
+    frequency: Samples = np.fft.rfftfreq(len(data), 1.0 / rate)
+    power: Samples = np.abs(np.fft.rfft(data)) ** 2
+    return frequency, power
 
 
 def tone_level_db(samples: npt.ArrayLike, rate: int, hz: float, width_hz: float = 15.0) -> float:
@@ -147,7 +150,7 @@ def write_dtmf_wav(
 ) -> Path:
     """A mono WAV file with keys: `lead_ms` of silence, then each key for `tone_ms` and silence for
     `gap_ms`."""
-    parts = [np.zeros(round(lead_ms * rate / 1000))]
+    parts: list[Samples] = [np.zeros(round(lead_ms * rate / 1000))]
     for digit in digits:
         parts += [sine(DTMF_HZ[digit], tone_ms / 1000.0, rate, dbfs), np.zeros(round(gap_ms * rate / 1000))]
     return write_wav(path, np.concatenate(parts), rate)
