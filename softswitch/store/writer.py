@@ -183,7 +183,9 @@ class Writer:
 
     def _take(self, row: Statement) -> None:
         if self._give_up_at is not None:
-            raise RuntimeError("the store is closed: nothing may be logged after Writer.close()")
+            self._lost += 1
+            log.error("row after the end of the log", row=repr(row[1])[:200])
+            return
         self._rows.append(row)
         if self._oldest is None:
             self._oldest = self._loop.time()

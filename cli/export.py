@@ -1,0 +1,87 @@
+"""The log as other programs read it: CSV, and Asterisk's queue_log.
+
+Invariants: a file appears whole or not at all; a cell that a caller wrote cannot become a formula in a
+spreadsheet. CSV is RFC 4180 in UTF-8, times are epoch seconds.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from acd.queue_log import lines as queue_log_lines
+from softswitch.call.record import CallRecord
+from softswitch.errors import LocalError
+from softswitch.store.query import StoredEvent
+
+CALL_COLUMNS = tuple(field.name for field in msgspec.structs.fields(CallRecord) if field.name != "legs")
+EVENT_COLUMNS = ("id", "at", "kind", "call", "queue", "agent", "data")
+
+
+def csv_of_calls(records: Iterable[CallRecord]) -> Iterator[str]:
+    """A heading and a line a call, oldest first; the menu path as `node > node`."""
+    yield _line(CALL_COLUMNS)
+    oldest_first = sorted(records, key=lambda record: (record.started_at, record.id))
+    for record in oldest_first:
+        cells = {name: getattr(record, name) for name in CALL_COLUMNS}
+        cells["path"] = " > ".join(record.path)
+        yield _line([_cell(value) for value in cells.values()])
+
+
+def csv_of_events(events: Iterable[StoredEvent]) -> Iterator[str]:
+    """A heading and a line an event; `data` as JSON."""
+    yield _line(EVENT_COLUMNS)
+    for event in events:
+        data = msgspec.json.encode(event.data).decode()
+        yield _line(
+            [_cell(value) for value in (event.id, event.at, event.kind, event.call, event.queue, event.agent)]
+            + [data]
+        )
+
+
+def queue_log(events: Iterable[StoredEvent]) -> Iterator[str]:
+    """Asterisk's lines."""
+    for line in queue_log_lines(event.event for event in events):
+        yield line + "\n"
+
+
+def write_lines(lines: Iterable[str], output: Path | None) -> None:
+    """To the file, or to standard output. Raises LocalError where the file cannot be written."""
+    if output is None:
+        sys.stdout.writelines(lines)
+        return
+    part = output.with_name(output.name + ".part")
+    try:
+        with part.open("w", encoding="utf-8", newline="") as file:
+            file.writelines(lines)
+        part.replace(output)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise LocalError(f"cannot write {output}: {error.strerror}; name another file with -o") from error
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _cell(value: Any) -> str:
+    """Text of a cell. A leading `=`, `@`, or a `+` or `-` that begins no number, gets the apostrophe that
+    spreadsheets understand as "this is text"."""
+    if value is None:
+        return ""
+    text = str(value)
+    formula = text.startswith(("=", "@", "\t", "\r")) or (
+        text.startswith(("+", "-")) and not text[1:].replace(".", "", 1).isdigit()
+    )
+    return "'" + text if formula else text
+
+
+def _line(cells: Sequence[str]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer).writerow(cells)
+    return buffer.getvalue()

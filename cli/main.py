@@ -1,0 +1,66 @@
+"""`cc`: the one command of the call centre.
+
+Invariants: what fails is told in one clear line on stderr with its remedy, never by a traceback; the exit
+code is 0 (done), 1 (failed) or 2 (wrong usage or configuration). Nothing heavy is imported before the command
+needs it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.util import find_spec
+
+import typer
+
+from cli import agents, calls, log, phone, queues, report, serve, status
+from cli.refusals import DONE, FAILED, INTERRUPTED, WRONG_USAGE, BadUsage
+from softswitch.errors import LocalError
+
+_PARTS = (status, serve, agents, queues, calls, log, report, phone)
+
+app = typer.Typer(
+    name="cc",
+    help="Run and administer the call centre. Every command that prints has --json.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for _part in _PARTS:
+    _part.mount(app)
+if find_spec("cli.demo") is not None:  # the demonstration may be left out of an installation
+    import_module("cli.demo").mount(app)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line (without the program's name); the exit code."""
+    try:
+        app(args=list(arguments) if arguments is not None else None, prog_name="cc")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else DONE if end.code is None else FAILED
+    except LocalError as error:
+        print(f"cc: {error}", file=sys.stderr)
+        return WRONG_USAGE if isinstance(error, BadUsage) or _about_configuration(error) else FAILED
+    except BrokenPipeError:  # `cc log events | head`: what was asked for was given
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return DONE
+
+
+def _about_configuration(error: LocalError) -> bool:
+    """Whether the configuration is at fault; its module is heavy, and is imported only where it was used."""
+    loaded = sys.modules.get("softswitch.config.errors")
+    return loaded is not None and isinstance(error, loaded.ConfigErrors)
+
+
+def main() -> None:
+    """The entry point of the program."""
+    sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()

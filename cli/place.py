@@ -1,0 +1,88 @@
+"""Which call centre a command is about: its configuration file, control socket and database.
+
+The configuration is the one named by -c, else by $CC_CONFIG, else ./cc.toml, else /etc/cc/cc.toml. Only the
+few keys that say where things are get read here, so that `cc status` still works while somebody edits the
+rest.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.refusals import BadUsage
+
+SEARCHED = (Path("cc.toml"), Path("/etc/cc/cc.toml"))
+DEFAULT_SOCKET, DEFAULT_DATABASE = "var/cc.sock", "var/cc.db"
+"""As in softswitch.config, whose import would cost more than all the rest of a small command."""
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", metavar="FILE", envvar="CC_CONFIG", help="The configuration file."),
+]
+SocketOption = Annotated[
+    Path | None, typer.Option("--socket", metavar="PATH", help="The server's control socket, instead of -c.")
+]
+DatabaseOption = Annotated[
+    Path | None,
+    typer.Option("--database", metavar="FILE", help="Read this database file, whether a server runs or not."),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a call centre is. `queues` are its queues' tables of the configuration, unchecked."""
+
+    file: Path | None
+    socket: Path
+    database: Path
+    queues: Mapping[str, Mapping[str, Any]]
+
+
+def find_config(config: Path | None) -> Path:
+    """The configuration file. Raises BadUsage where there is none."""
+    if config is not None:
+        if not config.is_file():
+            raise BadUsage(f"there is no configuration file {config}: name an existing one with -c")
+        return config
+    for path in SEARCHED:
+        if path.is_file():
+            return path
+    raise BadUsage(
+        "no configuration found: name one with -c FILE or $CC_CONFIG (looked for "
+        f"{' and '.join(str(path) for path in SEARCHED)})"
+    )
+
+
+def find_place(config: Path | None, socket: Path | None = None) -> Place:
+    """The place of a command. Raises BadUsage: no configuration, not to be read, no TOML."""
+    if socket is not None and config is None:
+        return Place(None, socket, Path(DEFAULT_DATABASE), {})
+    file = find_config(config)
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadUsage(f"cannot read {file}: {error.strerror}; check its rights") from error
+    except ValueError as error:  # TOML's and Unicode's errors are both
+        raise BadUsage(f"{file} is not TOML: {error}; `cc check {file}` says more") from error
+    folder = file.resolve().parent
+    queues = table.get("queues")
+    return Place(
+        file=file,
+        socket=socket or folder / _key(table, "api", "socket", DEFAULT_SOCKET),
+        database=folder / _key(table, "store", "path", DEFAULT_DATABASE),
+        queues={name: queue for name, queue in queues.items() if isinstance(queue, dict)}
+        if isinstance(queues, dict)
+        else {},
+    )
+
+
+def _key(table: Mapping[str, Any], section: str, key: str, default: str) -> Path:
+    values = table.get(section)
+    value = values.get(key) if isinstance(values, dict) else None
+    return Path(value if isinstance(value, str) else default).expanduser()

@@ -1,0 +1,165 @@
+"""`cc report`: how the queues and the agents did; works with and without a running switch."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.log import AgentOption, QueueOption
+from cli.moments import SinceOption, UntilOption, epoch
+from cli.output import JsonOption, duration, moment, print_json, print_table, share
+from cli.place import ConfigOption, DatabaseOption, SocketOption
+from cli.refusals import BadUsage
+
+if TYPE_CHECKING:
+    from softswitch.report import AgentReport, QueueReport, Report
+
+
+def mount(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command("report")(report)
+
+
+def report(
+    since: SinceOption = "today",
+    until: UntilOption = "",
+    queue: QueueOption = "",
+    agent: AgentOption = "",
+    formula: Annotated[str, typer.Option(metavar="F1..F5", help="Formula of the service level.")] = "F4",
+    interval: Annotated[
+        int | None, typer.Option(metavar="MINUTES", min=1, help="The queues for each so many minutes, too.")
+    ] = None,
+    config: ConfigOption = None,
+    socket: SocketOption = None,
+    database: DatabaseOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Report on queues and agents: offered, answered, abandoned, ASA, service level, AHT, occupancy."""
+    from acd.service_level import TEXT, Formula
+    from cli.source import open_source
+    from softswitch.report import ReportQuery
+
+    if queue and agent:
+        raise BadUsage("--queue and --agent exclude one another: a report is on queues or on agents")
+    try:
+        chosen = Formula(formula.upper())
+    except ValueError:
+        known = ", ".join(f"{name} {text}" for name, text in TEXT.items())
+        raise BadUsage(f"--formula {formula!r} is unknown: there are {known}") from None
+    now = time.time()
+    end = epoch(until, "--until", now)
+    wanted = ReportQuery(
+        since=epoch(since, "--since", now),
+        until=now if end is None and interval is not None else end,
+        queue=queue,
+        agent=agent,
+        formula=chosen,
+        interval_s=None if interval is None else interval * 60.0,
+    )
+    made = open_source(config, socket, database).report(wanted)
+    if json:
+        print_json(made)
+    else:
+        _print(made)
+
+
+def _print(made: Report) -> None:
+    start = moment(made.since) if made.since is not None else "the beginning"
+    end = moment(made.until) if made.until is not None else "now"
+    print(f"From {start} to {end}\n")
+    if made.queues or not made.agents:
+        _print_queues("Queues", made.queues)
+    for interval in made.intervals:
+        if interval.queues:
+            _print_queues(f"From {moment(interval.since)}", interval.queues)
+    if made.agents:
+        _print_agents(made.agents)
+
+
+def _print_queues(title: str, queues: tuple[QueueReport, ...]) -> None:
+    print_table(
+        (
+            "queue",
+            "offered>",
+            "answered>",
+            "abandoned>",
+            "short>",
+            "overflow>",
+            "refused>",
+            "ASA>",
+            "longest>",
+            "abandoned %>",
+            "service level>",
+            "AHT>",
+        ),
+        (
+            (
+                one.queue,
+                one.offered,
+                one.answered,
+                one.abandoned,
+                one.short_abandons,
+                one.timed_out + one.emptied,
+                sum(one.refused.values()),
+                duration(one.asa_s),
+                duration(one.max_wait_s),
+                _percent(one.abandon_percent),
+                _percent(one.service_level_percent),
+                duration(one.aht_s),
+            )
+            for one in queues
+        ),
+        title=title,
+        empty="No caller entered a queue in this time.",
+    )
+    for label in dict.fromkeys(one.service_level_label for one in queues):
+        named = [one.queue for one in queues if one.service_level_label == label]
+        print(f"Service level of {', '.join(named)}: {label}")
+    if queues:
+        print("A answered, B abandoned, a and b those within the time, s short abandons\n")
+
+
+def _print_agents(agents: tuple[AgentReport, ...]) -> None:
+    print_table(
+        (
+            "agent",
+            "calls>",
+            "missed>",
+            "logged in>",
+            "idle>",
+            "ringing>",
+            "talk>",
+            "hold>",
+            "wrap-up>",
+            "own calls>",
+            "paused>",
+            "AHT>",
+            "occupancy>",
+        ),
+        (
+            (
+                one.agent,
+                one.handled,
+                one.missed + one.refused + one.unreachable,
+                duration(one.login_s),
+                duration(one.idle_s),
+                duration(one.ringing_s),
+                duration(one.talk_s),
+                duration(one.hold_s),
+                duration(one.wrapup_s),
+                duration(one.own_call_s),
+                duration(sum(one.paused_s.values())),
+                duration(one.aht_s),
+                share(one.occupancy),
+            )
+            for one in agents
+        ),
+        title="Agents",
+        empty="",
+    )
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f} %"

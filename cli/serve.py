@@ -1,0 +1,60 @@
+"""`cc serve` and `cc check`: the two commands that need the whole configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.output import JsonOption, print_json
+from cli.place import ConfigOption, find_config
+from cli.refusals import WRONG_USAGE
+
+
+def mount(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command("serve")(serve)
+    app.command("check")(check)
+
+
+def serve(config: ConfigOption = None) -> None:
+    """Run the switch until it is stopped (SIGTERM, or Ctrl-C)."""
+    file = find_config(config)
+    from softswitch.app import run
+    from softswitch.config import load
+
+    raise typer.Exit(run(load(file)))
+
+
+def check(
+    file: Annotated[Path | None, typer.Argument(help="The configuration file.", show_default=False)] = None,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Say whether a configuration is right; if not, everything that is wrong, with line numbers."""
+    path = find_config(file if file is not None else config)
+    from softswitch.config import ConfigErrors, load
+
+    try:
+        loaded = load(path)
+    except ConfigErrors as error:
+        if not json:
+            raise
+        problems = [
+            {"path": problem.path, "line": problem.line, "message": problem.message}
+            for problem in error.problems
+        ]
+        print_json({"file": str(path), "right": False, "problems": problems})
+        raise typer.Exit(WRONG_USAGE) from None
+    counts = {
+        "extensions": len(loaded.extensions),
+        "agents": len(loaded.agents),
+        "queues": len(loaded.queues),
+        "flows": len(loaded.flows),
+        "routes": len(loaded.routes),
+    }
+    if json:
+        print_json({"file": str(path), "right": True, "problems": [], **counts})
+    else:
+        print(f"{path} is right: " + ", ".join(f"{count} {what}" for what, count in counts.items()))

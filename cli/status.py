@@ -1,0 +1,52 @@
+"""`cc status`: the whole switch at a glance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from cli.output import JsonOption, duration, moment, print_fields, print_json
+from cli.place import ConfigOption, SocketOption, find_place
+from softswitch.api.client import ApiClient
+
+
+def mount(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command("status")(status)
+
+
+def status(config: ConfigOption = None, socket: SocketOption = None, json: JsonOption = False) -> None:
+    """Show whether the switch runs, and how it does."""
+    answer = ApiClient(find_place(config, socket).socket).get("status")
+    if json:
+        print_json(answer)
+        return
+    print_fields(
+        [
+            ("version", answer["version"]),
+            ("running", f"{duration(answer['uptime_s'])}, since {moment(answer['started_at'])}"),
+            ("process", answer["pid"]),
+            ("listening", answer["listeners"]),
+            ("calls", f"{answer['calls_active']} now, {answer['calls_total']} since the start"),
+            ("waiting", str(answer["waiting"])),
+            ("agents", [f"{count} {state}" for state, count in answer["agents"].items() if count] or "none"),
+            ("phones", f"{answer['registrations']} registered"),
+            *((f"media {worker['name']}", _worker(worker)) for worker in answer["media"]),
+            ("log", _store(answer["store"])),
+        ]
+    )
+
+
+def _worker(worker: dict[str, Any]) -> str:
+    if not worker["alive"]:
+        return f"DOWN, restarted {worker['restarts']} times"
+    late = "" if worker["late_ms"] is None else f", at most {worker['late_ms']:.1f} ms late"
+    return f"process {worker['pid']}, {worker['legs']} legs on {worker['ports']} ports{late}"
+
+
+def _store(store: dict[str, Any]) -> str:
+    lost = f", {store['lost']} rows LOST" if store["lost"] else ""
+    if store["failing"]:
+        return f"NOT WRITTEN ({store['failing']}), {store['queued']} rows wait in memory{lost}"
+    return f"{store['path']}, {store['queued']} rows to write{lost}"
