@@ -142,7 +142,8 @@ class Desk:
         self.hub.do(self.hub.ua.answer(call.leg, call.answer, now))
 
     def confirmed(self, call: Call, event: Confirmed, now: float) -> None:
-        """An ACK came: the caller's first one starts what he called for. It may hold the answer to our offer."""
+        """An ACK came: the caller's first one starts what he called for. It may hold the answer to our
+        offer."""
         audio = event.leg.audio
         if event.leg is call.leg and audio is not None and audio.agreed is None:
             try:

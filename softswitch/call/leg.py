@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from softswitch.call.media import Audio
     from softswitch.call.user_agent import PendingAck
     from softswitch.sip.dialog import Dialog
+    from softswitch.sip.outputs import Send
 
 
 class LegState(Enum):
@@ -108,6 +109,8 @@ class Leg:
     transaction: int = 0
     dialog: Dialog | None = None
     pending_ack: PendingAck | None = None
+    ack: Send | None = None
+    """Our ACK of the 2xx, to be sent again whenever that comes again."""
     audio: Audio | None = None
     gone: bool = False
     ringing: bool = False

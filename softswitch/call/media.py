@@ -38,11 +38,9 @@ class Audio:
 class MediaPlane:
     """Which workers there are and what is on them."""
 
-    def __init__(self, codecs: Sequence[Codec], address: str) -> None:
+    def __init__(self, codecs: Sequence[Codec]) -> None:
         self._codecs = tuple(codecs)
         self._names = [codec.name for codec in codecs]
-        self._address = address
-        """What peers are told instead of the worker's address; empty for that one."""
         self._load: dict[int, int] = {}
         self._legs: dict[int, Leg] = {}
         self._plays = itertools.count(1)
@@ -87,9 +85,7 @@ class MediaPlane:
     def allocated(self, leg: Leg, event: m.Allocated) -> None:
         """The port is there."""
         assert leg.audio is not None
-        leg.audio.local = LocalMedia(
-            self._address or event.address, event.port, next(self._sessions), 1, codecs=self._codecs
-        )
+        leg.audio.local = LocalMedia(event.address, event.port, next(self._sessions), 1, codecs=self._codecs)
 
     def release(self, leg: Leg) -> list[Media]:
         """Give the port back; `released` follows with the statistics."""

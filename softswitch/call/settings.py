@@ -127,8 +127,6 @@ class Settings:
     ring_s: float = 30.0
     recordings: str = ""
     codecs: tuple[Literal["PCMU", "PCMA"], ...] = ("PCMU", "PCMA")
-    media_address: str = ""
-    """What peers are told instead of the worker's address; empty for that one."""
 
     def say(self, phrase: str) -> tuple[str, ...]:
         """The clip of a phrase of the switch's own."""

@@ -72,7 +72,7 @@ class Switch:
         endpoint = Endpoint(layer, addresses=addresses, product=product, token=token, timers=timers)
         identities = Identities(settings, digest, registrar)
         codecs = [PCMA if name == "PCMA" else PCMU for name in settings.codecs]
-        plane = MediaPlane(codecs, settings.media_address)
+        plane = MediaPlane(codecs)
         self.hub = Hub(settings, UserAgent(endpoint), plane, distributor, identities, token)
         self.desk = Desk(self.hub, dict(bound), dict(agents))
         self._agents = dict(agents)

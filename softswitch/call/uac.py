@@ -11,6 +11,7 @@ from softswitch.sip.dialog import Dialog
 from softswitch.sip.flow import Flow
 from softswitch.sip.headers import NameAddr
 from softswitch.sip.message import Headers, Request, Response
+from softswitch.sip.outputs import Send
 from softswitch.sip.uri import Uri
 
 
@@ -68,22 +69,22 @@ def _provisional(leg: Leg, response: Response) -> list[LegOutput]:
 def _success(ep: Endpoint, leg: Leg, response: Response, now: float) -> list[LegOutput]:
     dialog = Dialog.uac(leg.invite, response)
     if leg.dialog is not None and leg.dialog.key == dialog.key:  # a 2xx repeated: its ACK was lost
-        return _ack(ep, leg, leg.dialog, response)
+        return [leg.ack] if leg.ack is not None else []
     if leg.dialog is not None or leg.state is LegState.CANCELLING:
         # A fork that we do not want, or an answer that crossed our CANCEL: accept it, then end it (13.2.2.4).
         leg.move(LegEvent.ACCEPTED)
-        outputs = _ack(ep, leg, dialog, response)
-        return [*outputs, *sends(ep.in_dialog(leg, dialog, dialog.request("BYE"), now))]
+        ack = _ack(ep, leg, dialog, response)
+        return [ack, *sends(ep.in_dialog(leg, dialog, dialog.request("BYE"), now))]
     if not leg.move(LegEvent.ACCEPTED):
         return []
     leg.dialog = dialog
     ep.add_dialog(dialog.key, leg)
-    return [*_ack(ep, leg, dialog, response), Accepted(leg, response.body)]
+    leg.ack = _ack(ep, leg, dialog, response)
+    return [leg.ack, Accepted(leg, response.body)]
 
 
-def _ack(ep: Endpoint, leg: Leg, dialog: Dialog, response: Response) -> list[LegOutput]:
-    ack = dialog.ack(response.cseq.number)
-    return sends([ep.layer.send_stateless(ack, leg.flow)])
+def _ack(ep: Endpoint, leg: Leg, dialog: Dialog, response: Response) -> Send:
+    return ep.layer.send_stateless(dialog.ack(response.cseq.number), leg.flow, ep.sent_by(leg.flow))
 
 
 def failed(ep: Endpoint, leg: Leg, status: int, reason: str) -> list[LegOutput]:
