@@ -1,7 +1,7 @@
 """SIP messages: microseconds to parse and to serialise an INVITE, and to take it through a transaction.
 
-Run `python benchmarks/sip_parse.py`; it takes about ten seconds on one core and prints a line for each figure. Every
-message differs from the one before (branch, tags, Call-ID), so nothing is gained by remembering.
+Run `python -m benchmarks.sip_parse`; it takes about ten seconds on one core and prints a line for each
+figure. Every message differs from the one before (branch, tags, Call-ID): nothing is gained by remembering.
 """
 
 from __future__ import annotations

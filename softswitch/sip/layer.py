@@ -19,7 +19,8 @@ from typing import cast
 from softswitch.errors import PeerError
 from softswitch.sip.flow import Flow
 from softswitch.sip.headers import Via
-from softswitch.sip.message import Headers, Message, Request, Response
+from softswitch.sip.matching import MAGIC, ack_of_failure, answer_flow, companion, merge_key, server_key
+from softswitch.sip.message import Message, Request, Response
 from softswitch.sip.outputs import (
     AckReceived,
     CancelReceived,
@@ -46,9 +47,9 @@ from softswitch.sip.transactions import (
 )
 from softswitch.sip.uri import host_port
 
-MAGIC = "z9hG4bK"
 _SCHEMES = frozenset(("sip", "sips", "tel"))
 _HEAP_SLACK = 1024
+_SETTLED = frozenset(("completed", "confirmed", "accepted"))
 
 
 class TransactionLayer:
@@ -98,7 +99,7 @@ class TransactionLayer:
         noted = via.received_from(flow.remote)
         if noted is not via:
             message.headers.replace_first("Via", str(noted))
-        key = _server_key(message, via)
+        key = server_key(message, via)
         transaction = self._by_key.get(key)
         if message.method == "ACK":
             if transaction is None:
@@ -121,7 +122,7 @@ class TransactionLayer:
             return 503
         if request.uri.scheme not in _SCHEMES:
             return 416
-        if request.to.tag is None and request.method != "CANCEL" and _merge_key(request) in self._merged:
+        if request.to.tag is None and request.method != "CANCEL" and merge_key(request) in self._merged:
             return 482  # 8.2.2.2: the same request came by two ways
         return None
 
@@ -129,10 +130,10 @@ class TransactionLayer:
         self, request: Request, via: Via, key: Key, flow: Flow, now: float, out: list[Output]
     ) -> None:
         table = INVITE_SERVER if request.method == "INVITE" else SERVER
-        transaction = self._open(table, key, request, flow, _answer_flow(via, flow))
+        transaction = self._open(table, key, request, flow, answer_flow(via, flow))
         if request.method != "CANCEL":
             if request.to.tag is None:
-                transaction.merge_key = _merge_key(request)
+                transaction.merge_key = merge_key(request)
                 self._merged[transaction.merge_key] = transaction.id
             self._apply(transaction, "request", now, out, request, flow)
             return
@@ -192,7 +193,8 @@ class TransactionLayer:
     ) -> list[Output]:
         """Give up an INVITE (9.1): CANCEL goes out at once after a provisional response, else with the first.
 
-        `headers` are added to the CANCEL (`Reason`, RFC 3326). Does nothing once a final response has come.
+        `headers` are added to the CANCEL (`Reason`, RFC 3326). Does nothing once a final response has come; a
+        2xx may still cross the CANCEL, and its user then owes ACK and BYE.
         """
         out: list[Output] = []
         transaction = self._by_id.get(client_transaction)
@@ -204,7 +206,7 @@ class TransactionLayer:
             self._send_cancel(transaction, tuple(headers), now, out)
         return out
 
-    def send_stateless(self, message: Request | Response, flow: Flow, sent_by: str | None = None) -> Output:
+    def send_stateless(self, message: Request | Response, flow: Flow, sent_by: str | None = None) -> Send:
         """Send without a transaction: the ACK of a 2xx gets a Via of its own, a response goes as it is."""
         if isinstance(message, Request):
             message, _ = self._with_via(message, flow, sent_by)
@@ -301,15 +303,21 @@ class TransactionLayer:
                 )
                 self._start(transaction, cast(Input, "timer_" + action[-1]), transaction.interval_s, now)
             elif action == "ack":
-                ack = _ack_of_failure(transaction.request, cast(Response, message))
+                assert transaction.request is not None  # the INVITE is kept until it has a final response
+                ack = ack_of_failure(transaction.request, cast(Response, message))
                 transaction.sent = (ack.serialise(), ack)
                 out.append(Send(transaction.sent[0], transaction.out_flow, ack))
             elif action == "send_100":
-                if transaction.sent is None:
+                if transaction.sent is None and transaction.request is not None:
                     self._apply(transaction, "1xx", now, out, Response.answering(transaction.request, 100))
             elif not transaction.silent:
                 out.append((TimedOut if action == "timed_out" else TransportFailed)(transaction.id))
-        if transaction.state == "terminated" and transaction.id in self._by_id:
+        if transaction.state in _SETTLED:
+            # These states last for half a minute: at hundreds of calls a second they must be light.
+            transaction.request = None
+            if transaction.state == "accepted":
+                transaction.sent = None
+        elif transaction.state == "terminated" and transaction.id in self._by_id:
             self._close(transaction)
             if not transaction.silent:
                 out.append(Terminated(transaction.id))
@@ -352,7 +360,8 @@ class TransactionLayer:
     def _send_cancel(
         self, invite: Transaction, headers: tuple[tuple[str, str], ...], now: float, out: list[Output]
     ) -> None:
-        cancel = _companion(invite.request, "CANCEL", invite.request.headers.get("To", ""))
+        assert invite.request is not None  # it is proceeding, so it has no final response yet
+        cancel = companion(invite.request, "CANCEL", invite.request.headers.get("To"))
         for name, value in headers:
             cancel.headers.add(name, value)
         key = ("client", invite.request.top_via.branch, "CANCEL")
@@ -366,51 +375,4 @@ class TransactionLayer:
         noted = via.received_from(flow.remote)
         if noted is not via:
             response.headers.replace_first("Via", str(noted))
-        return [Send(response.serialise(), _answer_flow(via, flow), response)]
-
-
-def _server_key(request: Request, via: Via) -> Key:
-    """What a repetition of this request shares with it (17.2.3), and its ACK and CANCEL up to the method."""
-    method = "INVITE" if request.method == "ACK" else request.method
-    branch = via.branch
-    if branch.startswith(MAGIC) and len(branch) > len(MAGIC):
-        return (branch, via.host, via.port, method)
-    # A peer of RFC 2543: the tag of To is left out, because an ACK has it and its INVITE has not.
-    tag = request.from_.tag
-    return (request.call_id, request.cseq.number, tag, str(request.uri), str(via), method)
-
-
-def _merge_key(request: Request) -> Key:
-    return (request.call_id, request.from_.tag, request.cseq.number, request.method)
-
-
-def _answer_flow(via: Via, flow: Flow) -> Flow:
-    """Where responses go (18.2.2, RFC 3581).
-
-    Back to where the request came from; only a peer that is not behind a NAT (its Via tells its true
-    address), asks for no `rport` and sends from another port than it listens on gets them on the port of
-    its Via.
-    """
-    if flow.reliable or via.host != flow.remote[0] or via.param("rport") is not None:
-        return flow
-    port = via.port or 5060
-    return flow if port == flow.remote[1] else Flow(flow.transport, flow.local, (via.host, port))
-
-
-def _companion(invite: Request, method: str, to: str | None) -> Request:
-    """An ACK or CANCEL that belongs to an INVITE of ours: same top Via, Route, From, Call-ID, number."""
-    headers = Headers()
-    headers.add("Via", str(invite.top_via))
-    for route in invite.headers.all("Route"):
-        headers.add("Route", route)
-    headers.add("From", invite.headers.get("From") or "")
-    headers.add("To", to or "")
-    headers.add("Call-ID", invite.call_id)
-    headers.add("CSeq", f"{invite.cseq.number} {method}")
-    headers.add("Max-Forwards", "70")
-    return Request(method, invite.uri, headers)
-
-
-def _ack_of_failure(invite: Request, response: Response) -> Request:
-    """The ACK of a 3xx-6xx (17.1.1.3)."""
-    return _companion(invite, "ACK", response.headers.get("To"))
+        return [Send(response.serialise(), answer_flow(via, flow), response)]

@@ -12,7 +12,8 @@ import re
 
 from softswitch.errors import PeerError
 from softswitch.sip.headers import TOKEN, CSeq, NameAddr, Via, split_commas
-from softswitch.sip.message import KNOWN, Headers, Request, Response
+from softswitch.sip.message import Headers, Request, Response
+from softswitch.sip.names import KNOWN
 from softswitch.sip.uri import Uri, bad
 
 MAX_MESSAGE_BYTES = 65536

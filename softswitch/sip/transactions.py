@@ -166,7 +166,7 @@ class Transaction:
         self.state: State = "idle"
         self.key = key
         self.merge_key: Key | None = None
-        self.request = request
+        self.request: Request | None = request  # until the final response has been dealt with
         self.flow = flow
         self.out_flow = out_flow
         self.sent: tuple[bytes, Request | Response] | None = None

@@ -66,14 +66,17 @@ class Wire:
             if not isinstance(output, Send):
                 continue
             self.sent.append(output)
-            copies = 2 if self._random.random() < self._repeat else 1
-            for _ in range(copies):
-                if self._random.random() < self._loss:
-                    continue
-                self._order += 1
-                arrival = self.now + self._random.uniform(*self._delay_s)
-                flow = Flow(output.flow.transport, output.flow.remote, output.flow.local)
-                heappush(self._queue, (arrival, self._order, output.data, flow))
+            flow = Flow(output.flow.transport, output.flow.remote, output.flow.local, output.flow.connection)
+            if flow.reliable:  # a stream keeps the order and loses nothing
+                self._arrive(self._delay_s[1], output.data, flow)
+                continue
+            for _ in range(2 if self._random.random() < self._repeat else 1):
+                if self._random.random() >= self._loss:
+                    self._arrive(self._random.uniform(*self._delay_s), output.data, flow)
+
+    def _arrive(self, delay_s: float, data: bytes, flow: Flow) -> None:
+        self._order += 1
+        heappush(self._queue, (self.now + delay_s, self._order, data, flow))
 
     def run(self, until: float) -> None:
         """Step to the time `until`, or until nothing more can happen."""

@@ -6,7 +6,7 @@ import pytest
 
 from softswitch.errors import PeerError
 from softswitch.sip.dialog import Dialog
-from softswitch.sip.flow import Flow
+from softswitch.sip.flow import Flow, Transport
 from softswitch.sip.layer import TransactionLayer
 from softswitch.sip.message import Request, Response
 from softswitch.sip.outputs import AckReceived, Output, RequestReceived, ResponseReceived, Send
@@ -118,10 +118,11 @@ def test_a_response_without_to_tag_makes_no_dialog() -> None:
 
 
 class Phone:
-    """Calls or answers, hangs up when its ACK has gone out; resends its 2xx until the ACK comes (13.3.1.4)."""
+    """Calls or answers, hangs up when its ACK is out; resends its 2xx until the ACK comes (13.3.1.4)."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, transport: Transport = "udp") -> None:
         self.address = address
+        self.transport: Transport = transport
         self.layer = TransactionLayer(token=counter(f"{address[1]}x"))
         self.heard: list[str] = []
         self.dialogs: dict[tuple[str, str, str], Dialog] = {}
@@ -132,7 +133,7 @@ class Phone:
         self._interval_s = 0.5
 
     def call(self, remote: Address, now: float) -> list[Output]:
-        flow = Flow("udp", self.address, remote)
+        flow = Flow(self.transport, self.address, remote)
         request = invite()
         request.headers.remove("Via")
         request.headers.set("Contact", f"<sip:a@{self.address[0]}:{self.address[1]}>")
@@ -194,7 +195,7 @@ class Phone:
         assert self._invite is not None
         dialog = self.dialogs.setdefault(("c", "at", "bt"), Dialog.uac(self._invite, response))
         target = dialog.next_hop
-        flow = Flow("udp", self.address, (target.host, target.port or 5060))
+        flow = Flow(self.transport, self.address, (target.host, target.port or 5060))
         out = [self.layer.send_stateless(dialog.ack(response.cseq.number), flow)]
         if not self._bye_sent:
             self._bye_sent = True
@@ -219,9 +220,10 @@ def test_a_call_survives_a_bad_network(seed: int) -> None:
     assert (len(caller.layer), len(callee.layer)) == (0, 0)
 
 
-def test_a_call_over_a_good_network_sends_nothing_twice() -> None:
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_a_call_over_a_good_network_sends_nothing_twice(transport: Transport) -> None:
     wire = Wire()
-    caller, callee = Phone(("192.0.2.1", 5060)), Phone(("192.0.2.2", 5060))
+    caller, callee = Phone(("192.0.2.1", 5060), transport), Phone(("192.0.2.2", 5060), transport)
     wire.attach(caller.address, caller)
     wire.attach(callee.address, callee)
     wire.put(caller.call(callee.address, wire.now))

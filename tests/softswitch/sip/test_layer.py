@@ -211,8 +211,7 @@ def play(layer: TransactionLayer, until: float = 200.0) -> list[tuple[float, str
     """Step from deadline to deadline; returns what was told, and when."""
     seen = []
     while (when := layer.deadline()) is not None and when <= until:
-        for line in told(layer.handle_timer(when)):
-            seen.append((round(when, 3), line))
+        seen += [(round(when, 3), line) for line in told(layer.handle_timer(when))]
     return seen
 
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softswitch.errors import LocalError, PeerError
-from softswitch.sip.message import COMPACT, Headers, Request, Response
+from softswitch.sip.message import Headers, Request, Response
+from softswitch.sip.names import COMPACT
 from softswitch.sip.parser import parse
 from softswitch.sip.uri import Uri
 
