@@ -22,6 +22,7 @@ from typing import Any, Self, TypeVar, cast
 import msgspec
 
 from cli.softphone import messages
+from softswitch.errors import LocalError
 
 REPLY_S = 10.0
 REGISTER_S = 35.0  # a registrar that does not answer costs 32 s (RFC 3261, timer F)
@@ -33,8 +34,8 @@ ROOT = str(Path(__file__).resolve().parents[2])  # where the package `cli` is fo
 E = TypeVar("E", bound=messages.Event)
 
 
-class SoftphoneError(Exception):
-    """The phone refused a command, died, or what was waited for did not come; the text says which."""
+class SoftphoneError(LocalError):
+    """The phone refused a command, died, or what was waited for did not come; a note has its last events."""
 
 
 class Softphone:
@@ -114,7 +115,7 @@ class Softphone:
         returns the new call's number, if there is one.
         """
         if self._process is None or self._over:
-            raise SoftphoneError(f"{_label(command)}: the softphone does not run{self._last_words()}")
+            raise self._error(f"{_label(command)}: the softphone does not run")
         self._last_id += 1
         numbered = msgspec.structs.replace(command, id=self._last_id)
         assert self._process.stdin is not None
@@ -257,21 +258,24 @@ class Softphone:
                     self._changed.wait_for(lambda: found() is not None or self._over), timeout_s
                 )
             except TimeoutError:
-                raise SoftphoneError(f"{label} did not come in {timeout_s:g} s{self._last_words()}") from None
+                raise self._error(f"{label} did not come in {timeout_s:g} s") from None
             index = found()
             if index is None:
-                raise SoftphoneError(f"the softphone ended before {label} came{self._last_words()}")
+                raise self._error(f"the softphone ended before {label} came")
             self._taken.add(index)
             return self.events[index]
 
-    def _last_words(self) -> str:
-        told = [messages.encoder.encode(event).decode() for event in self.events[-12:]]
+    def _error(self, text: str) -> SoftphoneError:
+        """What a process said when it could not start is the cause; later, its last events are a note."""
         words = self._stderr.decode(errors="replace").strip()
         if words and not self.events:
-            return f": {words}"
-        return (
-            "; it said:" + "".join(f"\n  {line}" for line in [*told, words] if line) if told or words else ""
-        )
+            return SoftphoneError(words.splitlines()[-1])
+        error = SoftphoneError(text)
+        for event in self.events[-12:]:
+            error.add_note(messages.encoder.encode(event).decode())
+        if words:
+            error.add_note(words)
+        return error
 
     # ----- the pipes
 

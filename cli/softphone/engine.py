@@ -192,7 +192,8 @@ class Phone:
             call.record(_writable(str(path)))
 
     def _register(self, command: messages.Register) -> None:
-        # The new one first: pjsua2 deletes an account by its number, again when the object dies, and reuses numbers.
+        # The new one first: pjsua2 deletes an account by its number, and once more when the object dies, but
+        # gives the number to the next account.
         account = self._make_account(command.user, command.server, command)
         self._account.shutdown()
         self._account = account

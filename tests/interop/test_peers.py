@@ -3,15 +3,13 @@
 what a later test blames on the switch is not theirs.
 """
 
-import wave
 from pathlib import Path
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from cli.softphone.client import SoftphoneError
 from tests.support import sipp_scenarios
+from tests.support.audio import dominant_hz, read_wav, write_tone_wav
 from tests.support.baresip import Baresip
 from tests.support.phones import PhoneMaker, uri
 from tests.support.sipp import Sipp, Transport
@@ -24,23 +22,15 @@ BOTH = pytest.mark.parametrize("transport", ["udp", "tcp"])
 
 def tone(path: Path, hz: float, seconds: float = 30) -> Path:
     """Writes a mono 8 kHz WAV file with one tone."""
-    samples = (8000 * np.sin(2 * np.pi * hz * np.arange(int(RATE * seconds)) / RATE)).astype("<i2")
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(RATE)
-        file.writeframes(samples.tobytes())
+    write_tone_wav(path, hz, seconds)
     return path
 
 
 def strongest_hz(path: Path) -> float:
-    """The frequency with the most energy in a mono WAV file."""
-    with wave.open(str(path), "rb") as file:
-        assert file.getframerate() == RATE and file.getnchannels() == 1 and file.getsampwidth() == 2
-        samples: NDArray[np.int16] = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")
-    assert len(samples) > RATE // 2, f"{path} holds only {len(samples)} samples"
-    spectrum = np.abs(np.fft.rfft(samples.astype(float)))
-    return float(np.argmax(spectrum) * RATE / len(samples))
+    """The frequency with the most energy in a mono 8 kHz WAV file of at least half a second."""
+    rate, channels = read_wav(path)
+    assert rate == RATE and len(channels) == 1 and len(channels[0]) > RATE // 2
+    return dominant_hz(channels[0], rate)
 
 
 @BOTH

@@ -47,7 +47,7 @@ module_tmp account.so
 module_app menu.so
 module_app ctrl_tcp.so
 ctrl_tcp_listen 127.0.0.1:{control}
-snd_path {recordings}
+snd_path .
 """
 
 
@@ -94,7 +94,6 @@ class Baresip(Program):
             rtp_last=rtp + 15,
             modules=MODULES,
             control=self.control_port,
-            recordings=self.recordings,
         )
         (home / "config").write_text(config)
         (home / "contacts").write_text("")
@@ -111,7 +110,8 @@ class Baresip(Program):
         tail = "".join(f";{name}={value}" for name, value in settings.items())
         shown = f'"{display_name}" ' if display_name else ""
         (home / "accounts").write_text(f"{shown}{address}{tail}\n")
-        super().__init__("baresip", "-f", home, env={"HOME": str(home)})
+        # Relative, because sndfile cuts longer paths off at 127 characters.
+        super().__init__("baresip", "-f", home, cwd=self.recordings, env={"HOME": str(home)})
 
     @property
     def uri(self) -> str:

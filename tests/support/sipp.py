@@ -2,9 +2,9 @@
 
 Traps: always `-nostdin` and no input; in the background `-bg` loses the exit code, so it runs in the
 foreground of a process that asyncio watches. It sends all media from one port (`media_port`). Audio from a
-file is raw mu-law (`rtp_stream`). The built-in `uas` keeps each call for 4 s after its BYE, and over TCP counts it as failed when the connection
-closes meanwhile: use `sipp_scenarios.called`. `play_pcap_audio` opens a raw socket and therefore needs root: digits are
-better sent by a softphone.
+file is raw mu-law (`rtp_stream`). The built-in `uas` keeps each call for 4 s after its BYE, and over TCP
+counts it as failed when the connection closes meanwhile: use `sipp_scenarios.called`. `play_pcap_audio` opens
+a raw socket and therefore needs root: digits are better sent by a softphone.
 """
 
 import asyncio

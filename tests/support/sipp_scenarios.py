@@ -149,7 +149,7 @@ REPLY = """SIP/2.0 {status}
 
 
 def called(ring_ms: int = 100) -> str:
-    """The called party: rings, answers, confirms the BYE. With `-rtp_echo` as extra it sends back what it hears."""
+    """The called party: rings, answers, confirms the BYE. The extra `-rtp_echo` sends back what it hears."""
     contact = "Contact: <sip:sipp@[local_ip]:[local_port];transport=[transport]>\n"
     answer = f"{contact}Content-Type: application/sdp\n"
     confirmed = REPLY.replace(";tag=[pid]SIPp[call_number]", "").format(status="200 OK", headers="", body="")
