@@ -63,9 +63,9 @@ class Inside:
         """Take 20 ms of every listening leg. Returns slots[k] and codes uint8[k] of keys found in the
         audio."""
         legs = self._legs
+        if not (self._ids.size or legs.detecting.any()):
+            return np.empty(0, np.intp), np.empty(0, np.uint8)
         slots = np.flatnonzero(legs.detecting | (legs.recordings > 0))
-        if not slots.size:
-            return slots, np.empty(0, np.uint8)
         coded, present = self._jitter.get(slots)
         frames: I16 = DECODE[legs.law[slots][:, None], coded]
         frames[~present] = 0

@@ -16,7 +16,9 @@ from media.packet import F64, SAMPLES_PER_S, STRIDE, U8, Batch, Index, Outgoing,
 from media.sequence import MS_PER_SAMPLE, Reception
 
 MAX_RECEIVED = 256
+LOOK_EVERY_TICKS = 10
 _MAX_ROUND_TRIP_S = 60.0
+_NOTHING: U8 = np.empty((0, STRIDE), np.uint8)
 
 
 class Reports:
@@ -28,6 +30,7 @@ class Reports:
         self._reception = reception
         self._cname = cname
         self._random = random
+        self._ticks = 0
         self._due_at: F64 = np.full(capacity, np.inf)
         self._sent_before = np.zeros(capacity, np.int64)  # packets at the last report: an SR or an RR?
         self._sr_ntp = np.zeros(capacity, np.int64)
@@ -93,10 +96,13 @@ class Reports:
                     self._round_trip_s[slot] = trip / 65536.0
 
     def tick(self, now: float) -> Outgoing:
-        """The reports that are due."""
+        """The reports that are due, gathered over LOOK_EVERY_TICKS, and farewells at once."""
+        self._ticks += 1
+        if self._ticks % LOOK_EVERY_TICKS and not self._farewells:
+            return empty_outgoing(_NOTHING)
         slots = np.flatnonzero(self._due_at <= now)
         if not slots.size and not self._farewells:
-            return empty_outgoing(np.empty((0, STRIDE), np.uint8))
+            return empty_outgoing(_NOTHING)
         self._due_at[slots] = now + rtcp.intervals_s(
             self._random.random(slots.size), np.zeros(slots.size, np.bool_)
         )
@@ -110,7 +116,7 @@ class Reports:
             for sender, block in ((True, True), (True, False), (False, True))
         ]
         return self._collect(
-            [(some, self._build(some, sender, block, now)) for some, sender, block in groups]
+            [(some, self._build(some, sender, block, now)) for some, sender, block in groups if some.size]
         )
 
     def _build(self, slots: Index, sender: bool, block: bool, now: float) -> U8:

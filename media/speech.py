@@ -103,6 +103,8 @@ class Speech:
     def tick(self, now: float) -> tuple[Outgoing, list[Played]]:
         """This tick's packets, and the plays that ended with it. The packets are good until the next tick."""
         legs = self._legs
+        if not (legs.playing.any() or legs.keying.any()):
+            return empty_outgoing(self._data), []
         played = self._player.tick(legs.law)
         pressed = self._keys.tick()
         audible = legs.send & (legs.address != 0)

@@ -1,0 +1,128 @@
+"""A real media worker process, driven over its control socket by a plain blocking client."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from media.control import encode, event_reader
+from media.messages import Allocate, Allocated, Command, Event, Message, SetRemote
+
+ROOT = Path(__file__).resolve().parents[2]
+E = TypeVar("E", bound=Message)
+
+
+def free_range(pairs: int) -> tuple[int, int]:
+    """A range of UDP ports on loopback, even to odd, that is free at this moment."""
+    for _ in range(50):
+        with contextlib.ExitStack() as stack:
+            probe = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            probe.bind(("127.0.0.1", 0))
+            first = probe.getsockname()[1] + 1
+            first += first % 2
+            last = first + 2 * pairs - 1
+            if last > 65535:
+                continue
+            try:
+                for port in range(first, last + 1):
+                    one = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                    one.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return first, last
+    raise RuntimeError(f"no {2 * pairs} adjacent free UDP ports on 127.0.0.1")
+
+
+class WorkerProcess:
+    """`with WorkerProcess() as worker:` starts it; leaving kills what is left of it."""
+
+    def __init__(self, *arguments: str, pairs: int = 20, ports: tuple[int, int] | None = None) -> None:
+        first, last = ports or free_range(pairs)
+        ours, theirs = socket.socketpair()
+        command = [sys.executable, "-m", "media.worker", "--control-fd", str(theirs.fileno())]
+        command += ["--address", "127.0.0.1", "--ports", f"{first}-{last}", *arguments]
+        environment = dict(os.environ, OPENBLAS_NUM_THREADS="1")
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, pass_fds=[theirs.fileno()], stderr=subprocess.PIPE, env=environment
+        )
+        theirs.close()
+        self.control = ours
+        self._reader = event_reader()
+        self.events: list[Event] = []
+        """All that came and was not yet taken by `wait_for`."""
+
+    def __enter__(self) -> WorkerProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.control.close()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+
+    def send(self, *commands: Command) -> None:
+        """Send commands as one batch."""
+        self.control.sendall(encode(commands))
+
+    def pump(self, wait_s: float) -> bool:
+        """Read events for at most `wait_s`; False when nothing came."""
+        ready, _, _ = select.select([self.control], [], [], max(wait_s, 0.0))
+        if not ready:
+            return False
+        data = self.control.recv(1 << 16)
+        if not data:
+            raise EOFError(f"the worker closed the control socket (status {self.process.poll()})")
+        self.events += self._reader.feed(data)
+        return True
+
+    def wait_for(
+        self, kind: type[E], matches: Callable[[E], bool] = lambda _: True, within_s: float = 10.0
+    ) -> E:
+        """The next event of this kind, taken out of `events`. AssertionError when it does not come in
+        time."""
+        deadline = time.monotonic() + within_s
+        while True:
+            for event in self.events:
+                if isinstance(event, kind) and matches(event):
+                    self.events.remove(event)
+                    return event
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                raise AssertionError(f"no {kind.__name__} within {within_s} s; there are {self.events}")
+            self.pump(left_s)
+
+    def leg(
+        self,
+        leg: int,
+        port: int,
+        *,
+        codec: str = "PCMU",
+        events: int | None = 101,
+        address: str = "127.0.0.1",
+    ) -> int:
+        """Allocate a leg whose remote is `address`:`port`; its local port."""
+        self.send(
+            Allocate(leg, address, port),
+            SetRemote(
+                leg,
+                address,
+                port,
+                port + 1,
+                codec,
+                0 if codec == "PCMU" else 8,
+                events,  # type: ignore[arg-type]
+            ),
+        )
+        return self.wait_for(Allocated, lambda event: event.leg == leg).port
