@@ -225,7 +225,7 @@ def _full_frame(blocks: Float32) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.
     late = spectrum[rows, pair + 16] + 1j * spectrum[rows, pair + 24]
     offset_hz = np.angle(late * early.conj()).astype(np.float32) * _RADIANS_TO_HZ
     exact = (np.abs(offset_hz) <= _TOLERANCE_HZ[pair]).all(axis=1)
-    levels = 2.0 * np.sqrt(power[rows, pair]) / goertzel.hann_gain(offset_hz, FRAME)
+    levels = 2.0 * np.sqrt(power[rows, pair]) / goertzel.hann_gain(np.clip(offset_hz, -60.0, 60.0), FRAME)
     squares = levels * levels
     alone = squares.sum(axis=1) * np.float32(FRAME / 2.0) >= TONE_SHARE * energy
     twist = (squares[:, 1] <= MAX_HIGH_OVER_LOW * squares[:, 0]) & (

@@ -64,5 +64,5 @@ def hann_gain(offset_hz: Float32, length: int) -> Float32:
     """Amplitude response of a `hann` window of `length` samples, `offset_hz` away from its centre (1 at
     0)."""
     bins = offset_hz * np.float32(length / RATE_HZ)
-    gain: Float32 = (np.sinc(bins) / (1.0 - np.minimum(bins * bins, 0.99))).astype(np.float32)
+    gain: Float32 = (np.sinc(bins) + (np.sinc(bins - 1.0) + np.sinc(bins + 1.0)) / 2.0).astype(np.float32)
     return gain

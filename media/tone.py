@@ -28,7 +28,7 @@ Region = Literal["eu", "us"]
 def key_hz(digit: str) -> tuple[int, int]:
     """Low and high frequency of a key, in Hz (Q.23). ValueError names a character that is no key."""
     for row, keys in enumerate(_KEYPAD):
-        if digit in keys and digit:
+        if len(digit) == 1 and digit in keys:
             return LOW_HZ[row], HIGH_HZ[keys.index(digit)]
     raise ValueError(f"{digit!r} is not a telephone key; the keys are {DIGITS}")
 
