@@ -1,8 +1,8 @@
 """The built-in music on hold: a short composition of our own, synthesised, free of rights.
 
 A slow turn of four chords in the six-eight of a lullaby, in mellow tones (a fundamental and a soft octave).
-Every note lies below 600 Hz, so that nothing of it reaches the upper DTMF group (1209 Hz and above): no
-detector can take it for a key.
+Every note lies below 600 Hz and every octave below 1100 Hz, so that nothing of it reaches the upper DTMF
+group (1209 Hz and above): no detector can take it for a key.
 
 Invariant: the same samples on every machine; the end meets the beginning, so that it can be repeated without
 a click.
@@ -73,9 +73,10 @@ def _tone(hz: float, seconds: float, amplitude: float) -> NDArray[np.float64]:
     t = np.arange(int(seconds * RATE)) / RATE
     attack = np.minimum(1.0, t / 0.03)
     decay = np.exp(-2.2 * t) * np.minimum(1.0, (seconds - t) / 0.05)
-    note: NDArray[np.float64] = (
-        amplitude * attack * decay * (np.sin(2 * np.pi * hz * t) + 0.15 * np.sin(4 * np.pi * hz * t))
-    )
+    # An octave above 1100 Hz would come near the upper DTMF group.
+    octave = 0.15 if 2 * hz < 1100 else 0.0
+    wave_form = np.sin(2 * np.pi * hz * t) + octave * np.sin(4 * np.pi * hz * t)
+    note: NDArray[np.float64] = amplitude * attack * decay * wave_form
     return note
 
 

@@ -45,9 +45,10 @@ class Speaker:
             return ""
         first = unspoken[0].text
         shown = first if len(first) <= 60 else first[:57] + "..."
+        texts = "1 text is" if len(unspoken) == 1 else f"{len(unspoken)} texts are"
         return (
-            f"{self._program} is not installed, and {len(unspoken)} texts are not in "
-            f"{self._catalogue.cache} yet (the first: {shown!r}); {_HOW_TO_INSTALL}"
+            f"{self._program} is not installed, and {texts} not in {self._catalogue.cache} yet "
+            f"(the first: {shown!r}); {_HOW_TO_INSTALL}"
         )
 
     async def build(self, prompts: Iterable[Prompt]) -> int:
@@ -56,8 +57,9 @@ class Speaker:
         LocalError: the program is missing (only if something is to be spoken), does not know a voice, or the
         disk refuses.
         """
+        prompts = tuple(prompts)
         unspoken = self.unspoken(prompts)
-        if reason := self.missing(prompts := tuple(prompts)) if unspoken else "":
+        if reason := self.missing(prompts):
             raise LocalError(reason)
         limit = asyncio.Semaphore(self._parallel)
 

@@ -75,7 +75,7 @@ def _refused_to(draft: Draft, name: str) -> set[str]:
 
 
 def _queue_at_once(draft: Draft, target: Target) -> str | None:
-    """The queue that a target leads to without a pause: itself, or the mute queue node that a flow starts with."""
+    """The queue that a target leads to at once: itself, or a flow that begins with a mute queue node."""
     if target.kind == "queue":
         return target.name
     flow = draft.config.flows.get(target.name) if target.kind == "flow" else None

@@ -126,7 +126,10 @@ def _agents(draft: Draft) -> Iterator[Fault]:
 
 
 def _feature_codes(draft: Draft) -> Iterator[Fault]:
-    codes = {key: code for key, code in draft.config.feature_codes.model_dump().items() if code}
+    # The codes that the file gives come last: of two that clash, the one that somebody wrote is to be blamed.
+    given = draft.names("feature_codes")
+    all_codes: dict[str, str] = draft.config.feature_codes.model_dump()
+    codes = {key: all_codes[key] for key in sorted(all_codes, key=lambda key: key in given) if all_codes[key]}
     reasons = len(draft.config.pauses.reasons)
     meaning: dict[str, str] = {}
     for key, code in codes.items():

@@ -63,7 +63,7 @@ def _read(path: Path) -> str:
 
 def _syntax_problem(message: str, text: str) -> Problem:
     place = _SYNTAX_PLACE.search(message)
-    line = int(place[1]) if place else text.count("\n") + 1
+    line = int(place[1]) if place else text.rstrip("\n").count("\n") + 1
     column = f" (column {place[2]})" if place else ""
     plain = _SYNTAX_PLACE.sub("", message).removesuffix(" (at end of document)")
     return Problem("", line, f"not valid TOML: {plain}{column}")

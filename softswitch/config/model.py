@@ -39,7 +39,7 @@ Verb = Literal["login", "logout", "ready", "pause"]
 def _section(description: str) -> Any:
     """A section that may be left out.
 
-    Its default is an empty table, not an object made at import, so that paths in it start at the file's directory.
+    Its default is an empty table, not an object made at import: its paths start at the file's directory too.
     """
     return Field({}, description=description)
 
