@@ -27,11 +27,15 @@ log = logger("media")
 
 @dataclass(frozen=True, slots=True)
 class MediaSettings:
-    """What the workers are started with. `ports` (first, last) is split among them evenly."""
+    """What the workers are started with. `ports` (first, last) is split among them evenly.
+
+    `address` is announced in SDP; `bind`, where it differs (behind NAT), is the address of the sockets.
+    """
 
     address: str
     ports: tuple[int, int]
     workers: int = 1
+    bind: str | None = None
     capacity: int = 4000
     media_timeout_s: float = 30.0
     program: tuple[str, ...] = (sys.executable, "-m", "media.worker")
@@ -66,7 +70,7 @@ class MediaLink:
     @property
     def workers(self) -> tuple[int, ...]:
         """The numbers of the workers that take commands now."""
-        return tuple(self._ready)
+        return tuple(sorted(self._ready))
 
     def load(self, worker: int) -> tuple[int, int, float]:
         """(legs, ports, worst lateness of a tick in ms) by its last report; zeros before the first."""
@@ -165,4 +169,6 @@ class MediaLink:
             "--capacity": str(s.capacity),
             "--media-timeout-s": f"{s.media_timeout_s:g}",
         }
+        if s.bind is not None:
+            options["--bind"] = s.bind
         return [*s.program, *(word for option in options.items() for word in option)]

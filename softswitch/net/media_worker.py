@@ -14,11 +14,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
-
-from media.control import FrameReader, encode
+from typing import Protocol, cast
 
 import media
+from media.control import encode, event_reader
+from media.errors import ControlError
 from media.messages import Command, Event, Ping, Pong
 from softswitch.errors import LocalError
 from softswitch.log import logger
@@ -73,7 +73,7 @@ class Worker(asyncio.Protocol):
         self._connected: asyncio.Future[None] = self._loop.create_future()
         self._disconnected: asyncio.Future[None] = self._loop.create_future()
         self._ended: asyncio.Future[str] = self._loop.create_future()
-        self._frames = FrameReader()
+        self._frames = event_reader()
         self._pending: list[Command] = []
         self._early: list[Event] = []
         self._announced = False
@@ -176,7 +176,7 @@ class Worker(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The worker has connected; a second connection is turned away."""
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast(asyncio.Transport, transport)  # uvloop's are no subclasses
         if self._stream is not None:
             transport.abort()
             return
@@ -188,15 +188,14 @@ class Worker(asyncio.Protocol):
         """Events from the worker."""
         try:
             messages = self._frames.feed(data)
-        except Exception as error:
-            log.exception("a media worker sent a broken frame", worker=self.number)
-            self._give_up(f"it sent a broken frame: {error}")
+        except ControlError as error:
+            self._give_up(f"it sent what cannot be read: {error}")
             return
         self._answered_at = self._loop.time()
         for message in messages:
             if isinstance(message, Pong):
                 self.pong = message
-            elif self._announced:
+            if self._announced:
                 self._deliver(message)
             else:
                 self._early.append(message)
@@ -206,6 +205,8 @@ class Worker(asyncio.Protocol):
         if not self._disconnected.done():
             self._disconnected.set_result(None)
         reason = "it closed its control socket" if exc is None else f"its control socket failed: {why(exc)}"
+        if self._ping_timer is not None:
+            self._ping_timer.cancel()
         # A process that dies closes its socket first: its exit status, about to come, says more.
         self._loop.call_later(_STATUS_S, self._give_up, reason)
 
@@ -216,9 +217,19 @@ class Worker(asyncio.Protocol):
         if self._stream is None or self._stream.is_closing():
             return
         for start in range(0, len(commands), _BATCH):
-            self._stream.write(encode(commands[start : start + _BATCH]))
+            self._stream.write(self._encoded(commands[start : start + _BATCH]))
         if self._stream.get_write_buffer_size() > _MAX_UNSENT_BYTES:
             self._give_up("it does not read its commands")
+
+    def _encoded(self, commands: list[Command]) -> bytes:
+        try:
+            return encode(commands)
+        except ControlError as error:
+            if len(commands) == 1:
+                log.error("a media command is dropped", worker=self.number, reason=str(error))
+                return b""
+            # The culprit alone is dropped, not those that leave with it.
+            return b"".join(self._encoded([command]) for command in commands)
 
     def _ping(self) -> None:
         silent_s = self._loop.time() - self._answered_at

@@ -44,6 +44,13 @@ def is_address(text: str) -> bool:
     return True
 
 
+def unusable(remote: tuple[str, int]) -> str | None:
+    """Why nothing can be sent to this address, or None: some loops cut a port to 16 bits."""
+    if not is_address(remote[0]):
+        return f"{remote[0]} is not an IP address"
+    return None if 0 < remote[1] < 65536 else f"the port must be 1 to 65535, not {remote[1]}"
+
+
 def why(error: BaseException) -> str:
     """What went wrong, for people: the system's words, without numbers of its own."""
     if isinstance(error, OSError) and error.errno:

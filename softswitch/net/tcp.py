@@ -11,114 +11,18 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
-from softswitch.errors import PeerError
-from softswitch.log import WireLog, logger
-from softswitch.net.sink import Sink, deliver, is_address, why
+from softswitch.log import logger
+from softswitch.net.connection import Address, Connection, StreamLimits
+from softswitch.net.sink import Sink, unusable, why
 from softswitch.net.udp import cannot_listen
 from softswitch.sip.flow import Flow
-from softswitch.sip.framing import PING, PONG, PONG_BYTES, StreamFramer
 
 _ALIASES = 8  # flows with connection 0 that one connection remembers
 _SWEEP_S = 5.0
 
 log = logger("tcp")
-wire = WireLog(log)
-
-Address = tuple[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class StreamLimits:
-    """Bounds of the stream transports.
-
-    `idle_s` is longer than a registration lives, for phones behind NAT are reached by their registration's
-    connection. `first_message_s`: a stranger who connects and says nothing whole in this time is cut off.
-    """
-
-    connections: int = 10_000
-    connect_s: float = 5.0
-    idle_s: float = 4000.0
-    first_message_s: float = 30.0
-    write_buffer_bytes: int = 1 << 20
-    connecting_bytes: int = 1 << 18
-
-
-class Connection(asyncio.Protocol):
-    """One TCP connection, incoming or outgoing. Made by `TcpTransport` only."""
-
-    def __init__(self, owner: TcpTransport, number: int, outgoing: bool) -> None:
-        self.owner = owner
-        self.number = number
-        self.outgoing = outgoing
-        self.flow = Flow("tcp", owner.address, owner.address, number)
-        self.aliases: list[Flow] = []
-        self.active_at = owner.time()
-        self.heard = False
-        self.reason = "the peer closed the connection"
-        self.stream: asyncio.Transport | None = None
-        self._framer = StreamFramer()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called by the loop."""
-        assert isinstance(transport, asyncio.Transport)
-        self.stream = transport
-        host = transport.get_extra_info("sockname")
-        peer = transport.get_extra_info("peername")
-        if not host or not peer:
-            transport.abort()
-            return
-        # The port of the listener, not of this socket: it is where the peer can reach us later.
-        self.flow = Flow("tcp", (host[0], self.owner.address[1]), (peer[0], peer[1]), self.number)
-        raw = transport.get_extra_info("socket")
-        if raw is not None:
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        self.owner.opened(self)
-
-    def data_received(self, data: bytes) -> None:
-        """Called by the loop."""
-        try:
-            found = self._framer.feed(data)
-        except PeerError as error:
-            self.abort(f"the stream cannot be cut into messages: {error.reason}")
-            return
-        for item in found:
-            if item == PING:
-                self.write(PONG_BYTES)
-            elif item != PONG:
-                assert isinstance(item, bytes)
-                self.heard = True
-                wire.received(item, self.flow)
-                deliver(self.owner.sink, item, self.flow)
-        if found:
-            self.active_at = self.owner.time()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Called by the loop."""
-        self.owner.lost(self, why(exc) if exc is not None else self.reason)
-
-    def write(self, data: bytes) -> None:
-        """Write, unless the peer has not been reading for long: then the connection is given up."""
-        if self.stream is None or self.stream.is_closing():
-            return
-        if self.stream.get_write_buffer_size() + len(data) > self.owner.limits.write_buffer_bytes:
-            self.abort("the peer does not read what it is sent")
-            return
-        self.stream.write(data)
-
-    def send(self, data: bytes) -> None:
-        """Write one message."""
-        self.active_at = self.owner.time()
-        self.write(data)
-        wire.sent(data, self.flow)
-
-    def abort(self, reason: str) -> None:
-        """Close at once."""
-        self.reason = reason
-        if self.stream is not None:
-            self.stream.abort()
 
 
 class _Attempt:
@@ -251,8 +155,9 @@ class TcpTransport:
     def _connect_and_send(self, data: bytes, flow: Flow) -> None:
         attempt = self._attempts.get(flow.remote)
         if attempt is None:
-            if not is_address(flow.remote[0]):
-                self._fail(flow, f"{flow.remote[0]} is not an IP address")
+            reason = unusable(flow.remote)
+            if reason is not None:
+                self._fail(flow, reason)
                 return
             if len(self._connections) + len(self._attempts) >= self.limits.connections:
                 self._fail(flow, f"the limit of {self.limits.connections} connections is reached")
@@ -280,7 +185,7 @@ class TcpTransport:
                 )
         except TimeoutError:
             reason = f"no connection within {self.limits.connect_s:g} s"
-        except (OSError, OverflowError) as error:
+        except OSError as error:
             reason = why(error)
         finally:
             attempt = self._attempts.pop(remote)

@@ -13,8 +13,9 @@ from itertools import count
 from typing import TypeVar
 
 from softswitch.errors import LocalError
+from softswitch.net.connection import StreamLimits
 from softswitch.net.sink import Sink, is_address
-from softswitch.net.tcp import StreamLimits, TcpTransport
+from softswitch.net.tcp import TcpTransport
 from softswitch.net.udp import UdpTransport
 from softswitch.sip.flow import Flow, Transport
 

@@ -13,7 +13,7 @@ import socket
 
 from softswitch.errors import LocalError
 from softswitch.log import WireLog, logger
-from softswitch.net.sink import Sink, deliver, is_address, why
+from softswitch.net.sink import Sink, deliver, unusable, why
 from softswitch.sip.flow import Flow
 
 MAX_DATAGRAM_BYTES = 65_535
@@ -59,15 +59,16 @@ class UdpTransport:
         """Send one datagram. What cannot be sent at all is told to the sink, later in the same turn."""
         if self._closed:
             return
-        if not is_address(flow.remote[0]):
-            self._fail(flow, f"{flow.remote[0]} is not an IP address")
+        reason = unusable(flow.remote)
+        if reason is not None:
+            self._fail(flow, reason)
             return
         try:
             self._socket.sendto(data, flow.remote)
         except (BlockingIOError, InterruptedError):
             self.dropped += 1
             return
-        except (OSError, OverflowError) as error:
+        except OSError as error:
             self._fail(flow, why(error))
             return
         self.sent += 1

@@ -1,0 +1,129 @@
+"""One TCP connection that carries SIP: framing, keep-alive, and giving up on peers that misbehave.
+
+Invariant: its owner hears of it twice, `opened` and `lost`; in between at most `write_buffer_bytes` wait for a peer
+that does not read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+from softswitch.errors import PeerError
+from softswitch.log import WireLog, logger
+from softswitch.net.sink import Sink, deliver, why
+from softswitch.sip.flow import Flow
+from softswitch.sip.framing import PING, PONG, PONG_BYTES, StreamFramer
+
+wire = WireLog(logger("tcp"))
+
+Address = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLimits:
+    """Bounds of the stream transports.
+
+    `idle_s` is longer than a registration lives, for phones behind NAT are reached by their registration's
+    connection. `first_message_s`: a stranger who connects and says nothing whole in this time is cut off.
+    """
+
+    connections: int = 10_000
+    connect_s: float = 5.0
+    idle_s: float = 4000.0
+    first_message_s: float = 30.0
+    write_buffer_bytes: int = 1 << 20
+    connecting_bytes: int = 1 << 18
+
+
+class Owner(Protocol):
+    """What a connection needs of the transport that it belongs to."""
+
+    sink: Sink
+    limits: StreamLimits
+    address: Address
+    time: Callable[[], float]
+
+    def opened(self, connection: Connection) -> None:
+        """It stands; may be refused by `abort`."""
+
+    def lost(self, connection: Connection, reason: str) -> None:
+        """It is gone."""
+
+
+class Connection(asyncio.Protocol):
+    """One TCP connection, incoming or outgoing. Made by `TcpTransport` only."""
+
+    def __init__(self, owner: Owner, number: int, outgoing: bool) -> None:
+        self.owner = owner
+        self.number = number
+        self.outgoing = outgoing
+        self.flow = Flow("tcp", owner.address, owner.address, number)
+        self.aliases: list[Flow] = []
+        self.active_at = owner.time()
+        self.heard = False
+        self.reason = "the peer closed the connection"
+        self.stream: asyncio.Transport | None = None
+        self._framer = StreamFramer()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by the loop."""
+        transport = cast(asyncio.Transport, transport)  # uvloop's are no subclasses
+        self.stream = transport
+        host = transport.get_extra_info("sockname")
+        peer = transport.get_extra_info("peername")
+        if not host or not peer:
+            transport.abort()
+            return
+        # The port of the listener, not of this socket: it is where the peer can reach us later.
+        self.flow = Flow("tcp", (host[0], self.owner.address[1]), (peer[0], peer[1]), self.number)
+        raw = transport.get_extra_info("socket")
+        if raw is not None:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        self.owner.opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the loop."""
+        try:
+            found = self._framer.feed(data)
+        except PeerError as error:
+            self.abort(f"the stream cannot be cut into messages: {error.reason}")
+            return
+        for item in found:
+            if item == PING:
+                self.write(PONG_BYTES)
+            elif item != PONG:
+                assert isinstance(item, bytes)
+                self.heard = True
+                wire.received(item, self.flow)
+                deliver(self.owner.sink, item, self.flow)
+        if found:
+            self.active_at = self.owner.time()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by the loop."""
+        self.owner.lost(self, why(exc) if exc is not None else self.reason)
+
+    def write(self, data: bytes) -> None:
+        """Write, unless the peer has not been reading for long: then the connection is given up."""
+        if self.stream is None or self.stream.is_closing():
+            return
+        if self.stream.get_write_buffer_size() + len(data) > self.owner.limits.write_buffer_bytes:
+            self.abort("the peer does not read what it is sent")
+            return
+        self.stream.write(data)
+
+    def send(self, data: bytes) -> None:
+        """Write one message."""
+        self.active_at = self.owner.time()
+        self.write(data)
+        wire.sent(data, self.flow)
+
+    def abort(self, reason: str) -> None:
+        """Close at once."""
+        self.reason = reason
+        if self.stream is not None:
+            self.stream.abort()
