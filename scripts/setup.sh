@@ -26,9 +26,9 @@ missing_packages() {
     for pair in "$@"; do
         probe=${pair%%=*}
         case $probe in
-            *.so*) ls /usr/lib/*/"$probe" /usr/lib/"$probe" /usr/local/lib/"$probe" 2>/dev/null | grep -q . || echo "${pair#*=}" ;;
-            *) PATH="$PATH:/usr/sbin:/usr/local/sbin" command -v "$probe" >/dev/null 2>&1 || echo "${pair#*=}" ;;
-        esac
+            *.so*) find /usr/lib /usr/local/lib -maxdepth 2 -name "$probe" 2>/dev/null | grep -q . ;;
+            *) PATH="$PATH:/usr/sbin:/usr/local/sbin" command -v "$probe" >/dev/null 2>&1 ;;
+        esac || echo "${pair#*=}"
     done
 }
 
@@ -52,8 +52,7 @@ install_packages() {
     fi
     echo "setup: installing $1"
     log=$(mktemp)
-    # A service of a package (rtpengine) must not start by itself: exit code 101 of policy-rc.d forbids it. One that
-    # the machine already has is left as it is.
+    # RUNLEVEL=1: a package's service (rtpengine's) must not start by itself.
     # shellcheck disable=SC2086
     if $as_root apt-get update -qq >"$log" 2>&1 &&
         $as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \

@@ -1,12 +1,20 @@
-"""What holds for all tests: the shared fixtures, and more time for those that run whole programs."""
+"""What holds for all tests: the shared fixtures, hypothesis without wall times, more time for whole programs."""
+
+import os
 
 import pytest
+from hypothesis import settings
 
 from tests.support.phones import phones
 
 __all__ = ["phones"]
 
 E2E_TIMEOUT_S = 120
+
+# No deadline: no test here asserts a wall time. In continuous integration the examples are the same in every run.
+settings.register_profile("house", deadline=None, print_blob=True)
+settings.register_profile("house-ci", deadline=None, print_blob=True, derandomize=True, database=None)
+settings.load_profile("house-ci" if os.environ.get("CI") else "house")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
