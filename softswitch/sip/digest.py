@@ -64,8 +64,6 @@ def response_of(
 ) -> str:
     """The `response` (RFC 7616 3.4.1); `qop` is "", "auth" or "auth-int", `nonce_count` 8 hex digits."""
     ha1 = hash_text(algorithm, f"{username}:{realm}:{password}")
-    if algorithm.upper().endswith("-SESS"):
-        raise LocalError("the -sess algorithms are not supported, use SHA-256 or MD5")
     a2 = f"{method}:{uri}"
     if qop == "auth-int":
         a2 += ":" + hashlib.new(_HASHES[algorithm.upper()], body, usedforsecurity=False).hexdigest()

@@ -34,7 +34,8 @@ class StreamFramer:
     def feed(self, data: bytes) -> list[bytes | Keepalive]:
         """Take bytes; return whole messages and keep-alives in order. Raises PeerError 400 or 413.
 
-        CRLF CRLF between messages is a ping; a lone CRLF, once something else follows it, is a pong.
+        CRLF CRLF between messages is a ping; a lone CRLF, once something else follows it, is a pong. (Who
+        waits for a pong had better take any octet as a sign of life: a pong may be half of a ping.)
         """
         self._buffer += data
         found: list[bytes | Keepalive] = []

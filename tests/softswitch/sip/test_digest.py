@@ -159,6 +159,30 @@ def test_memory_is_bounded_and_what_is_forgotten_is_stale() -> None:
     assert [check(digest, value, 105.0) for value in values] == [Stale()] * 5
 
 
+def test_auth_int_covers_the_body() -> None:
+    challenge = 'Digest realm="r", nonce="n", qop="auth-int", algorithm=SHA-256, opaque="o"'
+    values = [
+        Auth.parse(
+            answer([challenge], method="M", uri="sip:a", username="u", password="p", cnonce="c", body=body)
+        ).params
+        for body in (b"one", b"two")
+    ]
+    assert [value["qop"] for value in values] == ["auth-int", "auth-int"]
+    assert [value["opaque"] for value in values] == ["o", "o"]
+    assert values[0]["response"] != values[1]["response"]
+
+
+@pytest.mark.parametrize(
+    "change", ["nc=zzzzzzzz", "nc=1", "qop=auth-int", 'cnonce=""', "algorithm=SHA-512-256", 'uri=":"']
+)
+def test_malformed_credentials_are_denied(change: str) -> None:
+    digest = server()
+    value = credentials(digest.challenge(100.0))
+    name = change.partition("=")[0]
+    parts = [part for part in value.removeprefix("Digest ").split(", ") if not part.startswith(name + "=")]
+    assert isinstance(check(digest, "Digest " + ", ".join([*parts, change]), 100.0), Denied)
+
+
 def test_configuration_errors_are_local() -> None:
     with pytest.raises(LocalError, match="16"):
         DigestServer("pbx", b"short")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from softswitch.errors import PeerError
+from softswitch.sip.dialog import Dialog
+from softswitch.sip.digest import DigestServer
 from softswitch.sip.flow import Flow
 from softswitch.sip.layer import TransactionLayer
 from softswitch.sip.message import Request, Response
 from softswitch.sip.outputs import RequestReceived, Send
 from softswitch.sip.parser import MAX_HEADER_LINES, MAX_LINE_CHARS, MAX_MESSAGE_BYTES, parse, refuse
+from softswitch.sip.registrar import Registrar
 from tests.support.sip_wire import counter
 
 TORTURE = Path(__file__).parent / "torture"
@@ -26,6 +32,9 @@ GOOD = (
     b"OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:c@d>;tag=1\r\n"
     b"To: <sip:a@b>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\n"
 )
+
+ASKED = GOOD.replace(b"OPTIONS", b"INVITE") + b"\r\n"
+LAZY = ("contacts", "routes", "record_routes", "expires", "max_forwards", "content_type", "contact_is_star")
 
 FACTS: dict[str, Any] = {
     "vias": lambda m: len(m.headers.values("Via")),
@@ -163,8 +172,29 @@ def check_any(data: bytes) -> None:
             parse_or_refuse(answer.serialise())
     else:
         assert parse(message.serialise()) == message
+        use(message)
     for output in TransactionLayer(token=counter()).receive_bytes(data, FLOW, 0.0):
         assert isinstance(output, object)
+
+
+def use(message: Request | Response) -> None:
+    """What the users of a message do with it: PeerError is all that may come of it."""
+    reads: list[Callable[[Any], object]] = [attrgetter(name) for name in LAZY]
+    if isinstance(message, Request):
+        digest, registrar = DigestServer("pbx", b"0123456789abcdef"), Registrar()
+        reads += [
+            lambda m: Dialog.uas(m, "t", "<sip:me@h>").request("BYE").serialise(),
+            lambda m: registrar.register("sip:a@b", m, FLOW, 0.0).contact_headers(0.0),
+            lambda m: digest.verify(m, "Authorization", {"a": "b"}.get, 0.0),
+            lambda m: Response.answering(m, 200, to_tag="t").serialise(),
+        ]
+    else:
+        asked = parse(ASKED)
+        assert isinstance(asked, Request)
+        reads.append(lambda m: Dialog.uac(asked, m).ack(1).serialise())
+    for read in reads:
+        with contextlib.suppress(PeerError):
+            read(message)
 
 
 def parse_or_refuse(data: bytes) -> None:
