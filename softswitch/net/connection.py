@@ -1,7 +1,7 @@
 """One TCP connection that carries SIP: framing, keep-alive, and giving up on peers that misbehave.
 
-Invariant: its owner hears of it twice, `opened` and `lost`; in between at most `write_buffer_bytes` wait for a peer
-that does not read.
+Invariant: its owner hears of it twice, `opened` and `lost`; in between, `write_buffer_bytes` at most wait
+for a peer that does not read.
 """
 
 from __future__ import annotations

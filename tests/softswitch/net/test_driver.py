@@ -1,7 +1,8 @@
 """The driver and the clock, on a real event loop whose time the test owns."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -32,7 +33,7 @@ class Core:
 
 
 class FakeHandle:
-    def __init__(self, when: float, call: object) -> None:
+    def __init__(self, when: float, call: Callable[[], None]) -> None:
         self.when = when
         self.call = call
         self.cancelled = False
@@ -41,7 +42,7 @@ class FakeHandle:
         self.cancelled = True
 
 
-class FakeLoop(asyncio.AbstractEventLoop):
+class FakeLoop:
     """The part of a loop that the driver uses, with time as a number."""
 
     def __init__(self) -> None:
@@ -51,7 +52,7 @@ class FakeLoop(asyncio.AbstractEventLoop):
     def time(self) -> float:
         return self.now
 
-    def call_at(self, when, callback, *args, context=None):  # type: ignore[no-untyped-def]
+    def call_at(self, when: float, callback: Callable[[], None]) -> FakeHandle:
         handle = FakeHandle(when, callback)
         self.handles.append(handle)
         return handle
@@ -64,7 +65,7 @@ class FakeLoop(asyncio.AbstractEventLoop):
         handle = min(self.armed(), key=lambda h: h.when)
         self.handles.remove(handle)
         self.now = max(self.now, handle.when)
-        handle.call()  # type: ignore[operator]
+        handle.call()
 
 
 class Rig:
@@ -73,7 +74,9 @@ class Rig:
         self.clock = Clock(wall=lambda: 5000.0, monotonic=lambda: self.loop.now)
         self.core = Core()
         self.done: list[str] = []
-        self.driver: Driver[str] = Driver(self.core, self.clock, self.loop, self.execute)
+        self.driver: Driver[str] = Driver(
+            self.core, self.clock, cast(asyncio.AbstractEventLoop, self.loop), self.execute
+        )
 
     def execute(self, effect: str) -> None:
         self.done.append(effect)

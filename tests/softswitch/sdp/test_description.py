@@ -122,7 +122,7 @@ def test_any_bytes_give_a_description_or_a_peer_error(body: bytes) -> None:
 
 LETTERS = st.sampled_from("abcikmoprstuvxz")
 VALUES = st.one_of(
-    st.text(alphabet=st.characters(blacklist_characters="\r\n\0", blacklist_categories=("Cs",)), max_size=30),
+    st.text(alphabet=st.characters(exclude_characters="\r\n\0", exclude_categories=["Cs"]), max_size=30),
     st.sampled_from(
         [
             "IN IP4 10.0.0.1",
