@@ -1,5 +1,5 @@
-"""The composition root: from a configuration to a running switch. The only maker of the distributor, the menus and
-the media."""
+"""The composition root: from a configuration to a running switch. The only maker of the distributor, the
+menus and the media."""
 
 from softswitch.app.server import Server, run
 

@@ -169,7 +169,12 @@ class SwitchControl:
         legs, ports, late_ms = self._media.load(number)
         pid = self._media.process_id(number)
         return MediaWorkerStatus(
-            name=f"worker-{number}", pid=pid or 0, alive=pid is not None, legs=legs, ports=ports, late_ms=late_ms
+            name=f"worker-{number}",
+            pid=pid or 0,
+            alive=pid is not None,
+            legs=legs,
+            ports=ports,
+            late_ms=late_ms,
         )
 
     def _store_status(self, path: Path) -> StoreStatus:

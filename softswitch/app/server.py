@@ -1,7 +1,7 @@
 """The running switch: the shells around the one core, started in order, stopped in order.
 
-Invariant: whatever was started is stopped, also when a later part cannot start. Call set-up waits for nothing but
-the media worker: the database, DNS and the API are beside it, never in it.
+Invariant: whatever was started is stopped, also when a later part cannot start. Call set-up waits for
+nothing but the media worker: the database, DNS and the API are beside it, never in it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from softswitch import plugins
 from softswitch.api.routes import build_app
 from softswitch.api.server import ApiServer
 from softswitch.app.control import SwitchControl
-from softswitch.app.settings import make_settings
+from softswitch.app.settings import make_settings, make_thresholds
 from softswitch.call.events import Append, Closed, Effect, Media, Opened, Resolve, Warn
 from softswitch.call.switch import Switch
 from softswitch.config import Config
@@ -31,6 +31,7 @@ from softswitch.errors import LocalError, SwitchError
 from softswitch.log import WireLog, configure, logger
 from softswitch.music import ensure_music
 from softswitch.net.clock import Clock
+from softswitch.net.dns import DnsLookup
 from softswitch.net.driver import Driver
 from softswitch.net.media_link import MediaLink, MediaSettings
 from softswitch.net.resolver import Resolver
@@ -41,7 +42,7 @@ from softswitch.sip.flow import Flow, Transport
 from softswitch.sip.outputs import Send
 from softswitch.sip.registrar import Registrar
 from softswitch.sip.timers import Timers
-from softswitch.store import Reader, Writer
+from softswitch.store import SqliteReader, Writer
 from softswitch.system_prompts import system_prompts
 
 log = logger("switch")
@@ -93,7 +94,7 @@ class Server:
             config.store.path, flush_s=config.store.flush_ms / 1000, clock=self._clock.now
         )
         self._stack.push_async_callback(self._store.close)
-        reader = await Reader.open(config.store.path)
+        reader = await SqliteReader.open(config.store.path)
         self._stack.push_async_callback(reader.close)
         opened = await self._transports.open(config.sip.listen)
         self._stack.push_async_callback(self._transports.close)
@@ -111,7 +112,7 @@ class Server:
             self._store,
             self.listeners,
         )
-        app = build_app(self.control, reader, rules=queue_rules(config), flush=self._store.flush)
+        app = build_app(self.control, reader, rules=make_thresholds(config), flush=self._store.flush)
         api = await ApiServer.start(app, config.api.socket)
         self._stack.push_async_callback(api.stop)
 
@@ -143,13 +144,18 @@ class Server:
         )
         self._driver: Driver[Effect] = Driver(self._switch, self._clock, self._loop, self._carry_out)
         self._stack.callback(self._driver.close)
-        self._resolver = Resolver(self._dns(), tuple(bound))
+        self._resolver = Resolver(DnsLookup(self._clock.now), tuple(bound))
 
     async def _start_media(self) -> None:
         media = self._config.media
         workers = media.workers or max(1, (os.cpu_count() or 2) - 1)
         settings = MediaSettings(
-            media.address, self._config.media_ports, workers, media.capacity, media.lost_s
+            media.external_address or media.address,
+            self._config.media_ports,
+            workers,
+            bind=media.address if media.external_address else None,
+            capacity=media.capacity,
+            media_timeout_s=media.lost_s,
         )
         self._media = MediaLink(self, settings)
         self._stack.push_async_callback(self._media.close)

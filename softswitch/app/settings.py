@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from acd.stats import Thresholds
 from softswitch import config as toml
 from softswitch.call.settings import Feature, Peer, Phone, QueueCare, Route, Settings, Target
 from softswitch.sip.uri import Uri
 from softswitch.system_prompts import system_prompts
+
+
+def make_thresholds(config: toml.Config) -> dict[str, Thresholds]:
+    """The queues' times for reports."""
+    return {
+        name: Thresholds(queue.service_level_s, queue.short_abandon_s)
+        for name, queue in config.queues.items()
+    }
 
 
 class ConfiguredPlan:
@@ -48,7 +57,6 @@ def make_settings(config: toml.Config, default_music: Path) -> Settings:
         max_calls=config.sip.max_calls,
         recordings=str(config.recordings.directory),
         codecs=config.media.codecs,
-        media_address=config.media.external_address,
     )
 
 

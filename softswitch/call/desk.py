@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 from acd import messages as acd
-from acd.events import Kind
+from acd.events import Kind, LogEvent
 from media import messages as m
 from softswitch.call.call import Attempt, Call, Heard, Stage
-from softswitch.call.events import Closed, Confirmed, Ended, Incoming, Opened
+from softswitch.call.events import Append, Closed, Confirmed, Ended, Incoming, Opened
 from softswitch.call.features import Features
 from softswitch.call.hub import Hub
 from softswitch.call.identity import Identity
@@ -344,7 +344,7 @@ class Desk:
         call.story.finish(disposition, cause, by, now)
         self._own_call_over(call, call.story.total("talk") or talked)
         ended = {"disposition": str(disposition), "cause": call.story.cause, "ended_by": by}
-        self.hub.log(now, Kind.CALL_END, call, **ended)
+        self.hub.post(Append(LogEvent(now, Kind.CALL_END, call.id, data=ended)))
         self._closing[call.id] = call
         self.hub.at(now + CLOSING_S, lambda at: self._close(call))
         self._close_if_complete(call)

@@ -27,7 +27,8 @@ from softswitch.sip.outputs import Send
 if TYPE_CHECKING:
     from acd.dispatcher import Acd
 
-Todo = LegOutput | AcdInput | Attempt  # an Attempt: a direct call that nobody answers
+# An Attempt: a direct call that nobody answers. An Append: a line of the log that must come after what is to do.
+Todo = LegOutput | AcdInput | Attempt | Append
 Action = Callable[[float], None]
 
 

@@ -20,6 +20,7 @@ from softswitch.call.desk import Desk
 from softswitch.call.endpoint import Endpoint
 from softswitch.call.events import (
     Accepted,
+    Append,
     Confirmed,
     Effect,
     Ended,
@@ -246,7 +247,7 @@ class Switch:
                     self._ended(item, now)
                 case Attempt():
                     self.desk.nobody(item, now)
-                case Send():
+                case Send() | Append():
                     self.hub.emit([item])
                 case _:
                     self._tell_distributor(item, now)
