@@ -116,6 +116,8 @@ def _flow_path(path: str) -> tuple[str, ...]:
 def check_routes(draft: Draft) -> Iterator[Fault]:
     """The dial plan."""
     routes = draft.config.routes
+    patterns: list[int] = []
+    same: dict[str, list[int]] = {}
     for position, (index, route) in enumerate(zip(draft.routes_kept, routes, strict=True)):
         if message := _target(draft, route.to):
             yield ("routes", index, "to"), message
@@ -135,11 +137,16 @@ def check_routes(draft: Draft) -> Iterator[Fault]:
                 ("routes", index, "number"),
                 f"{route.number} is an extension too, which is reached without a route",
             )
-        for earlier_index, earlier in zip(draft.routes_kept[:position], routes[:position], strict=True):
-            if _hides(earlier, route):
-                message = f"never reached: routes.{earlier_index} ({earlier.number}) takes these calls"
-                yield ("routes", index, "number"), f"{message}; put this one first, or remove it"
-                break
+        # Only a pattern or the same number can hide a route, and thousands of routes are usual.
+        earlier_ones = [*patterns, *same.setdefault(route.number, [])]
+        hiding = min((other for other in earlier_ones if _hides(routes[other], route)), default=None)
+        if hiding is not None:
+            first = f"routes.{draft.routes_kept[hiding]} ({routes[hiding].number})"
+            message = f"never reached: {first} takes these calls"
+            yield ("routes", index, "number"), f"{message}; put this one first, or remove it"
+        same[route.number].append(position)
+        if route.number.endswith("*"):
+            patterns.append(position)
 
 
 def _hides(earlier: Route, later: Route) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import difflib
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin
@@ -38,10 +38,10 @@ class Draft:
     faults: tuple[Fault, ...]
     routes_kept: tuple[int, ...]
 
-    def names(self, section: str) -> tuple[str, ...]:
-        """The names that the file gives in a section, readable or not."""
+    def names(self, section: str) -> Collection[str]:
+        """The names that the file gives in a section, readable or not, in its order."""
         found = self.raw.get(section)
-        return tuple(found) if isinstance(found, dict) else ()
+        return found.keys() if isinstance(found, dict) else ()
 
 
 def draft(raw: Mapping[str, Any], base: Path, nodes: Mapping[str, type[Node]]) -> Draft:

@@ -157,11 +157,25 @@ class Config(Section):
         """The first route that takes a dialled number; `guest`: the caller has no account, `peer`: he comes
         from it.
         """
-        for route in self.routes:
+        exact, patterns = self._routes_by_number
+        for position in sorted([*exact.get(number, ()), *patterns]):
+            route: Route = self.routes[position]
             allowed = (route.guests or not guest) and (not route.peers or peer in route.peers)
             if allowed and route.covers(number):
                 return route
         return None
+
+    @cached_property
+    def _routes_by_number(self) -> tuple[Mapping[str, list[int]], list[int]]:
+        """Positions of the routes: those of one number by it, and those of patterns. Few are patterns."""
+        exact: dict[str, list[int]] = {}
+        patterns: list[int] = []
+        for position, route in enumerate(self.routes):
+            if route.number.endswith("*"):
+                patterns.append(position)
+            else:
+                exact.setdefault(route.number, []).append(position)
+        return exact, patterns
 
     def peer_of(self, address: str) -> str | None:
         """The peer that a message from this IP address comes from; the most narrow network decides."""

@@ -392,7 +392,7 @@ def events(play: int) -> st.SearchStrategy[Input | float]:
     return st.one_of(st.builds(Key, KEYS), done, st.just(Start()), st.floats(0, 20))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(flows(), st.data())
 def test_every_walk_through_a_sound_graph_ends_or_waits(graph: dict[str, Flow], data: st.DataObject) -> None:
     # Nodes that cannot be reached do no harm to a walk.

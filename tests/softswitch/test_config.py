@@ -174,6 +174,20 @@ def test_routes(tmp_path: Path, number: str, guest: bool, peer: str | None, to: 
     assert (str(route.to) if route else None) == to
 
 
+def test_the_first_route_that_fits_takes_the_call_whether_pattern_or_number(tmp_path: Path) -> None:
+    routes = ["7*:a", "700:b", "80:c", "8*:d", "80:e"]
+    text = "[queues.a]\n[queues.b]\n[queues.c]\n[queues.d]\n[queues.e]\n[peers.p]\naddress = '192.0.2.1'\n"
+    for route in routes:
+        number, _, queue = route.partition(":")
+        limit = "peers = ['p']\n" if queue in "ac" else ""
+        text += f"[[routes]]\nnumber = '{number}'\nto = 'queue:{queue}'\n{limit}"
+    text = text.rpartition("[[routes]]")[0]
+    config = load(write(tmp_path, text))
+    asked = [("700", "p"), ("700", None), ("701", None), ("80", "p"), ("80", None), ("81", "p")]
+    found = [config.route(number, peer=peer) for number, peer in asked]
+    assert [route.to.name if route else None for route in found] == ["a", "b", None, "c", "d", "d"]
+
+
 def test_peers_by_their_address(tmp_path: Path) -> None:
     config = load(
         write(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from media.dtmf import InbandDetector
 from softswitch.music import LEVEL_DBFS, RATE, compose, ensure_music
 
 DTMF_HIGH_HZ = (1209, 1336, 1477, 1633)
@@ -32,6 +33,16 @@ def test_the_upper_dtmf_group_is_silent() -> None:
     for tone in DTMF_HIGH_HZ:
         near = spectrum[:, np.abs(hz - tone) < 0.04 * tone].sum(axis=1)
         assert (10 * np.log10(near / total)).max() < -40
+
+
+def test_the_switch_hears_no_key_in_it() -> None:
+    twice = np.tile(compose(), 2)
+    detector = InbandDetector(1)
+    slot = np.zeros(1, np.intp)
+    heard = [
+        detector.detect(slot, frame[None])[1] for frame in twice[: twice.size // 160 * 160].reshape(-1, 160)
+    ]
+    assert sum(map(len, heard)) == 0
 
 
 def test_it_is_written_once_and_the_same_everywhere(tmp_path: Path) -> None:
