@@ -99,8 +99,8 @@ class PortPool:
             first, last = self._range
             raise PortsExhaustedError(
                 f"no RTP port is left in {first}-{last}: {len(self._open)} are in use, {len(refused)} are "
-                "taken by other programs or refused by the system; widen the media port range or raise the limit "
-                "of open files"
+                "taken by other programs or refused by the system; widen the media port range or "
+                "raise the limit of open files"
             )
         return opened
 

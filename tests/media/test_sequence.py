@@ -1,0 +1,132 @@
+"""Reception statistics against RFC 3550's own code, done one packet at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from media.sequence import Reception
+
+LEG = 3
+
+
+def observe(reception: Reception, packets: list[tuple[int, int]]) -> np.ndarray:
+    """(sequence, ssrc) of one leg as one batch; which were accepted."""
+    return reception.observe(
+        np.full(len(packets), LEG, np.intp),
+        np.array([sequence & 0xFFFF for sequence, _ in packets], np.uint32),
+        np.array([ssrc for _, ssrc in packets], np.uint32),
+    ).accepted
+
+
+def totals(reception: Reception) -> tuple[int, int]:
+    """(received, lost)."""
+    one = np.array([LEG], np.intp)
+    return int(reception.total_received(one)[0]), int(reception.lost(one)[0])
+
+
+def cut(items: list, sizes: list[int]) -> list[list]:
+    """The list in batches of these sizes, over and over."""
+    batches, at, turn = [], 0, 0
+    while at < len(items):
+        size = sizes[turn % len(sizes)]
+        batches.append(items[at : at + size])
+        at, turn = at + size, turn + 1
+    return batches
+
+
+@given(
+    st.integers(0, 65535),
+    st.lists(st.integers(1, 20), min_size=2, max_size=300),
+    st.lists(st.integers(1, 50), min_size=1, max_size=5),
+)
+def test_loss_is_what_was_left_out_over_any_wrap(start: int, gaps: list[int], sizes: list[int]) -> None:
+    numbers = (start + np.cumsum(gaps)).tolist()
+    reception = Reception(8)
+    for batch in cut([(number, 7) for number in numbers], sizes):
+        assert observe(reception, batch).all()
+    assert totals(reception) == (len(numbers), numbers[-1] - numbers[0] + 1 - len(numbers))
+
+
+@given(
+    st.integers(0, 65535), st.permutations(range(60)), st.lists(st.integers(1, 30), min_size=1, max_size=4)
+)
+def test_reordering_is_not_loss(start: int, order: list[int], sizes: list[int]) -> None:
+    reception = Reception(8)
+    first = [(start, 7)]
+    for batch in cut(first + [(start + 1 + index, 7) for index in order], sizes):
+        assert observe(reception, batch).all()
+    assert totals(reception) == (61, 0)
+
+
+def test_a_jump_needs_a_second_packet() -> None:
+    reception = Reception(8)
+    observe(reception, [(10, 7), (11, 7)])
+    assert observe(reception, [(30000, 7)]).tolist() == [False]
+    assert observe(reception, [(12, 7)]).tolist() == [True]
+    assert observe(reception, [(40000, 7)]).tolist() == [False]
+    assert observe(reception, [(40001, 7)]).tolist() == [True]
+    assert observe(reception, [(40002, 7), (40003, 7)]).all()
+    assert totals(reception)[1] == 0
+
+
+def test_a_jump_confirmed_inside_one_batch() -> None:
+    reception = Reception(8)
+    observe(reception, [(10, 7)])
+    before = reception.generation[LEG]
+    assert observe(reception, [(30000, 7), (30001, 7)]).all()
+    assert reception.generation[LEG] == before + 1
+
+
+def test_a_new_ssrc_starts_anew_and_keeps_the_counts() -> None:
+    reception = Reception(8)
+    observe(reception, [(10, 7), (13, 7)])
+    assert observe(reception, [(14, 7), (500, 8), (501, 8)]).tolist() == [False, True, True]
+    assert totals(reception) == (4, 2)
+
+
+@settings(max_examples=50)
+@given(st.lists(st.tuples(st.integers(0, 65535), st.integers(0, 2)), min_size=1, max_size=200))
+def test_any_sequence_keeps_the_counts_sane(packets: list[tuple[int, int]]) -> None:
+    reception = Reception(8)
+    accepted = sum(int(observe(reception, batch).sum()) for batch in cut(packets, [1, 7, 3]))
+    received, lost = totals(reception)
+    assert received == accepted and lost >= 0
+    assert 0 <= int(reception.fraction_lost(np.array([LEG], np.intp))[0]) <= 255
+
+
+@given(
+    st.lists(st.floats(0.0, 0.08), min_size=2, max_size=120),
+    st.lists(st.integers(1, 20), min_size=1, max_size=4),
+    st.integers(0, 2**32 - 1),
+)
+def test_jitter_is_the_recurrence_of_a8(delays: list[float], sizes: list[int], start: int) -> None:
+    reception = Reception(8)
+    arrivals = [1e9 + 0.02 * index + delay for index, delay in enumerate(delays)]
+    stamps = [(start + 160 * index) & 0xFFFFFFFF for index in range(len(delays))]
+    jitter, transit = 0.0, None
+    for arrival, stamp in zip(arrivals, stamps, strict=True):
+        now = (int(arrival * 8000.0 % 2**32) - stamp) & 0xFFFFFFFF
+        if transit is not None:
+            difference = (now - transit) & 0xFFFFFFFF
+            difference = difference - 2**32 if difference >= 2**31 else difference
+            jitter += (abs(difference) - jitter) / 16.0
+        transit = now
+    for batch in cut(list(zip(arrivals, stamps, strict=True)), sizes):
+        reception.observe_jitter(
+            np.full(len(batch), LEG, np.intp),
+            np.array([stamp for _, stamp in batch], np.uint32),
+            np.array([arrival for arrival, _ in batch], np.float64),
+        )
+    assert abs(reception.jitter[LEG] - jitter) < 1e-6
+
+
+def test_legs_of_one_batch_do_not_touch_one_another() -> None:
+    reception = Reception(8)
+    slots = np.array([0, 0, 2, 5, 5, 5], np.intp)
+    sequences = np.array([65535, 0, 9, 100, 103, 102], np.uint32)
+    seen = reception.observe(slots, sequences, np.array([1, 1, 2, 3, 3, 3], np.uint32))
+    assert seen.accepted.all()
+    assert reception.lost(np.array([0, 2, 5], np.intp)).tolist() == [0, 0, 1]
+    assert reception.total_received(np.array([0, 2, 5], np.intp)).tolist() == [2, 1, 3]

@@ -1,0 +1,255 @@
+"""RTP by hand for tests: datagrams, batches of them, and an engine on a port pool that binds nothing."""
+
+from __future__ import annotations
+
+import ipaddress
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from media.clips import ClipStore
+from media.engine import Engine
+from media.messages import Allocate, Allocated, CodecName, Command, Event, Latched, SetRemote
+from media.packet import STRIDE, Batch, Outgoing
+from media.ports import PortPool
+from media.recorder import Recorder
+
+SOUND = bytes(range(160))
+
+
+def rtp(
+    sequence: int,
+    timestamp: int,
+    ssrc: int,
+    payload_type: int = 0,
+    payload: bytes = SOUND,
+    marker: bool = False,
+) -> bytes:
+    """A plain RTP packet; numbers wrap by themselves."""
+    second = payload_type | (0x80 if marker else 0)
+    head = struct.pack(">BBHII", 0x80, second, sequence & 0xFFFF, timestamp & 0xFFFFFFFF, ssrc & 0xFFFFFFFF)
+    return head + payload
+
+
+def event(code: int, duration: int, end: bool = False) -> bytes:
+    """The payload of a telephone event."""
+    return struct.pack(">BBH", code, 0x8A if end else 0x0A, duration)
+
+
+@dataclass(frozen=True)
+class Datagram:
+    """A datagram with both ends; `port` is the local one of the switch."""
+
+    data: bytes
+    port: int
+    address: str
+    remote_port: int
+    at: float = 0.0
+
+    @property
+    def sequence(self) -> int:
+        return int.from_bytes(self.data[2:4], "big")
+
+    @property
+    def timestamp(self) -> int:
+        return int.from_bytes(self.data[4:8], "big")
+
+    @property
+    def ssrc(self) -> int:
+        return int.from_bytes(self.data[8:12], "big")
+
+    @property
+    def payload_type(self) -> int:
+        return self.data[1] & 0x7F
+
+    @property
+    def marker(self) -> bool:
+        return bool(self.data[1] & 0x80)
+
+    @property
+    def payload(self) -> bytes:
+        return self.data[12:]
+
+
+def batch_of(datagrams: Sequence[Datagram]) -> Batch:
+    """The arrays that the I/O shell would make of them."""
+    count = len(datagrams)
+    data = np.zeros((max(count, 1), STRIDE), np.uint8)
+    for row, one in enumerate(datagrams):
+        data[row, : len(one.data)] = np.frombuffer(one.data, np.uint8)
+    return Batch(
+        count,
+        data,
+        np.array([len(one.data) for one in datagrams], np.int32),
+        np.array([one.port for one in datagrams], np.uint16),
+        np.array([int(ipaddress.IPv4Address(one.address)) for one in datagrams], np.uint32),
+        np.array([one.remote_port for one in datagrams], np.uint16),
+        np.array([one.at for one in datagrams], np.float64),
+    )
+
+
+def datagrams_of(outgoing: Outgoing) -> Iterator[Datagram]:
+    """What would be sent; `address` and `remote_port` are the destination."""
+    for at, row in enumerate(outgoing.rows.tolist()):
+        yield Datagram(
+            outgoing.data[row, : outgoing.lengths[at]].tobytes(),
+            int(outgoing.local_ports[at]),
+            str(ipaddress.IPv4Address(int(outgoing.addresses[at]))),
+            int(outgoing.remote_ports[at]),
+        )
+
+
+class NoSockets:
+    """A PortBinder on which every port outside `taken` can be opened."""
+
+    def __init__(self, taken: set[int] | None = None) -> None:
+        self.taken = taken or set()
+        self.opened: set[int] = set()
+
+    def open(self, port: int) -> bool:
+        assert port not in self.opened
+        if port in self.taken:
+            return False
+        self.opened.add(port)
+        return True
+
+    def close(self, port: int) -> None:
+        self.opened.remove(port)
+
+
+class EngineBench:
+    """An engine with a clock that the test moves, and legs as the test's own phones."""
+
+    def __init__(
+        self, capacity: int = 64, ports: tuple[int, int] = (40000, 40199), media_timeout_s: float = 30.0
+    ) -> None:
+        self.now = 1_700_000_000.0
+        self.binder = NoSockets()
+        self.recorder = Recorder()
+        self.engine = Engine(
+            capacity,
+            PortPool(*ports, self.binder),
+            address="10.0.0.1",
+            clips=ClipStore(),
+            recorder=self.recorder,
+            media_timeout_s=media_timeout_s,
+            seed=7,
+        )
+        self.events: list[Event] = []
+
+    def close(self) -> None:
+        self.events += self.engine.close()
+
+    def do(self, *commands: Command) -> list[Event]:
+        """Commands; the events they cause (also kept in `events`)."""
+        found: list[Event] = []
+        for command in commands:
+            found += self.engine.command(command, self.now)
+        self.events += found
+        return found
+
+    def receive(self, *datagrams: Datagram) -> list[Datagram]:
+        """One batch; what goes out at once."""
+        stamped = [Datagram(d.data, d.port, d.address, d.remote_port, self.now) for d in datagrams]
+        sent = list(datagrams_of(self.engine.ingest(batch_of(stamped), self.now)))
+        self.events += self.engine.events()
+        return sent
+
+    def tick(self, count: int = 1) -> list[Datagram]:
+        """`count` times 20 ms; what goes out."""
+        sent: list[Datagram] = []
+        for _ in range(count):
+            self.now += 0.02
+            for outgoing in self.engine.tick(self.now):
+                sent += datagrams_of(outgoing)
+            self.events += self.engine.events()
+        return sent
+
+    def take(self, kind: type[Event]) -> list[Event]:
+        """The events of one kind so far, removed from `events`."""
+        found = [one for one in self.events if isinstance(one, kind)]
+        self.events = [one for one in self.events if not isinstance(one, kind)]
+        return found
+
+    def phone(
+        self,
+        leg: int,
+        address: str = "10.1.0.5",
+        port: int = 5004,
+        *,
+        codec: CodecName = "PCMU",
+        events: int | None = 101,
+        hint: bool = True,
+        latched: bool = True,
+    ) -> Phone:
+        """A leg and the phone at its other end, latched by one packet unless told otherwise."""
+        answer = self.do(Allocate(leg, address, port) if hint else Allocate(leg))
+        local = next(one.port for one in answer if isinstance(one, Allocated))
+        payload_type = 0 if codec == "PCMU" else 8
+        remote = SetRemote(leg, address, port, port + 1, codec, payload_type, events)
+        self.do(remote)
+        phone = Phone(self, leg, local, address, port, remote, payload_type)
+        if latched:
+            phone.talk()
+            assert any(isinstance(one, Latched) and one.leg == leg for one in self.events)
+        return phone
+
+
+class Phone:
+    """The far end of a leg: sends a proper stream, whatever it is asked."""
+
+    def __init__(
+        self,
+        bench: EngineBench,
+        leg: int,
+        local: int,
+        address: str,
+        port: int,
+        remote: SetRemote,
+        payload_type: int,
+    ) -> None:
+        self.bench = bench
+        self.leg = leg
+        self.local = local
+        self.address = address
+        self.port = port
+        self.remote = remote
+        self.payload_type = payload_type
+        self.ssrc = 0x1000 + leg
+        self.sequence = 100
+        self.timestamp = 16000
+
+    def wrap(self, data: bytes) -> Datagram:
+        """A datagram from this phone to its leg."""
+        return Datagram(data, self.local, self.address, self.port)
+
+    def next(self, payload: bytes = SOUND, payload_type: int | None = None) -> Datagram:
+        """The next packet of the stream, not yet handed in."""
+        kind = self.payload_type if payload_type is None else payload_type
+        made = self.wrap(rtp(self.sequence, self.timestamp, self.ssrc, kind, payload))
+        self.sequence += 1
+        self.timestamp += 160
+        return made
+
+    def talk(self, payload: bytes = SOUND) -> list[Datagram]:
+        """Hand in the next packet; what goes out at once."""
+        return self.bench.receive(self.next(payload))
+
+    def key(self, code: int, duration: int, start: int, end: bool = False) -> Datagram:
+        """An event packet; `start` is the timestamp of the press."""
+        assert self.remote.event_payload_type is not None
+        made = self.wrap(
+            rtp(self.sequence, start, self.ssrc, self.remote.event_payload_type, event(code, duration, end))
+        )
+        self.sequence += 1
+        return made
+
+    def hears(self, sent: Sequence[Datagram]) -> list[Datagram]:
+        """The RTP among `sent` that is meant for this phone."""
+        return [
+            one
+            for one in sent
+            if (one.address, one.remote_port, one.port) == (self.address, self.port, self.local)
+        ]
