@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from ivr.errors import FlowError, FlowProblem
 from ivr.messages import Prompt
-from ivr.node import FLOW_PREFIX, SPECIAL_TARGETS, Edge, Node, Reference
+from ivr.node import BACK, FLOW_PREFIX, REPEAT, SPECIAL_TARGETS, Edge, Node, Reference
 from ivr.prompt import in_language
 
 
@@ -88,6 +88,11 @@ def _unknown_targets(flow: Flow, flows: Mapping[str, Flow]) -> Iterator[FlowProb
         message = f"{flow.start!r} is not a node of this flow; {suggest(flow.start, known)}"
         yield FlowProblem(f"flows.{flow.name}.start", message)
     for name, edge in _edges(flow):
+        if edge.silent and edge.target in (BACK, REPEAT):
+            message = (
+                f"{edge.target} needs a key: a caller who does nothing could go round for ever; name a node"
+            )
+            yield FlowProblem(f"{flow.path(name)}.{edge.key}", message)
         if edge.target in known or edge.target in SPECIAL_TARGETS:
             continue
         path = f"{flow.path(name)}.{edge.key}"

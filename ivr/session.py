@@ -230,7 +230,7 @@ class Session:
         here = (self.flow.name, self._node)
         target = go.target
         if target == HANG_UP:
-            self._end(HangUp("completed" if "key" in go.data else "no-choice"))
+            self._end(HangUp("no-choice" if go.data.keys() & {"timeout", "invalid"} else "completed"))
             return None
         if target == REPEAT:
             return here

@@ -2,7 +2,7 @@
 retries.
 
 Invariant: every way that is taken without a key (`otherwise`) is counted by `retries`, so a silent caller
-always comes out. `@back` and `@repeat` need a key for the same reason.
+always comes out.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field
 
 from ivr.messages import Key, PlayDone, Prompt
-from ivr.node import BACK, HANG_UP, KEYS, REPEAT, Edge, Event, Go, Node, Prompts, Visit, Wait, Walk
+from ivr.node import HANG_UP, KEYS, REPEAT, Edge, Event, Go, Node, Prompts, Visit, Wait, Walk
 
 
 def _is_key(key: str) -> str:
@@ -42,15 +42,6 @@ class Menu(Node):
         True, description="whether a key interrupts; if not, it is kept until the prompt ends"
     )
     otherwise: str = Field(HANG_UP, description="where to go after the retries")
-
-    @field_validator("otherwise")
-    @classmethod
-    def _leads_out(cls, otherwise: str) -> str:
-        if otherwise in (BACK, REPEAT):
-            raise ValueError(
-                f"{otherwise} needs a key: a silent caller would go round for ever; name a node or {HANG_UP}"
-            )
-        return otherwise
 
     def visit(self, walk: Walk) -> Visit:
         """Ask until a key leads somewhere or the retries are used up."""

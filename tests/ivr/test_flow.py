@@ -76,6 +76,11 @@ def test_a_circle_that_only_silence_walks_is_found_and_one_that_needs_keys_is_no
     assert paths(keyed) == []
 
 
+def test_going_back_needs_a_key() -> None:
+    silent = flow("m", {"m": menu("@repeat", k1="p"), "p": play("@back")})
+    assert paths(silent) == ["flows.main.nodes.m.otherwise", "flows.main.nodes.p.next"]
+
+
 def test_a_circle_through_two_flows() -> None:
     first = flow("a", {"a": {"type": "transfer", "target": "flow:second"}}, "first")
     second = flow("b", {"b": play("flow:first")}, "second")

@@ -64,7 +64,6 @@ def test_each_text_is_spoken_once() -> None:
     [
         ("menu", {"prompt": "a", "keys": {"12": "x"}}, ("keys", "12", "[key]")),
         ("menu", {"prompt": "a", "keys": {}}, ("keys",)),
-        ("menu", {"prompt": "a", "keys": {"1": "x"}, "otherwise": "@back"}, ("otherwise",)),
         ("menu", {"prompt": "a", "keys": {"1": "x"}, "timeout_s": 0}, ("timeout_s",)),
         ("play", {"prompt": "a"}, ("next",)),
         ("play", {"prompt": "a", "next": "b", "nxt": "c"}, ("nxt",)),

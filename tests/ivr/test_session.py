@@ -265,6 +265,11 @@ def test_hanging_up_from_a_menu() -> None:
     assert caller.silence() == [HangUp("no-choice")]
 
 
+def test_a_play_may_be_the_last_thing() -> None:
+    caller = Caller(flow("p", {"p": {"type": "play", "prompt": "Closed.", "next": "@hangup"}}))
+    assert caller.listen() == [HangUp("completed")]
+
+
 def test_another_flow_is_entered_within_the_walk_and_speaks_its_language() -> None:
     first = flow("go", {"go": {"type": "transfer", "target": "flow:second"}}, "first", "en")
     second = flow("m", {"m": {"type": "menu", "prompt": "Ja?", "keys": {"1": "flow:first"}}}, "second", "de")
