@@ -25,10 +25,11 @@ One TOML file. `cc check FILE` says everything that is wrong with it, with line 
 Relative paths start at the file's directory. Names in capitals stand for names of your own.
 `examples/demo.toml` is a complete centre.
 
-A *target* says where a call goes: `flow:NAME`, `queue:NAME`, `extension:NUMBER`, `peer:NAME` (the number that was
-dialled, at another switch), `peer:NAME/NUMBER`, or `hangup`. A *prompt* says what is heard: `"A text."` is spoken,
-`"greeting.wav"` is played from the directory of the prompts, `{ text = "Bonjour.", language = "fr" }` and
-`{ file = "with space.wav" }` say it in full. Node types that are installed as plug-ins add to those listed here.
+A *target* says where a call goes: `flow:NAME`, `queue:NAME`, `extension:NUMBER`, `peer:NAME` (the number
+that was dialled, at another switch), `peer:NAME/NUMBER`, or `hangup`. A *prompt* says what is heard:
+`"A text."` is spoken, `"greeting.wav"` is played from the directory of the prompts,
+`{ text = "Bonjour.", language = "fr" }` and `{ file = "with space.wav" }` say it in full. Node types that are
+installed as plug-ins add to those listed here.
 """
 
 
