@@ -1,6 +1,8 @@
 """What holds for all tests: the shared fixtures, hypothesis without wall times, more time for whole programs."""
 
+import gc
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -22,3 +24,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("e2e") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(E2E_TIMEOUT_S))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """No garbage collection while a failure is put into words.
+
+    That parses source; a leaked socket collected meanwhile warns, the warning's traceback parses source as well,
+    and CPython 3.11 cannot nest the two (SystemError: AST constructor recursion depth mismatch), which would end
+    the whole run instead of failing one test.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
