@@ -104,7 +104,7 @@ class Roster:
         floor.log(now, Kind.AGENT_IDLE, agent=agent.name, direction=fact.direction, talk_s=fact.talk_s)
         if fact.talk_s > 0 and agent.state is not State.TALKING:  # in a talk it was a question to a colleague
             if agent.state is State.OWN_CALL:
-                agent.occupancy.add_busy(fact.talk_s, now)
+                agent.occupancy.add_busy(min(fact.talk_s, now - agent.since), now)
             agent.handled(fact.talk_s, now, floor.day(now))
         floor.move(agent, Step.OWN_ENDED, now)
 
