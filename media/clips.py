@@ -74,9 +74,8 @@ class ClipStore:
 
         Reads and resamples the file the first time: tens of milliseconds for a minute of sound.
         """
-        version = (0, 0, 0)
-        if ":" not in name.partition("/")[0]:
-            version = _version(name)
+        made = name.startswith(("tone:", "silence:"))
+        version = (0, 0, 0) if made else _version(name)
         entry = self._entries.get(name)
         if entry is not None and entry.version == version:
             self._entries.move_to_end(name)
@@ -100,13 +99,13 @@ class ClipStore:
             self._bytes -= entry.clip.frames.nbytes
 
     def _make(self, name: str) -> Clip:
-        kind, colon, value = name.partition(":")
-        if kind == "tone" and colon:
+        kind, _, value = name.partition(":")
+        if kind == "tone":
             for known in TONES:
                 if value == known:
                     return clip_of(tone.cadence(known, self._region))
             raise ClipError(f"{name}: no such tone; the tones are {', '.join('tone:' + t for t in TONES)}")
-        if kind == "silence" and colon:
+        if kind == "silence":
             return clip_of(np.zeros(_silence_ms(name, value) * RATE_HZ // 1000, dtype=np.int16))
         return clip_of(_load(name))
 

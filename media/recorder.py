@@ -69,13 +69,16 @@ class Recorder:
         self._frames = np.empty(0, dtype=np.int64)  # 20 ms frames handed over, beside _ids
         self._paths: dict[int, Path] = {}
         self._failed: list[tuple[int, str, str]] = []
-        self._lock = threading.Lock()  # guards _work, _queued, _reports and _saved
+        self._lock = threading.Lock()  # guards _work, _queued, _reports, _saved and _passes
+        self._passed = threading.Condition(self._lock)
+        self._passes = 0  # of the writer over what was waiting
         self._work = _Work()
         self._queued = 0
         self._reports: list[tuple[int, str, str]] = []
         self._saved: list[tuple[int, str, int]] = []
         self._wake = threading.Event()
         self._ending = False
+        self._hurry = 0  # passes to be made without a rest
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
 
@@ -151,6 +154,15 @@ class Recorder:
             saved, self._saved = self._saved, []
         return saved
 
+    def flush(self, timeout_s: float = 5.0) -> bool:
+        """Wait until all that was handed over is on disk, or has failed; False if that takes longer."""
+        with self._passed:
+            # The pass under way may have begun before the last of it came: wait for the end of the next one.
+            wanted = self._passes + 2
+            self._hurry = wanted
+            self._wake.set()
+            return self._passed.wait_for(lambda: self._passes >= wanted, timeout_s)
+
     def close(self, timeout_s: float = 5.0) -> None:
         """End all recordings and the writer thread; waits for the disk, but not longer than `timeout_s`."""
         for recording in list(self._paths):
@@ -189,8 +201,13 @@ class Recorder:
                 self._append(files, work)
             elif ending:
                 return
-            self._wake.wait(FLUSH_EVERY_S)
-            self._wake.clear()
+            with self._passed:
+                self._passes += 1
+                self._passed.notify_all()
+                hurry = self._passes < self._hurry
+            if not (hurry or self._ending):
+                self._wake.wait(FLUSH_EVERY_S)
+                self._wake.clear()
 
     def _append(self, files: dict[int, _File], work: _Work) -> None:
         for opened in work.opened:
