@@ -1,4 +1,4 @@
-"""What holds for all tests: the shared fixtures, hypothesis without wall times, more time for whole programs."""
+"""What holds for all tests: the shared fixtures, no wall times, more time for whole programs."""
 
 import gc
 import os
@@ -13,7 +13,7 @@ __all__ = ["phones"]
 
 E2E_TIMEOUT_S = 120
 
-# No deadline: no test here asserts a wall time. In continuous integration the examples are the same in every run.
+# No deadline: no test here asserts a wall time. With CI set, the examples are the same in every run.
 settings.register_profile("house", deadline=None, print_blob=True)
 settings.register_profile("house-ci", deadline=None, print_blob=True, derandomize=True, database=None)
 settings.load_profile("house-ci" if os.environ.get("CI") else "house")
@@ -30,9 +30,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     """No garbage collection while a failure is put into words.
 
-    That parses source; a leaked socket collected meanwhile warns, the warning's traceback parses source as well,
-    and CPython 3.11 cannot nest the two (SystemError: AST constructor recursion depth mismatch), which would end
-    the whole run instead of failing one test.
+    That parses source; a leaked socket collected meanwhile warns, the warning's traceback parses source too,
+    and CPython 3.11 cannot nest the two (SystemError: AST constructor recursion depth mismatch), which would
+    end the whole run instead of failing one test.
     """
     gc.disable()
     try:
