@@ -49,18 +49,19 @@ class Listener:
         types = ((first >> np.uint32(16)) & np.uint32(0x7F)).astype(np.int16)
         events = types == legs.event_type[slots]
         wanted = events | (types == legs.payload_type[slots])
-        wanted &= _not_flooding(slots)
+        legs.heard_at[slots] = now
+        legs.loss_reported[slots] = False
+        self._latch(slots[wanted])
+        # Packets of other types (comfort noise) count, so that they are no loss, and go no further.
+        known = legs.latched[slots] & _not_flooding(slots)
         arrived = Arrived(
             batch.data, slots, rows, first, headers.timestamps[rows], lengths[rows].astype(np.int32), events
         )
-        legs.heard_at[slots] = now
-        legs.loss_reported[slots] = False
-        if not wanted.all():
-            if not wanted.any():
+        if not known.all():
+            arrived, wanted = arrived.select(known), wanted[known]
+            if not wanted.size:
                 return None
-            arrived = arrived.select(wanted)
-        self._latch(arrived.slots)
-        return self._count(arrived, headers, batch)
+        return self._count(arrived, wanted, headers, batch)
 
     def _demultiplex(self, batch: Batch, headers: Headers, good: Bools, now: float) -> Index:
         count = batch.count
@@ -90,13 +91,14 @@ class Listener:
                 self._latching.latch(slot)
                 self.latched.append(slot)
 
-    def _count(self, arrived: Arrived, headers: Headers, batch: Batch) -> Arrived | None:
+    def _count(self, arrived: Arrived, wanted: Bools, headers: Headers, batch: Batch) -> Arrived | None:
         sequences = arrived.first & np.uint32(0xFFFF)
         seen = self._reception.observe(arrived.slots, sequences, headers.ssrcs[arrived.rows])
-        if not seen.accepted.all():
-            if not seen.accepted.any():
+        wanted = wanted & seen.accepted
+        if not wanted.all():
+            if not wanted.any():
                 return None
-            arrived = arrived.select(seen.accepted)
+            arrived = arrived.select(wanted)
         audio = arrived
         if arrived.events.any():
             audio = arrived.select(~arrived.events)

@@ -29,9 +29,9 @@ class Allocate(Message, frozen=True):
     """Reserve a leg and a local RTP port (RTCP on port + 1). Answered by Allocated or AllocateFailed.
 
     `address` and `port` are the remote's as far as they are known: both of an offer that came in, only the
-    address (of the host that is called) for an offer that goes out, neither when nothing is known. They decide
-    whether the leg may share a local port: legs with one remote address and port never do, and a leg of which
-    nothing is known gets a port of its own. Sharing is what makes packets cheap, so say what you know.
+    address (of the host that is called) for an offer that goes out, neither when nothing is known. They
+    decide whether the leg may share a local port: legs with one remote address and port never do, and a leg
+    of which nothing is known gets a port of its own. Sharing makes packets cheap, so say what you know.
     """
 
     leg: int
@@ -132,7 +132,19 @@ class Ping(Message, frozen=True):
     token: int
 
 
-Command = Allocate | SetRemote | Connect | Disconnect | Play | Stop | SendDigits | Record | StopRecord | Release | Ping
+Command = (
+    Allocate
+    | SetRemote
+    | Connect
+    | Disconnect
+    | Play
+    | Stop
+    | SendDigits
+    | Record
+    | StopRecord
+    | Release
+    | Ping
+)
 
 
 # ----- events: worker -> signalling
@@ -202,7 +214,8 @@ class RecordFailed(Message, frozen=True):
 
 
 class Quality(msgspec.Struct, frozen=True, array_like=True):
-    """RTP statistics of one leg. Jitter: RFC 3550 A.8, in ms. `remote_*`: from the peer's RTCP reports, -1 if none."""
+    """RTP statistics of one leg. Jitter: RFC 3550 A.8, in ms. `remote_*`: from the peer's RTCP reports, -1
+    if none."""
 
     packets_received: int
     packets_sent: int
@@ -231,5 +244,14 @@ class Pong(Message, frozen=True):
 
 
 Event = (
-    Allocated | AllocateFailed | Latched | Digit | Played | MediaLost | Recorded | RecordFailed | Released | Pong
+    Allocated
+    | AllocateFailed
+    | Latched
+    | Digit
+    | Played
+    | MediaLost
+    | Recorded
+    | RecordFailed
+    | Released
+    | Pong
 )

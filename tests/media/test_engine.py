@@ -37,7 +37,7 @@ from media.messages import (
 )
 from media.tone import keys
 from tests.support.audio import read_wav
-from tests.support.rtp import SOUND, Datagram, EngineBench, rtp
+from tests.support.rtp import SOUND, Datagram, EngineBench, Phone, rtp
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def bench() -> Iterator[EngineBench]:
     made.close()
 
 
-def bridged(bench: EngineBench, **second: object) -> tuple:
+def bridged(bench: EngineBench, **second: object) -> tuple[Phone, Phone]:
     a = bench.phone(1, "10.1.0.5", 5004)
     b = bench.phone(2, "10.1.0.6", 6004, **second)  # type: ignore[arg-type]
     bench.do(Connect(1, 2))
@@ -203,10 +203,10 @@ def test_stream_is_continuous_through_music_and_bridges(bench: EngineBench) -> N
     c = bench.phone(3, "10.1.0.7", 7004)
     heard: list[Datagram] = []
 
-    def talk(phone: object, count: int) -> None:
+    def talk(phone: Phone, count: int) -> None:
         for _ in range(count):
             bench.now += 0.02
-            heard.extend(a.hears(phone.talk()))  # type: ignore[attr-defined]
+            heard.extend(a.hears(phone.talk()))
 
     talk(b, 5)
     bench.do(Play(1, 1, ("tone:ringback",), loop=True))
@@ -431,6 +431,15 @@ def test_quality_counts_loss(bench: EngineBench) -> None:
     [over] = bench.do(Release(1))
     assert isinstance(over, Released)
     assert (over.quality.packets_received, over.quality.packets_lost) == (12, 3)
+
+
+def test_comfort_noise_is_no_loss_and_goes_no_further(bench: EngineBench) -> None:
+    a, b = bridged(bench)
+    assert bench.receive(b.next(b"x", payload_type=13)) == []
+    assert len(a.hears(b.talk())) == 1
+    over = bench.do(Release(2))[-1]
+    assert isinstance(over, Released)
+    assert (over.quality.packets_received, over.quality.packets_lost) == (3, 0)
 
 
 # ----- resources

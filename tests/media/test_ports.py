@@ -48,7 +48,7 @@ class Sharing(RuleBasedStateMachine):
         self.hint[self.next_slot] = (address, port)
         self.next_slot += 1
 
-    @precondition(lambda self: set(self.port) - set(self.latched))
+    @precondition(lambda self: len(self.port) > len(self.latched))
     @rule(data=st.data(), address=ADDRESSES, port=REMOTE_PORTS)
     def latch(self, data: st.DataObject, address: int, port: int) -> None:
         slot = data.draw(st.sampled_from(sorted(set(self.port) - set(self.latched))))
@@ -58,7 +58,7 @@ class Sharing(RuleBasedStateMachine):
         self.pool.latched(slot, *remote)
         self.latched[slot] = remote
 
-    @precondition(lambda self: self.port)
+    @precondition(lambda self: bool(self.port))
     @rule(data=st.data())
     def release(self, data: st.DataObject) -> None:
         slot = data.draw(st.sampled_from(sorted(self.port)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from media.sequence import Reception
 
 LEG = 3
+T = TypeVar("T")
 
 
 def observe(reception: Reception, packets: list[tuple[int, int]]) -> np.ndarray:
@@ -26,7 +29,7 @@ def totals(reception: Reception) -> tuple[int, int]:
     return int(reception.total_received(one)[0]), int(reception.lost(one)[0])
 
 
-def cut(items: list, sizes: list[int]) -> list[list]:
+def cut(items: list[T], sizes: list[int]) -> list[list[T]]:
     """The list in batches of these sizes, over and over."""
     batches, at, turn = [], 0, 0
     while at < len(items):

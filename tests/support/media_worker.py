@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from media.control import encode, event_reader
-from media.messages import Allocate, Allocated, Command, Event, Message, SetRemote
+from media.messages import Allocate, Allocated, CodecName, Command, Event, Message, SetRemote
 
 ROOT = Path(__file__).resolve().parents[2]
 E = TypeVar("E", bound=Message)
@@ -108,7 +108,7 @@ class WorkerProcess:
         leg: int,
         port: int,
         *,
-        codec: str = "PCMU",
+        codec: CodecName = "PCMU",
         events: int | None = 101,
         address: str = "127.0.0.1",
     ) -> int:
@@ -122,7 +122,7 @@ class WorkerProcess:
                 port + 1,
                 codec,
                 0 if codec == "PCMU" else 8,
-                events,  # type: ignore[arg-type]
+                events,
             ),
         )
         return self.wait_for(Allocated, lambda event: event.leg == leg).port

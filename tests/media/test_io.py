@@ -1,0 +1,174 @@
+"""Batches through real loopback sockets, both ways of doing it."""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from media import mmsg
+from media.io import BatchIo, PortSockets, bind_udp
+from media.packet import STRIDE, Batch, Outgoing
+from tests.support.media_worker import free_range
+
+LOOPBACK = 0x7F000001
+WAYS = [
+    pytest.param(True, marks=pytest.mark.skipif(not mmsg.AVAILABLE, reason="no recvmmsg on this system")),
+    False,
+]
+
+
+@pytest.fixture
+def sockets() -> Iterator[PortSockets]:
+    made = PortSockets("127.0.0.1")
+    yield made
+    made.close_all()
+
+
+@pytest.fixture
+def phone() -> Iterator[socket.socket]:
+    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    made.bind(("127.0.0.1", 0))
+    made.settimeout(5)
+    yield made
+    made.close()
+
+
+def shell(sockets: PortSockets, batched: bool, capacity: int = 64) -> BatchIo:
+    return BatchIo(sockets, time.time, time.time, capacity=capacity, batched=batched)
+
+
+def wait_readable(sockets: PortSockets, port: int) -> None:
+    one = sockets.get(port)
+    assert one is not None
+    assert select.select([one], [], [], 5)[0]
+
+
+def content(batch: Batch) -> list[tuple[bytes, int, int, int]]:
+    return [
+        (
+            batch.data[row, : batch.lengths[row]].tobytes(),
+            int(batch.local_ports[row]),
+            int(batch.addresses[row]),
+            int(batch.remote_ports[row]),
+        )
+        for row in range(batch.count)
+    ]
+
+
+@pytest.mark.parametrize("batched", WAYS)
+def test_round_trip(sockets: PortSockets, phone: socket.socket, batched: bool) -> None:
+    first, _ = free_range(2)
+    assert sockets.open(first) and sockets.open(first + 2)
+    io = shell(sockets, batched)
+    source = phone.getsockname()[1]
+    for port, text in ((first, b"one"), (first, b"two"), (first + 1, b"rtcp"), (first + 2, b"three")):
+        phone.sendto(text, ("127.0.0.1", port))
+        wait_readable(sockets, port)
+    before = time.time()
+    batch = io.receive()
+    assert sorted(content(batch)) == sorted(
+        [
+            (b"one", first, LOOPBACK, source),
+            (b"two", first, LOOPBACK, source),
+            (b"rtcp", first + 1, LOOPBACK, source),
+            (b"three", first + 2, LOOPBACK, source),
+        ]
+    )
+    assert (np.abs(batch.arrivals[: batch.count] - before) < 5.0).all()
+    assert io.receive().count == 0
+
+    data = np.zeros((3, STRIDE), np.uint8)
+    data[:, :2] = [[65, 65], [66, 66], [67, 67]]
+    io.send(
+        Outgoing(
+            data,
+            np.array([2, 0, 1]),
+            np.array([1, 2, 2], np.int32),
+            np.array([first + 2, first, first], np.uint16),
+            np.full(3, LOOPBACK, np.uint32),
+            np.full(3, source, np.uint16),
+        )
+    )
+    got = [phone.recvfrom(100) for _ in range(3)]
+    assert sorted((text, address[1]) for text, address in got) == sorted(
+        [(b"C", first + 2), (b"AA", first), (b"BB", first)]
+    )
+    assert io.dropped == 0
+
+
+@pytest.mark.parametrize("batched", WAYS)
+def test_a_small_batch_leaves_the_rest_for_the_next(
+    sockets: PortSockets, phone: socket.socket, batched: bool
+) -> None:
+    first, _ = free_range(1)
+    assert sockets.open(first)
+    io = shell(sockets, batched, capacity=4)
+    for number in range(10):
+        phone.sendto(bytes([number]), ("127.0.0.1", first))
+        wait_readable(sockets, first)
+    found = []
+    while (batch := io.receive()).count:
+        assert batch.count <= 4
+        found += [text[0] for text, *_ in content(batch)]
+    assert found == list(range(10))
+
+
+@pytest.mark.parametrize("batched", WAYS)
+def test_a_datagram_longer_than_a_row_is_nothing(
+    sockets: PortSockets, phone: socket.socket, batched: bool
+) -> None:
+    first, _ = free_range(1)
+    assert sockets.open(first)
+    io = shell(sockets, batched)
+    phone.sendto(b"x" * 2000, ("127.0.0.1", first))
+    wait_readable(sockets, first)
+    batch = io.receive()
+    assert batch.count == 1 and batch.lengths[0] == 0
+
+
+@pytest.mark.parametrize("batched", WAYS)
+def test_what_cannot_be_sent_does_not_hold_up_the_rest(
+    sockets: PortSockets, phone: socket.socket, batched: bool
+) -> None:
+    first, _ = free_range(1)
+    assert sockets.open(first)
+    io = shell(sockets, batched)
+    source = phone.getsockname()[1]
+    io.send(
+        Outgoing(
+            np.full((1, STRIDE), 65, np.uint8),
+            np.zeros(4, np.intp),
+            np.full(4, 3, np.int32),
+            np.array([first, first, first, first + 100], np.uint16),  # the last port is not open
+            np.array([LOOPBACK, 0xFFFFFFFF, LOOPBACK, LOOPBACK], np.uint32),  # broadcast is forbidden
+            np.full(4, source, np.uint16),
+        )
+    )
+    assert [phone.recv(100) for _ in range(2)] == [b"AAA"] * 2
+    assert io.dropped == 2
+
+
+def test_a_taken_port_is_refused_and_nothing_stays_open(sockets: PortSockets) -> None:
+    first, _ = free_range(1)
+    with bind_udp("127.0.0.1", first + 1):
+        assert not sockets.open(first)
+    assert sockets.get(first) is None
+    assert sockets.open(first)
+
+
+def test_a_closed_port_can_speak_until_it_is_reaped(sockets: PortSockets) -> None:
+    first, _ = free_range(1)
+    assert sockets.open(first)
+    sockets.close(first)
+    assert sockets.get(first) is not None
+    assert sockets.open(first)  # taken up again before it was reaped
+    sockets.reap()
+    assert sockets.get(first) is not None
+    sockets.close(first)
+    sockets.reap()
+    assert sockets.get(first) is None and sockets.readable() == []

@@ -1,0 +1,217 @@
+"""The worker as a real process over its control socket, with plain UDP sockets as phones."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from media.control import encode
+from media.g711 import ULAW_TO_LINEAR, encode_ulaw
+from media.messages import (
+    Connect,
+    Digit,
+    Latched,
+    Ping,
+    Play,
+    Played,
+    Pong,
+    Record,
+    Recorded,
+    Release,
+    Released,
+    StopRecord,
+)
+from tests.support.audio import dominant_hz, read_wav
+from tests.support.media_worker import ROOT, WorkerProcess, free_range
+from tests.support.rtp import event, rtp
+
+PROGRAM = [sys.executable, "-m", "media.worker"]
+
+
+class SocketPhone:
+    """A phone on a real socket."""
+
+    def __init__(self, worker: WorkerProcess, leg: int) -> None:
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.socket.settimeout(5)
+        self.local = worker.leg(leg, self.socket.getsockname()[1])
+        self.ssrc = leg
+        self.sequence = 0
+        self.say(b"\xff" * 160)
+        worker.wait_for(Latched, lambda latched: latched.leg == leg)
+
+    def say(self, payload: bytes, payload_type: int = 0, timestamp: int | None = None) -> None:
+        stamp = 160 * self.sequence if timestamp is None else timestamp
+        self.socket.sendto(
+            rtp(self.sequence, stamp, self.ssrc, payload_type, payload), ("127.0.0.1", self.local)
+        )
+        self.sequence += 1
+
+    def hear(self) -> bytes:
+        """The next RTP payload."""
+        return self.socket.recv(2048)[12:]
+
+
+@pytest.fixture(params=["batched", "plain"])
+def worker(request: pytest.FixtureRequest) -> Iterator[WorkerProcess]:
+    extra = ["--plain-sockets"] if request.param == "plain" else []
+    with WorkerProcess(*extra) as made:
+        yield made
+
+
+@pytest.fixture
+def phones(worker: WorkerProcess) -> Iterator[tuple[SocketPhone, SocketPhone]]:
+    both = SocketPhone(worker, 1), SocketPhone(worker, 2)
+    yield both
+    for phone in both:
+        phone.socket.close()
+
+
+def test_two_phones_hear_each_other(worker: WorkerProcess, phones: tuple[SocketPhone, SocketPhone]) -> None:
+    a, b = phones
+    worker.send(Connect(1, 2), Ping(1))
+    assert worker.wait_for(Pong).legs == 2
+    for number in range(1, 20):
+        a.say(bytes([number]) * 160)
+        b.say(bytes([100 + number]) * 160)
+        assert (b.hear(), a.hear()) == (bytes([number]) * 160, bytes([100 + number]) * 160)
+    worker.send(Release(1), Release(2))
+    over = worker.wait_for(Released, lambda released: released.leg == 1)
+    assert over.quality.packets_received == 20 and over.quality.packets_lost == 0
+
+
+def test_a_tone_is_played_and_ends(worker: WorkerProcess, phones: tuple[SocketPhone, SocketPhone]) -> None:
+    a, _ = phones
+    worker.send(Play(1, 4, ("tone:ringback", "silence:20")))
+    heard = b"".join(a.hear() for _ in range(25))
+    samples = ULAW_TO_LINEAR[np.frombuffer(heard, np.uint8)].astype(np.float64)
+    assert abs(dominant_hz(samples, 8000) - 425) < 5
+    assert worker.wait_for(Played) == Played(1, 4, "finished")
+
+
+def test_a_key_is_reported_once(worker: WorkerProcess, phones: tuple[SocketPhone, SocketPhone]) -> None:
+    a, _ = phones
+    for duration in (160, 320, 480):
+        a.say(event(9, duration), 101, timestamp=160)
+    for _ in range(3):
+        a.say(event(9, 640, end=True), 101, timestamp=160)
+    assert worker.wait_for(Digit) == Digit(1, "9", "rfc4733")
+    worker.send(Ping(2))
+    worker.wait_for(Pong)
+    assert not [one for one in worker.events if isinstance(one, Digit)]
+
+
+def test_a_call_is_recorded(
+    worker: WorkerProcess, phones: tuple[SocketPhone, SocketPhone], tmp_path: Path
+) -> None:
+    path = tmp_path / "call.wav"
+    worker.send(Connect(1, 2), Record(3, 1, 2, str(path)))
+    a, b = phones
+    sound = np.sin(2 * np.pi * 1000 * np.arange(16000) / 8000) * 8000
+    coded = encode_ulaw(sound.astype(np.int16)).tobytes()
+    # The worker's own clock paces this: a's packet comes back at b, and music to a third leg gives the ticks.
+    clock = SocketPhone(worker, 3)
+    worker.send(Play(3, 1, ("tone:ringback",), loop=True))
+    for at in range(0, 50 * 160, 160):
+        clock.hear()
+        a.say(coded[at : at + 160])
+        b.say(b"\xff" * 160)
+    worker.send(StopRecord(3))
+    done = worker.wait_for(Recorded)
+    clock.socket.close()
+    rate, channels = read_wav(path)
+    assert done.path == str(path) and 900 <= done.duration_ms <= 1200
+    assert rate == 8000 and abs(dominant_hz(channels[0], rate) - 1000) < 10
+    assert np.max(np.abs(channels[1])) < 0.01
+
+
+def test_sigterm_completes_the_recordings(tmp_path: Path) -> None:
+    path = tmp_path / "call.wav"
+    with WorkerProcess() as worker:
+        phone = SocketPhone(worker, 1)
+        worker.send(Record(3, 1, 1, str(path)), Play(1, 1, ("silence:200",)))
+        worker.wait_for(Played)
+        worker.process.send_signal(signal.SIGTERM)
+        assert worker.wait_for(Recorded).duration_ms >= 180
+        assert worker.process.wait(10) == 0
+        phone.socket.close()
+    rate, channels = read_wav(path)
+    assert rate == 8000 and channels.shape[0] == 2 and channels.shape[1] >= 8 * 180
+
+
+def test_closing_the_control_socket_ends_the_worker_and_completes_recordings(tmp_path: Path) -> None:
+    path = tmp_path / "call.wav"
+    with WorkerProcess() as worker:
+        phone = SocketPhone(worker, 1)
+        worker.send(Record(3, 1, 1, str(path)), Play(1, 1, ("silence:100",)))
+        worker.wait_for(Played)
+        worker.control.close()
+        assert worker.process.wait(10) == 0
+        phone.socket.close()
+    assert read_wav(path)[1].shape[1] >= 8 * 80
+
+
+def test_garbage_on_the_control_socket_ends_the_worker_with_one_line() -> None:
+    with WorkerProcess() as worker:
+        worker.control.sendall(b"\xff\xff\xff\xff")
+        assert worker.process.wait(10) == 1
+        assert worker.process.stderr is not None
+        [line] = worker.process.stderr.read().decode().splitlines()
+        assert "event=control_broken" in line and "4294967295" in line
+
+
+def test_kill_is_seen_at_once() -> None:
+    with WorkerProcess() as worker:
+        worker.send(Ping(1))
+        worker.wait_for(Pong)
+        worker.process.kill()
+        with pytest.raises(EOFError):
+            worker.wait_for(Pong)
+        assert worker.process.wait(10) == -signal.SIGKILL
+
+
+def test_it_connects_to_a_unix_socket(tmp_path: Path) -> None:
+    path = tmp_path / "media.sock"
+    first, last = free_range(2)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        listener.settimeout(10)
+        process = subprocess.Popen(
+            [*PROGRAM, "--connect", str(path), "--address", "127.0.0.1", "--ports", f"{first}-{last}"],
+            cwd=ROOT,
+        )
+        connected, _ = listener.accept()
+        with connected:
+            connected.settimeout(10)
+            connected.sendall(encode([Ping(8)]))
+            assert connected.recv(100)
+        assert process.wait(10) == 0
+
+
+AT_HOME = ("--address", "127.0.0.1")
+RANGE = ("--ports", "40000-40010")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--connect", "/no/such/socket", *AT_HOME, *RANGE), "/no/such/socket"),
+        (("--connect", "/x", "--address", "localhost", *RANGE), "'localhost' is not an IPv4"),
+        (("--connect", "/x", *AT_HOME, "--ports", "1-2"), "'1-2' is not a range"),
+    ],
+)
+def test_wrong_arguments_are_told(arguments: tuple[str, ...], told: str) -> None:
+    done = subprocess.run(
+        [*PROGRAM, *arguments], check=False, cwd=ROOT, capture_output=True, text=True, timeout=30
+    )
+    assert done.returncode in (1, 2)
+    assert told in done.stderr and "Traceback" not in done.stderr
