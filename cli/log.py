@@ -22,7 +22,9 @@ log_app = typer.Typer(help="Read and export the log.", no_args_is_help=True, ric
 
 QueueOption = Annotated[str, typer.Option("--queue", metavar="QUEUE", help="Of this queue only.")]
 AgentOption = Annotated[str, typer.Option("--agent", metavar="AGENT", help="Of this agent only.")]
-LimitOption = Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many, the newest.")]
+LimitOption = Annotated[
+    int, typer.Option("--limit", "-n", metavar="N", min=1, help="At most so many, the newest.")
+]
 
 
 def mount(app: typer.Typer) -> None:

@@ -1,13 +1,12 @@
 """`cc`: the one command of the call centre.
 
 Invariants: what fails is told in one clear line on stderr with its remedy, never by a traceback; the exit
-code is 0 (done), 1 (failed) or 2 (wrong usage or configuration). Nothing heavy is imported before the command
-needs it.
+code is 0 (done), 1 (failed), 2 (wrong usage or configuration) or 130 (interrupted). Nothing heavy is imported
+before the command needs it.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -16,7 +15,7 @@ from importlib.util import find_spec
 import typer
 
 from cli import agents, calls, log, phone, queues, report, serve, status
-from cli.refusals import DONE, FAILED, INTERRUPTED, WRONG_USAGE, BadUsage
+from cli.refusals import DONE, FAILED, WRONG_USAGE, BadUsage
 from softswitch.errors import LocalError
 
 _PARTS = (status, serve, agents, queues, calls, log, report, phone)
@@ -43,11 +42,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except LocalError as error:
         print(f"cc: {error}", file=sys.stderr)
         return WRONG_USAGE if isinstance(error, BadUsage) or _about_configuration(error) else FAILED
-    except BrokenPipeError:  # `cc log events | head`: what was asked for was given
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
-    except KeyboardInterrupt:
-        return INTERRUPTED
     return DONE
 
 

@@ -74,8 +74,8 @@ def find_place(config: Path | None, socket: Path | None = None) -> Place:
     queues = table.get("queues")
     return Place(
         file=file,
-        socket=socket or folder / _key(table, "api", "socket", DEFAULT_SOCKET),
-        database=folder / _key(table, "store", "path", DEFAULT_DATABASE),
+        socket=socket or (folder / _key(table, "api", "socket", DEFAULT_SOCKET)).resolve(),
+        database=(folder / _key(table, "store", "path", DEFAULT_DATABASE)).resolve(),
         queues={name: queue for name, queue in queues.items() if isinstance(queue, dict)}
         if isinstance(queues, dict)
         else {},

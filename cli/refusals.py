@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from softswitch.errors import LocalError
 
-DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
+DONE, FAILED, WRONG_USAGE = 0, 1, 2
 
 
 class BadUsage(LocalError):

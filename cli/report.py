@@ -36,7 +36,11 @@ def report(
     database: DatabaseOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Report on queues and agents: offered, answered, abandoned, ASA, service level, AHT, occupancy."""
+    """Report on queues and agents.
+
+    Queues: offered, answered, abandoned, ASA, service level (with its formula), AHT. Agents: calls, times,
+    occupancy.
+    """
     from acd.service_level import TEXT, Formula
     from cli.source import open_source
     from softswitch.report import ReportQuery

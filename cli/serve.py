@@ -32,7 +32,10 @@ def check(
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Say whether a configuration is right; if not, everything that is wrong, with line numbers."""
+    """Check a configuration: all its errors at once.
+
+    Each is told with its line, the key, and what to do.
+    """
     path = find_config(file if file is not None else config)
     from softswitch.config import ConfigErrors, load
 

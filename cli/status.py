@@ -25,7 +25,7 @@ def status(config: ConfigOption = None, socket: SocketOption = None, json: JsonO
     print_fields(
         [
             ("version", answer["version"]),
-            ("running", f"{duration(answer['uptime_s'])}, since {moment(answer['started_at'])}"),
+            ("running for", f"{duration(answer['uptime_s'])}, since {moment(answer['started_at'])}"),
             ("process", answer["pid"]),
             ("listening", answer["listeners"]),
             ("calls", f"{answer['calls_active']} now, {answer['calls_total']} since the start"),

@@ -29,6 +29,10 @@ _PAGE_EVENTS = 1000
 _T = TypeVar("_T")
 
 
+class BadReport(LocalError):
+    """A report that cannot be made as it was asked for."""
+
+
 class ReportQuery(msgspec.Struct, frozen=True, kw_only=True):
     """What to report: `since` <= at < `until` (epoch seconds, None for all there is), one queue or agent or
     all.
@@ -156,7 +160,7 @@ async def make_report(
 ) -> Report:
     """Count. `now` (epoch seconds) bounds what still goes on; None where no switch runs: the log's end does.
 
-    Raises LocalError: too many intervals, or the log cannot be read.
+    Raises BadReport (intervals without bounds, too many of them) or LocalError (the log cannot be read).
     """
     since = -math.inf if wanted.since is None else wanted.since
     until = math.inf if wanted.until is None else wanted.until
@@ -192,9 +196,9 @@ async def _intervals(
 ) -> tuple[IntervalReport, ...]:
     interval_s = wanted.interval_s or 0.0
     if wanted.since is None or not math.isfinite(until):
-        raise LocalError("intervals need a beginning and an end: give since and until")
+        raise BadReport("intervals need a beginning and an end: give since and until")
     if not interval_s >= 1 or (until - wanted.since) / interval_s > MAX_INTERVALS:
-        raise LocalError(
+        raise BadReport(
             f"interval_s = {interval_s:g}: use at least 1 s, and at most {MAX_INTERVALS} intervals"
         )
     since = wanted.since

@@ -43,7 +43,7 @@ from softswitch.api.types import (
     QueueStatus,
 )
 from softswitch.errors import LocalError
-from softswitch.report import ReportQuery, make_report
+from softswitch.report import BadReport, ReportQuery, make_report
 from softswitch.store.query import CallFilter, EventFilter, LogReader
 
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -205,6 +205,8 @@ class LogRoutes:
                 return await endpoint(request)
             except (BadRequest, UnknownName):
                 raise
+            except BadReport as error:
+                raise BadRequest(str(error)) from error
             except LocalError as error:
                 raise LogUnreadable(str(error)) from error
 

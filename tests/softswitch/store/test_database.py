@@ -19,7 +19,8 @@ from softswitch.store.database import (
 NEXT = Migration(
     SCHEMA_VERSION + 1,
     "colour",
-    "-- a comment; with a semicolon\nALTER TABLE calls ADD COLUMN colour TEXT;\nUPDATE calls SET colour = ';';\n",
+    "-- a comment; with a semicolon\n"
+    "ALTER TABLE calls ADD COLUMN colour TEXT;\nUPDATE calls SET colour = ';';\n",
 )
 
 

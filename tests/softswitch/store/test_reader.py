@@ -7,7 +7,8 @@ import pytest
 
 from acd.events import Kind, LogEvent
 from softswitch.call.record import CallRecord, Disposition
-from softswitch.store import CallFilter, EventFilter, SqliteReader, Writer, reader as reader_module
+from softswitch.store import CallFilter, EventFilter, SqliteReader, Writer
+from softswitch.store import reader as reader_module
 
 CALLS = 25
 
