@@ -1,4 +1,4 @@
-"""Write docs/cli.md from the command line itself; `--check` says whether it is up to date (exit code 1: no)."""
+"""Write docs/cli.md from the command line itself; `--check` says whether it is right (exit code 1: no)."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ HEAD = """# The command `cc`
   130 interrupted. What failed is one line on stderr that says what to do.
 - **`--json`**: the types of docs/api.md, indented. Times are epoch seconds and durations seconds; tables have
   local time and m:ss.
-- **Times** on the command line: `2026-12-31`, `'2026-12-31 23:30'`, `23:30`, `today`, `yesterday`, `90m`, `2h`,
-  `7d` (ago), or epoch seconds; local time unless they name a zone.
+- **Times** on the command line: `2026-12-31`, `'2026-12-31 23:30'`, `23:30`, `today`, `yesterday`, `90m`,
+  `2h`, `7d` (ago), or epoch seconds; local time unless they name a zone.
 """
 
 

@@ -179,7 +179,9 @@ async def make_report(
         of_agents = EventFilter(since=start, until=wanted.until)
         presence = await _fold(log, of_agents, lambda events: agent_stats(events, since, until))
         agents = tuple(
-            AgentReport.of(presence[name]) for name in sorted(presence) if wanted.agent in ("", name)
+            AgentReport.of(presence[name])
+            for name in sorted(presence)
+            if wanted.agent in ("", name) and _did_anything(presence[name])
         )
     return Report(
         since=wanted.since,
@@ -189,6 +191,11 @@ async def make_report(
         agents=agents,
         intervals=intervals,
     )
+
+
+def _did_anything(stats: AgentStats) -> bool:
+    """Whether he belongs in the report: the log is read from before it, and he may be gone by then."""
+    return stats.login_s > 0 or stats.offers > 0 or stats.handled > 0 or stats.own_calls > 0
 
 
 async def _intervals(

@@ -14,24 +14,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import aiosqlite
 
 from acd.events import LogEvent
 from softswitch.call.record import CallRecord
-from softswitch.errors import LocalError
 from softswitch.log import logger
+from softswitch.store.call_log import StoreHealth
 from softswitch.store.database import open_writable
+from softswitch.store.lock import lock
 from softswitch.store.recovery import Recovered, recover
 from softswitch.store.rows import (
     INSERT_EVENT,
@@ -59,38 +58,6 @@ _BAD_ROW = (
 log = logger("store")
 
 
-class CallLog(Protocol):
-    """The write side of the log, as the switch uses it. Nothing here blocks or fails for the disk's sake."""
-
-    def append(self, event: LogEvent) -> None:
-        """Add one event to the log."""
-        ...
-
-    def call_opened(self, record: CallRecord) -> None:
-        """A call began; its row is open until `call_closed`."""
-        ...
-
-    def call_updated(self, call: str, **fields: Any) -> None:
-        """Change some fields of a call's row, open or closed. Raises TypeError for a name that is none."""
-        ...
-
-    def call_closed(self, record: CallRecord) -> None:
-        """A call is over; the record is complete, but for its wrap-up."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class StoreHealth:
-    """How the writer does. `lag_s` is the age of the oldest row not on disk; `failing` is empty while all is
-    well.
-    """
-
-    queued: int
-    lost: int
-    lag_s: float
-    failing: str
-
-
 class Writer:
     """The `CallLog` on SQLite. Open it with `open` inside the event loop, and `close` it."""
 
@@ -98,7 +65,7 @@ class Writer:
         self,
         connection: aiosqlite.Connection,
         path: Path,
-        lock: int,
+        lock_file: int,
         recovered: Recovered,
         *,
         flush_s: float,
@@ -109,7 +76,7 @@ class Writer:
         """What the last run had left open."""
         self._connection = connection
         self._path = path
-        self._lock = lock
+        self._lock_file = lock_file
         self._flush_s = flush_s
         self._max_rows = max_rows
         self._clock = clock
@@ -140,7 +107,7 @@ class Writer:
         `clock` gives epoch seconds. Raises LocalError: in use by another switch, not ours, too new, not
         writable.
         """
-        lock = _lock(path)
+        descriptor = lock(path)
         try:
             connection = await open_writable(path)
             try:
@@ -149,9 +116,9 @@ class Writer:
                 await connection.close()
                 raise
         except BaseException:
-            os.close(lock)
+            os.close(descriptor)
             raise
-        return cls(connection, path, lock, recovered, flush_s=flush_s, max_rows=max_rows, clock=clock)
+        return cls(connection, path, descriptor, recovered, flush_s=flush_s, max_rows=max_rows, clock=clock)
 
     # ----- handing over
 
@@ -222,7 +189,7 @@ class Writer:
             finally:
                 with contextlib.suppress(sqlite3.Error, ValueError):
                     await self._connection.close()
-                os.close(self._lock)
+                os.close(self._lock_file)
 
     async def _run(self) -> None:
         """Commit until closed; on failure keep the rows and try again, ever more slowly."""
@@ -343,27 +310,3 @@ class Writer:
             log.warning("the log is written again", database=str(self._path), lost=self._lost)
         self._failing = ""
         self._retry_s = 0.0
-
-
-def _lock(path: Path) -> int:
-    """The file descriptor that keeps other switches away. Raises LocalError."""
-    beside = path.with_name(path.name + ".lock")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise LocalError(
-            f"cannot write beside the database: {error}; check [store] path and its rights"
-        ) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        owner = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
-        os.close(descriptor)
-        raise LocalError(
-            f"the database {path} is in use by a running switch (process {owner}): stop it, "
-            "or name another file in [store] path"
-        ) from error
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"{os.getpid()}\n".encode())
-    return descriptor

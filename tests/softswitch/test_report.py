@@ -18,7 +18,7 @@ CALLS = 3000  # more than a page
 
 @pytest.fixture
 async def log(tmp_path: Path) -> AsyncIterator[SqliteReader]:
-    """Anna and Boris came the day before; from noon on, Anna takes a call every 10 s, waited for 1 s, of 4 s."""
+    """Anna and Boris came the day before; from noon on, Anna gets a call every 10 s: 1 s ring, 4 s talk."""
     writer = await Writer.open(tmp_path / "cc.db")
     writer.append(LogEvent(NOON - DAY, Kind.SYSTEM_START))
     for agent in ("anna", "boris"):
