@@ -12,6 +12,7 @@ import pytest
 from cli.softphone import messages
 from cli.softphone.client import ROOT, Softphone, SoftphoneError
 from cli.softphone.session import describe
+from tests.support.audio import write_tone_wav
 from tests.support.phones import PhoneMaker, uri
 from tests.support.ports import free_port
 from tests.support.processes import Program
@@ -87,6 +88,20 @@ async def test_a_second_caller_is_busy_unless_calls_may_wait(phones: PhoneMaker)
     await second.call(uri(patient))
     await first.wait("answered", 10)
     await second.wait("answered", 10)
+
+
+@pytest.mark.e2e
+async def test_a_loop_is_never_played_to_its_end(phones: PhoneMaker, tmp_path: Path) -> None:
+    loop, once = tmp_path / "loop.wav", tmp_path / "once.wav"
+    write_tone_wav(loop, 500, 0.2)
+    write_tone_wav(once, 500, 1)
+    called, caller = await phones(auto_answer_after_s=0, play=str(loop), play_loop=True), await phones()
+    await caller.call(uri(called))
+    await caller.play(once)
+    await caller.wait("played", 10)
+    await caller.hangup()
+    await called.wait("ended", 10)
+    assert not any(event.name == "played" for event in called.events)
 
 
 @pytest.mark.e2e
