@@ -47,9 +47,13 @@ def print_table(
     if not table.row_count:
         print(empty)
         return
-    to_terminal = sys.stdout.isatty()
-    console = Console(width=None if to_terminal else _PIPE_WIDTH, highlight=False)
-    console.print(table, soft_wrap=not to_terminal)
+    if sys.stdout.isatty():
+        Console(highlight=False).print(table)
+        return
+    console = Console(width=_PIPE_WIDTH, highlight=False)
+    with console.capture() as text:
+        console.print(table, soft_wrap=True)
+    print("\n".join(line.rstrip() for line in text.get().splitlines()))
 
 
 def print_fields(fields: Iterable[tuple[str, object]]) -> None:
