@@ -7,6 +7,7 @@ behind, and exactly one event says how it ended.
 from __future__ import annotations
 
 from functools import partial
+from typing import Literal
 
 from acd.errors import AcdError
 from acd.events import Kind
@@ -15,6 +16,8 @@ from acd.messages import Announce, Enqueue, LeaveQueue, OpenQueue, SetPriority, 
 from acd.offers import Offers
 from acd.queue import Caller, Queue
 from acd.talks import Talks
+
+LeaveReason = Literal["timeout", "empty", "full", "closed"]
 
 _LEAVES = {"timeout": Kind.EXITWITHTIMEOUT, "empty": Kind.EXITEMPTY}
 
@@ -114,9 +117,9 @@ class Waiting:
             caller.announce_timer = floor.timers.set(now + first_s, partial(self._announce, caller))
         floor.dirty[queue.name] = queue
 
-    def _refuse(self, command: Enqueue, reason: str, now: float) -> None:
+    def _refuse(self, command: Enqueue, reason: LeaveReason, now: float) -> None:
         self._floor.log(now, Kind.REFUSED, command.call, command.queue, reason=reason)
-        self._floor.out.append(LeaveQueue(command.call, command.queue, reason))  # type: ignore[arg-type]
+        self._floor.out.append(LeaveQueue(command.call, command.queue, reason))
 
     def _leave(self, caller: Caller, kind: Kind, offer_reason: str, now: float, **data: str) -> None:
         """Out of the line, with the event that says how; only then are the offers taken back."""
@@ -128,9 +131,9 @@ class Waiting:
         )
         self._offers.cancel_all(caller, offer_reason, now)
 
-    def _send_away(self, caller: Caller, reason: str, now: float) -> None:
+    def _send_away(self, caller: Caller, reason: LeaveReason, now: float) -> None:
         self._leave(caller, _LEAVES[reason], f"caller left: {reason}", now)
-        self._floor.out.append(LeaveQueue(caller.call, caller.queue.name, reason))  # type: ignore[arg-type]
+        self._floor.out.append(LeaveQueue(caller.call, caller.queue.name, reason))
 
     # ----- timers
 

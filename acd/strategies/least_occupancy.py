@@ -51,6 +51,7 @@ class LeastOccupancy:
         self._fresh: dict[int, Candidate] = {}  # ready, without a column yet: many leave before a decision
         self._base = 0.0
         self._renew_at = inf  # no column ends before
+        self._newcomers = False  # whether there may be any; the history of one who is ready never shrinks
 
     def add(self, agent: Candidate, now: float) -> None:
         """See Strategy."""
@@ -126,7 +127,10 @@ class LeastOccupancy:
         lines[1, 0, column] = busy_rate
         lines[1, 1, column] = total_rate
         rest[:, column] = (until, agent.idle_since, agent.calls, agent.order)
-        self._renew_at = min(self._renew_at, until)
+        if until < self._renew_at:
+            self._renew_at = until
+        if busy_s + idle_s < self.min_history_s:
+            self._newcomers = True
 
     def _renew(self, now: float) -> None:
         """Write anew the columns whose lines have ended."""
@@ -141,19 +145,23 @@ class LeastOccupancy:
         """Shape (n,), 0 to 1, infinite in columns of nobody."""
         if self._renew_at <= now:
             self._renew(now)
-        sums = self._lines[1, :, : len(self._agents)] * (now - self._base)
-        sums += self._lines[0, :, : len(self._agents)]
-        busy, totals = sums
-        result: Floats = busy / totals
-        if totals.min() < self.min_history_s:
-            newcomers = totals < self.min_history_s
-            known = result[~newcomers & (result < inf)]
-            result[newcomers & (result < inf)] = known.mean() if known.size else 0.0
+        lines = self._lines[:, :, : len(self._agents)]
+        sums = lines[1] * (now - self._base)
+        sums += lines[0]
+        totals = sums[1]
+        result: Floats = sums[0] / totals
+        if self._newcomers:
+            new = totals < self.min_history_s
+            if new.any():
+                known = result[~new & (result < inf)]
+                result[new] = known.mean() if known.size else 0.0
+            else:
+                self._newcomers = False
         return result
 
     def _best(self, occupancies: Floats) -> int:
         """The column of the least; ties by idle since, calls, order."""
-        columns = (occupancies <= occupancies.min() + TIE).nonzero()[0]
+        columns = (occupancies <= occupancies[occupancies.argmin()] + TIE).nonzero()[0]
         for row in (1, 2, 3):
             if len(columns) == 1:
                 break

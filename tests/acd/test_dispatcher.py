@@ -29,6 +29,7 @@ from acd.messages import (
 )
 from acd.offers import REST_S
 from acd.queue import QueueConfig
+from acd.strategy import Candidate, Key, KeyStrategy
 from tests.acd.centre import START, Centre, left, of
 
 TWO = {"anna": ["sales"], "boris": ["sales"]}
@@ -71,6 +72,19 @@ def test_a_caller_is_offered_answered_and_served() -> None:
     ]
     assert centre.acd.is_idle()
     assert centre.acd.deadline() is None
+
+
+def test_a_talk_that_ends_on_hold_counts_the_hold() -> None:
+    centre = Centre(QueueConfig("sales"), agents={"anna": ["sales"]})
+    centre.log_in("anna")
+    centre.call("c1")
+    centre.answer("anna")
+    centre.do(Held("c1", True), 10.0)
+    assert centre.do(Held("c1", True), 5.0) == []  # twice is once
+    centre.do(Ended("c1", "system", "worker lost"), 15.0)
+    done = centre.last(Kind.COMPLETESYSTEM).data
+    assert (done["talk_s"], done["hold_s"], done["cause"]) == (10.0, 20.0, "worker lost")
+    assert centre.do(Held("c1", False)) == []
 
 
 def test_idle_runs_from_the_end_of_the_talk_not_of_the_wrap_up() -> None:
@@ -363,6 +377,7 @@ def test_log_out_while_talking_waits_for_the_end() -> None:
     centre.call("c1")
     centre.answer("anna")
     centre.do(LogOut("anna", "boss"))
+    assert centre.do(LogOut("anna")) == []  # is under way
     assert centre.state("anna") == "talking"
     assert centre.acd.agent_of_phone("phone-anna") == "anna"
     centre.do(Ended("c1", "caller"), 30.0)
@@ -492,6 +507,37 @@ def test_a_call_cannot_wait_twice() -> None:
     centre.answer("anna")
     with pytest.raises(AcdError, match="c1"):
         centre.call("c1", "help")
+
+
+class Alphabetical(KeyStrategy):
+    """A strategy of somebody else."""
+
+    def key(self, agent: Candidate, now: float) -> Key:
+        return (agent.name,)
+
+
+def test_a_strategy_of_a_third_party_decides() -> None:
+    config = QueueConfig("sales", strategy="alphabetical")
+    centre = Centre(config, agents=TWO, strategies={"alphabetical": Alphabetical})
+    centre.log_in("boris", "anna")
+    assert [centre.talk(call, 5.0) for call in ("c1", "c2")] == ["anna", "boris"]
+    assert centre.queue().strategy == "alphabetical"
+
+
+def test_a_caller_is_served_in_the_end_however_heavy_the_other_queue() -> None:
+    light, heavy = QueueConfig("sales"), QueueConfig("help", weight=10.0, wrapup_s=0.0)
+    centre = Centre(light, heavy, agents={"anna": ["sales", "help"]})
+    centre.log_in("anna")
+    centre.call("h0", "help")
+    centre.answer("anna")
+    centre.call("s1", "sales")
+    for number in range(1, 40):  # always one more in the heavy queue
+        centre.call(f"h{number}", "help")
+        centre.do(Ended(f"h{number - 1}", "caller"), 10.0)
+        if "s1" in centre.ringing():
+            return
+        centre.answer("anna")
+    pytest.fail("s1 was never served")
 
 
 def test_contradictory_configurations_are_refused() -> None:

@@ -144,6 +144,21 @@ def plainly(agents: list[ExampleAgent], now: float, min_history_s: float) -> lis
     return sorted(figures, key=lambda f: (f[0], f[1].idle_since, f[1].calls, f[1].order))
 
 
+def test_least_occupancy_after_a_crowd_has_gone() -> None:
+    now = START + 4000
+    chance = random.Random(3)
+    agents = [ExampleAgent(f"agent-{i:03}", i).work(chance.uniform(1, 900), 900.0, now) for i in range(300)]
+    strategy = LeastOccupancy()
+    for agent in agents:
+        strategy.add(agent, now)
+    assert len(ranked(strategy, now)) == 300
+    for agent in agents[10:]:
+        strategy.remove(agent, False)
+    strategy.add(agents[50], now)
+    left = [*agents[:10], agents[50]]
+    assert ranked(strategy, now) == [agent.name for _, agent in plainly(left, now, strategy.min_history_s)]
+
+
 @given(st.integers(0, 2**32))
 def test_least_occupancy_is_the_definition_at_every_moment(seed: int) -> None:
     chance = random.Random(seed)
