@@ -28,7 +28,7 @@ from softswitch.call.events import Append, Closed, Effect, Media, Opened, Resolv
 from softswitch.call.switch import Switch
 from softswitch.config import Config
 from softswitch.errors import LocalError, SwitchError
-from softswitch.log import WireLog, configure, logger
+from softswitch.log import configure, logger
 from softswitch.music import ensure_music
 from softswitch.net.clock import Clock
 from softswitch.net.dns import DnsLookup
@@ -63,7 +63,6 @@ class Server:
         self._clock = Clock()
         self._loop = asyncio.get_running_loop()
         self._stack = contextlib.AsyncExitStack()
-        self._wire = WireLog(logger("sip"))
         self._transports = Transports(self)
         self._lookups: set[asyncio.Task[None]] = set()
         self._settled = asyncio.Event()
@@ -133,7 +132,7 @@ class Server:
         self._switch = Switch(
             make_settings(config, self._music),
             self._acd,
-            digest=DigestServer(sip.realm, secrets.token_bytes(32)),
+            digest=DigestServer(sip.realm, secrets.token_bytes(32), sip.digest),
             registrar=Registrar(sip.min_expires_s, sip.max_expires_s, sip.default_expires_s),
             addresses=addresses,
             bound=bound,
@@ -177,12 +176,11 @@ class Server:
 
     def received(self, data: bytes, flow: Flow) -> None:
         """A SIP message came."""
-        self._wire.received(data, flow)
         self._driver.feed(lambda now: self._switch.receive(data, flow, now))
 
     def failed(self, flow: Flow, reason: str) -> None:
         """A flow is broken."""
-        log.info("a flow failed", flow=str(flow), reason=reason)
+        log.debug("a flow failed", flow=str(flow), reason=reason)
         self._driver.feed(lambda now: self._switch.transport_failed(flow, now))
 
     def worker_ready(self, worker: int) -> None:
@@ -203,7 +201,6 @@ class Server:
         self._execute[type(effect)](effect)
 
     def _send(self, effect: Send) -> None:
-        self._wire.sent(effect.data, effect.flow)
         self._transports.send(effect.data, effect.flow)
 
     def _closed(self, effect: Closed) -> None:

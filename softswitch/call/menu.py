@@ -66,11 +66,13 @@ class Menu:
         call.story.stop("menu", now)
         match output:
             case ivr.EnterQueue(queue, priority, call_type):
-                call.priority = priority
+                call.priority = priority or call.priority
                 call.story.call_type = call_type or call.story.call_type
                 self.steps.go(call, Target("queue", queue), now)
             case ivr.Transfer(target, call_type):
                 call.story.call_type = call_type or call.story.call_type
                 self.steps.go(call, Target.parse(target), now)
-            case ivr.HangUp(cause):
+            case ivr.HangUp(cause, detail):
+                if cause == "failure":
+                    self.hub.warn("a menu failed", call=call.id, detail=detail)
                 self.steps.farewell(call, (), cause, now)

@@ -43,6 +43,13 @@ class Sip(Section):
     realm: Text = Field(
         "softswitch", min_length=1, description="realm of digest authentication; phones show it"
     )
+    digest: Annotated[
+        tuple[Literal["MD5", "SHA-256"], ...], Strict(False), Field(min_length=1, max_length=2)
+    ] = Field(
+        ("MD5",),
+        description="algorithms that phones are challenged with, the preferred one first; "
+        "many phones refuse a challenge that names any but MD5",
+    )
     guests: bool = Field(
         False, description="whether callers without an account may use routes with guests = true"
     )
