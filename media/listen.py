@@ -13,7 +13,7 @@ from media.latching import Latching
 from media.legs import Legs
 from media.packet import Batch, Bools, Headers, Index, read_headers, valid_rtp
 from media.relay import Arrived
-from media.sequence import Reception, segments
+from media.sequence import Reception, Runs
 
 MAX_PACKETS_PER_LEG = 32
 """Packets of one leg that are taken from one batch (a few milliseconds); more is a flood."""
@@ -53,10 +53,11 @@ class Listener:
         legs.loss_reported[slots] = False
         self._latch(slots[wanted])
         # Packets of other types (comfort noise) count, so that they are no loss, and go no further.
-        known = legs.latched[slots] & _not_flooding(slots)
         arrived = Arrived(
             batch.data, slots, rows, first, headers.timestamps[rows], lengths[rows].astype(np.int32), events
         )
+        known = legs.latched[slots]
+        _limit_floods(known, arrived.runs())
         if not known.all():
             arrived, wanted = arrived.select(known), wanted[known]
             if not wanted.size:
@@ -93,7 +94,7 @@ class Listener:
 
     def _count(self, arrived: Arrived, wanted: Bools, headers: Headers, batch: Batch) -> Arrived | None:
         sequences = arrived.first & np.uint32(0xFFFF)
-        seen = self._reception.observe(arrived.slots, sequences, headers.ssrcs[arrived.rows])
+        seen = self._reception.observe(arrived.slots, sequences, headers.ssrcs[arrived.rows], arrived.runs())
         wanted = wanted & seen.accepted
         if not wanted.all():
             if not wanted.any():
@@ -103,14 +104,15 @@ class Listener:
         if arrived.events.any():
             audio = arrived.select(~arrived.events)
         if audio.slots.size:
-            self._reception.observe_jitter(audio.slots, audio.timestamps, batch.arrivals[audio.rows])
+            self._reception.observe_jitter(
+                audio.slots, audio.timestamps, batch.arrivals[audio.rows], audio.runs()
+            )
         return arrived
 
 
-def _not_flooding(slots: Index) -> Bools:
-    starts, counts = segments(slots)
-    if int(counts.max()) <= MAX_PACKETS_PER_LEG:
-        return np.ones(slots.size, np.bool_)
-    rank = np.arange(slots.size) - np.repeat(starts, counts)
-    within: Bools = rank < MAX_PACKETS_PER_LEG
-    return within
+def _limit_floods(keep: Bools, runs: Runs) -> None:
+    """Clear `keep` (bool[n], in place) where a leg has had its share of the batch."""
+    starts, counts = runs
+    if int(counts.max()) > MAX_PACKETS_PER_LEG:
+        rank = np.arange(keep.size) - np.repeat(starts, counts)
+        keep &= rank < MAX_PACKETS_PER_LEG

@@ -12,7 +12,7 @@ import numpy as np
 
 from media.legs import SOURCE_OWN, Legs
 from media.packet import FRAME_SAMPLES, HEADER_BYTES, I32, I64, SAMPLES_PER_S, TICK_S, U32, Bools, Index
-from media.sequence import segments
+from media.sequence import Runs
 
 MAX_PAUSE_S = 3600.0
 
@@ -24,15 +24,15 @@ def _elapsed_samples(legs: Legs, slots: Index, now: float) -> U32:
 
 
 def map_relayed(
-    legs: Legs, to: Index, sources: I64, sequences: U32, timestamps: U32, lengths: I32, now: float
+    legs: Legs, to: Index, sources: I64, sequences: U32, timestamps: U32, lengths: I32, runs: Runs, now: float
 ) -> tuple[U32, U32, Bools]:
     """Sequence numbers and timestamps for n > 0 relayed packets, and where a new source begins.
 
     to: intp[n], slots that hear them, equal ones adjacent and in order of arrival; sources: int64[n], name
-    of the stream each comes from; lengths: int32[n], datagram bytes. Returns uint32[n] (only 16 bits
-    count), uint32[n], bool[n] (set the marker bit).
+    of the stream each comes from; lengths: int32[n], datagram bytes; runs: `segments(to)`. Returns
+    uint32[n] (only 16 bits count), uint32[n], bool[n] (set the marker bit).
     """
-    starts, counts = segments(to)
+    starts, counts = runs
     hearing = to[starts]
     new = legs.source[hearing] != sources[starts]
     if new.any():

@@ -15,7 +15,7 @@ from media.g711 import TRANSCODE
 from media.legs import Legs
 from media.outbound import map_relayed
 from media.packet import HEADER_BYTES, I32, U8, U32, Bools, Index, Outgoing, first_words, write_headers
-from media.sequence import Reception
+from media.sequence import Reception, Runs, segments
 
 
 @dataclass(slots=True)
@@ -33,6 +33,13 @@ class Arrived:
     timestamps: U32
     lengths: I32
     events: Bools
+    _runs: Runs | None = None
+
+    def runs(self) -> Runs:
+        """`segments(slots)`, computed once."""
+        if self._runs is None:
+            self._runs = segments(self.slots)
+        return self._runs
 
     def select(self, mask: Bools) -> Arrived:
         """The packets where `mask` (bool[n]) is True."""
@@ -67,7 +74,14 @@ def relay(legs: Legs, reception: Reception, arrived: Arrived, now: float) -> Out
         peers = peers[wanted]
     sources = reception.generation[arrived.slots] * legs.capacity + arrived.slots
     sequences, timestamps, begins = map_relayed(
-        legs, peers, sources, arrived.first & np.uint32(0xFFFF), arrived.timestamps, arrived.lengths, now
+        legs,
+        peers,
+        sources,
+        arrived.first & np.uint32(0xFFFF),
+        arrived.timestamps,
+        arrived.lengths,
+        arrived.runs(),  # peers come in pairs: their runs are the senders'
+        now,
     )
     types = legs.payload_type[peers]
     if arrived.events.any():

@@ -21,10 +21,18 @@ MS_PER_SAMPLE = 0.125
 _NO_SEQUENCE = -1
 
 
-def segments(slots: Index) -> tuple[Index, Index]:
+Runs = tuple[Index, Index]
+
+
+def segments(slots: Index) -> Runs:
     """(starts, counts) of the runs of equal values in `slots`, which is sorted and not empty."""
-    starts = np.concatenate((np.zeros(1, np.intp), np.flatnonzero(slots[1:] != slots[:-1]) + 1))
-    counts = np.diff(np.append(starts, slots.size))
+    begins = np.empty(slots.size, np.bool_)
+    begins[0] = True
+    np.not_equal(slots[1:], slots[:-1], out=begins[1:])
+    starts = np.flatnonzero(begins)
+    counts = np.empty_like(starts)
+    np.subtract(starts[1:], starts[:-1], out=counts[:-1])
+    counts[-1] = slots.size - starts[-1]
     return starts, counts
 
 
@@ -32,14 +40,10 @@ def segments(slots: Index) -> tuple[Index, Index]:
 class Observation:
     """accepted: bool[n], packets that belong to the stream. extended: int64[n], their extended sequence
     numbers.
-
-    starts, counts: the segments of the batch.
     """
 
     accepted: Bools
     extended: I64
-    starts: Index
-    counts: Index
 
 
 class Reception:
@@ -71,9 +75,12 @@ class Reception:
                 array[slot] = 0
         self.generation[slot] += 1
 
-    def observe(self, slots: Index, sequences: U32, ssrcs: U32) -> Observation:
-        """Judge and count n > 0 packets, sorted by slot (stable); sequences and ssrcs are uint32[n]."""
-        starts, counts = segments(slots)
+    def observe(self, slots: Index, sequences: U32, ssrcs: U32, runs: Runs | None = None) -> Observation:
+        """Judge and count n > 0 packets, sorted by slot (stable); sequences and ssrcs are uint32[n].
+
+        runs: `segments(slots)`, where it is known already.
+        """
+        starts, counts = runs or segments(slots)
         legs = slots[starts]
         accepted = self._follow_source(legs, starts, counts, sequences, ssrcs)
         reference = np.repeat(self.highest[legs], counts)
@@ -90,7 +97,7 @@ class Reception:
         top = np.maximum.reduceat(np.where(accepted, extended, -(1 << 62)), starts)
         self.highest[legs] = np.maximum(self.highest[legs], top)
         self.received[legs] += np.add.reduceat(accepted.astype(np.int64), starts)
-        return Observation(accepted, extended, starts, counts)
+        return Observation(accepted, extended)
 
     def _follow_source(self, legs: Index, starts: Index, counts: Index, sequences: U32, ssrcs: U32) -> Bools:
         """Start new sources; the last packet of a segment names the source, packets of another are
@@ -142,12 +149,12 @@ class Reception:
         accepted &= ~(jump & ~np.repeat(confirmed, counts))
         return confirmed
 
-    def observe_jitter(self, slots: Index, timestamps: U32, arrivals: F64) -> None:
+    def observe_jitter(self, slots: Index, timestamps: U32, arrivals: F64, runs: Runs | None = None) -> None:
         """Interarrival jitter (A.8) of n > 0 accepted audio packets, sorted by slot (stable).
 
         arrivals in seconds. The recurrence J += (|D| - J) / 16 over a segment is a weighted sum, so no loop.
         """
-        starts, counts = segments(slots)
+        starts, counts = runs or segments(slots)
         legs = slots[starts]
         units = np.mod(arrivals * 8000.0, 4294967296.0).astype(np.int64).astype(np.uint32)
         transit = units - timestamps
