@@ -1,0 +1,280 @@
+"""How many calls a second the signalling process takes through a queue, on one core, without losing one.
+
+The real switch (`cc serve`), its signalling process pinned to one core. SIPp calls a number that leads
+straight to a queue; another SIPp is all the agents' phones, at fixed addresses, which answer at once; the
+caller hangs up after a short talk. Every call is therefore two dialogs, an offer of the distributor, two
+legs in the media worker, a record and about ten events in the database. The media worker and both SIPps share
+the other core. The rate is raised step by step until a call fails or the switch no longer keeps up; the last
+step before is the figure. A last step far above it shows that the switch then slows down and does not
+collapse.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.harness import MissingPeerError, Row
+from softswitch.api.client import ApiClient, NotRunning
+from tests.support.ports import free_port
+from tests.support.sipp_scenarios import call, called
+
+ROOT = Path(__file__).resolve().parents[1]
+INSTALL = "sipp is missing: apt-get install --no-install-recommends sip-tester"
+PEER = "Asterisk 22 (figure measured before on such a machine)"
+PEER_CALLS_S = 225.0
+
+AGENTS = 100
+TALK_MS = 100
+START_S = 30.0
+DRAIN_S = 10.0
+# A step has kept up when all its calls were over so long after its last one began.
+LATE_S = 1.0
+
+CONFIGURATION = """\
+[sip]
+listen = ["udp:127.0.0.1:{port}"]
+guests = true
+max_calls = 10000
+
+[media]
+address = "127.0.0.1"
+ports = "33000-62999"
+workers = 1
+capacity = 8000
+
+[store]
+path = "cc.db"
+
+[api]
+socket = "cc.sock"
+
+[prompts]
+cache = "prompts"
+
+[queues.bench]
+strategy = "longest-idle"
+wrapup_s = 0
+missed_limit = 100
+
+[[routes]]
+number = "601"
+to = "queue:bench"
+guests = true
+"""
+AGENT = """
+[extensions.{number}]
+contact = "sip:{number}@127.0.0.1:{port}"
+[agents.a{number}]
+extension = "{number}"
+queues = ["bench"]
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One load: `rate` calls a second were begun for `seconds`; the rest is what came of them.
+
+    `elapsed_s` is until the last call was over, `cpu_us` the signalling process's time a completed call.
+    """
+
+    rate: float
+    seconds: float
+    completed: int
+    failed: int
+    repeated: int
+    elapsed_s: float
+    cpu_us: float
+
+    @property
+    def kept_up(self) -> bool:
+        """Whether no call failed and none was left behind."""
+        return not self.failed and self.elapsed_s < self.seconds + TALK_MS / 1000 + LATE_S
+
+    @property
+    def completed_s(self) -> float:
+        """Calls completed a second, of the time in which calls were begun or still under way."""
+        return self.completed / max(self.elapsed_s - TALK_MS / 1000, self.seconds)
+
+
+class Bench:
+    """The switch and the agents' phones, running; `load` is one step."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._port = free_port()
+        phones = free_port()
+        text = CONFIGURATION.format(port=self._port)
+        numbers = [str(1000 + index) for index in range(AGENTS)]
+        text += "".join(AGENT.format(number=number, port=phones) for number in numbers)
+        (directory / "cc.toml").write_text(text)
+        for name, scenario in (("caller", call(TALK_MS)), ("phone", called(0))):
+            (directory / f"{name}.xml").write_text(scenario)
+        self._switch_core, self._load_core = cores()
+        self._steps = 0
+        self._running = contextlib.ExitStack()
+        try:
+            self._start(phones, numbers)
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self, phones: int, numbers: list[str]) -> None:
+        log = self._running.enter_context((self._directory / "switch.log").open("w"))
+        arguments = (sys.executable, "-m", "cli.main", "serve", "-c", str(self._directory / "cc.toml"))
+        self._switch = subprocess.Popen(arguments, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self._running.callback(end, self._switch)
+        api = ApiClient(self._directory / "cc.sock")
+        worker = self._await_switch(api)
+        self.process = self._switch.pid
+        pin(self.process, self._switch_core)
+        pin(worker, self._load_core)
+        self._running.callback(end, self._sipp("phone", "-p", str(phones)))
+        for number in numbers:
+            api.post("agents", f"a{number}", "login")
+        self._api = api
+
+    def _await_switch(self, api: ApiClient) -> int:
+        """Until it takes calls; the process of its media worker."""
+        give_up_at = time.monotonic() + START_S
+        while time.monotonic() < give_up_at and self._switch.poll() is None:
+            with contextlib.suppress(NotRunning):
+                return int(api.get("status")["media"][0]["pid"])
+            time.sleep(0.05)
+        raise RuntimeError(f"the switch did not start:\n{(self._directory / 'switch.log').read_text()}")
+
+    def load(self, rate: float, seconds: float) -> Step:
+        """Begin `rate` calls a second for so many seconds, wait for their ends."""
+        self._steps += 1
+        statistics = self._directory / f"caller-{self._steps}.csv"
+        limits = ("-r", f"{rate:g}", "-m", f"{rate * seconds:.0f}", "-trace_stat", "-stf", str(statistics))
+        before_s, began = cpu_s(self.process), time.monotonic()
+        remote = ("-s", "601", "-p", str(free_port()), "-mp", str(free_port()), f"127.0.0.1:{self._port}")
+        caller = self._sipp("caller", *limits, *remote)
+        try:
+            caller.wait(3 * seconds + DRAIN_S)
+        except subprocess.TimeoutExpired:  # what is not over by then has failed
+            end(caller)
+        elapsed_s = time.monotonic() - began
+        with statistics.open(newline="") as file:
+            last = list(csv.DictReader(file, delimiter=";"))[-1]
+        completed = int(last["SuccessfulCall(C)"])
+        return Step(
+            rate,
+            seconds,
+            completed,
+            round(rate * seconds) - completed,
+            int(last["Retransmissions(C)"]),
+            elapsed_s,
+            (cpu_s(self.process) - before_s) / max(completed, 1) * 1e6,
+        )
+
+    def _sipp(self, scenario: str, *arguments: str) -> subprocess.Popen[bytes]:
+        program = shutil.which("sipp", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
+        if program is None:
+            raise MissingPeerError(INSTALL)
+        process = subprocess.Popen(
+            (
+                program,
+                *("-sf", f"{scenario}.xml", "-i", "127.0.0.1", "-mi", "127.0.0.1", "-t", "u1", "-nostdin"),
+                *("-fd", "1", "-timer_resol", "5", "-deadcall_wait", "3000"),
+                *arguments,
+            ),
+            cwd=self._directory,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        pin(process.pid, self._load_core)
+        return process
+
+    def close(self) -> None:
+        """End everything."""
+        self._running.close()
+
+
+def cores() -> tuple[int, int]:
+    """The core of the signalling, and that of all else (the same one where there is but one)."""
+    usable = sorted(os.sched_getaffinity(0))
+    return usable[0], usable[-1]
+
+
+def pin(process: int, core: int) -> None:
+    """Bind all threads of a process to one core."""
+    for thread in os.listdir(f"/proc/{process}/task"):
+        with contextlib.suppress(ProcessLookupError):
+            os.sched_setaffinity(int(thread), {core})
+
+
+def cpu_s(process: int) -> float:
+    """User and system time of a process so far, all threads."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """TERM, and KILL if that does not help."""
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@contextlib.contextmanager
+def _bench() -> Iterator[Bench]:
+    with tempfile.TemporaryDirectory() as directory:
+        bench = Bench(Path(directory))
+        try:
+            yield bench
+        finally:
+            bench.close()
+
+
+def highest(bench: Bench, rates: list[int], seconds: float) -> Step | None:
+    """Raise the rate until it is too much (twice in a row: a neighbour may have had the core); the last
+    that was not.
+    """
+    best = None
+    for rate in rates:
+        step = bench.load(rate, seconds)
+        if not step.kept_up:
+            step = bench.load(rate, seconds)
+        if not step.kept_up:
+            break
+        best = step
+    return best
+
+
+def run(quick: bool = False) -> list[Row]:
+    """Two rows: the highest rate without a failed call, and what is completed at 1.5 times that rate."""
+    rates = [100, 200, 300, 400] if quick else list(range(150, 1001, 50))
+    seconds = 2.0 if quick else 4.0
+    with _bench() as bench:
+        bench.load(50, 1.0)  # warming up
+        best = highest(bench, rates, seconds)
+        if best is None:
+            raise RuntimeError(f"not even {rates[0]} calls a second were carried without a failure")
+        over = bench.load(1.5 * best.rate, seconds)
+    common = f"through a queue to {AGENTS} agents, {TALK_MS} ms of talk; signalling on one core"
+    note = (
+        f"{common}; {best.completed} calls, none failed, {best.cpu_us:.0f} us of its CPU a call, "
+        f"{best.repeated} repeated messages"
+    )
+    note_over = (
+        f"{common}; begun {over.rate:.0f} a second, {over.completed} calls completed, {over.failed} failed"
+    )
+    return [
+        Row("signalling", best.rate, "calls/s", PEER, PEER_CALLS_S, best.rate / PEER_CALLS_S, note=note),
+        Row("signalling at 1.5x its limit", over.completed_s, "calls/s", note=note_over),
+    ]
