@@ -30,8 +30,17 @@ class Queueing:
         self.handle(acd.Enqueue(call.id, queue, call.identity.number, call.priority), now)
 
     def handle(self, message: acd.Input, now: float) -> None:
-        """Tell the distributor, and do what it says."""
+        """Tell the distributor, and do what it says. Raises AcdError when it refuses."""
         self._carry_out(self.hub.acd.handle(message, now), now)
+        if isinstance(message, acd.LogIn):
+            self.phone_state(message.phone, now)
+
+    def phone_state(self, number: str, now: float) -> None:
+        """Whether the phone at which an agent is logged in can be reached at this moment."""
+        agent = self.hub.acd.agent_of_phone(number)
+        if agent is not None:
+            reachable = bool(self.hub.identities.reach(number, now))
+            self.handle(acd.PhoneState(agent, reachable), now)
 
     def handle_timer(self, now: float) -> None:
         """Offers that expire, wrap-ups that end, waits that are too long."""

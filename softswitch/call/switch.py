@@ -76,17 +76,13 @@ class Switch:
         plane = MediaPlane(codecs)
         self.hub = Hub(settings, UserAgent(endpoint), plane, distributor, identities, token)
         self.desk = Desk(self.hub, dict(bound), dict(agents))
-        self._agents = dict(agents)
         self._stopping = False
 
     # ----- the beginning and the end
 
     def start(self, now: float) -> list[Effect]:
-        """The first input. Phones with a fixed address can be reached, the others once they register."""
+        """The first input."""
         self.hub.log(now, Kind.SYSTEM_START)
-        for number, agent in self._agents.items():
-            reachable = bool(self.hub.identities.reach(number, now))
-            self.desk.queueing.handle(acd.PhoneState(agent, reachable), now)
         return self._finish(now)
 
     def stop(self, now: float) -> list[Effect]:
@@ -109,7 +105,7 @@ class Switch:
         """A flow is broken."""
         self.hub.do(self.hub.ua.transport_failed(flow, now))
         for number, _ in self.hub.identities.registrar.flow_failed(flow):
-            self._phone_state(number, now)
+            self.desk.queueing.phone_state(number, now)
         return self._finish(now)
 
     def resolved(self, key: int, places: list[tuple[Transport, str, int]], now: float) -> list[Effect]:
@@ -178,7 +174,7 @@ class Switch:
         while (action := self.hub.take_due(now)) is not None:
             action(now)
         for number, _ in self.hub.identities.registrar.expire(now):
-            self._phone_state(number, now)
+            self.desk.queueing.phone_state(number, now)
         return self._finish(now)
 
     # ----- administrators
@@ -301,10 +297,4 @@ class Switch:
         headers = registered.contact_headers(now)
         response = Response.answering(event.request, 200, to_tag=self.hub.token(), headers=headers)
         self.hub.do(self.hub.ua.respond(event.transaction, response, now))
-        self._phone_state(number, now)
-
-    def _phone_state(self, number: str, now: float) -> None:
-        agent = self._agents.get(number)
-        if agent is not None:
-            reachable = bool(self.hub.identities.reach(number, now))
-            self.hub.post(acd.PhoneState(agent, reachable))
+        self.desk.queueing.phone_state(number, now)
