@@ -140,12 +140,18 @@ class Worker:
             now = self._clock()
             if now >= next_batch:
                 count = self._move_datagrams()
-                next_batch = self._clock() + (BUSY_BATCH_S if count >= BUSY_PACKETS else BATCH_S)
+                next_batch = self._clock() + self._batch_s(count)
             if now >= next_tick:
                 next_tick = self._tick(next_tick, now)
             events = self._engine.events()
             if events or self._control.congested:
                 self._control.send(events)
+
+    def _batch_s(self, count: int) -> float:
+        """How long the next batch may gather, after one of `count` datagrams."""
+        if not len(self._engine):
+            return TICK_S
+        return BUSY_BATCH_S if count >= BUSY_PACKETS else BATCH_S
 
     def _obey(self) -> bool:
         commands = self._control.receive()
