@@ -47,6 +47,7 @@ class LeastOccupancy:
         self._rest: Floats = np.empty((4, 16))
         self._agents: list[Candidate | None] = []  # column -> agent, as far as columns are in use
         self._free: list[int] = []  # columns of nobody
+        self._gone: list[int] = []  # columns of those who left since the last decision
         self._columns: dict[int, int] = {}  # order -> column
         self._fresh: dict[int, Candidate] = {}  # ready, without a column yet: many leave before a decision
         self._base = 0.0
@@ -63,16 +64,15 @@ class LeastOccupancy:
             return
         column = self._columns.pop(agent.order)
         self._agents[column] = None
-        self._free.append(column)
-        self._lines[:, :, column] = NOBODY
-        self._rest[0, column] = inf
+        self._gone.append(column)
 
     def ranked(self, now: float) -> Iterator[Candidate]:
         """See Strategy."""
         if not self._columns and len(self._fresh) == 1:  # the usual case while callers wait
             yield from self._fresh.values()
             return
-        self._take_fresh(now)
+        if self._fresh or self._gone:
+            self._settle(now)
         if not self._columns:
             return
         occupancies = self._occupancies(now)
@@ -87,21 +87,19 @@ class LeastOccupancy:
             if agent is not None and agent is not first:
                 yield agent
 
-    def _take_fresh(self, now: float) -> None:
-        """Give every agent that came since the last decision his column."""
-        if not self._fresh:
-            return
+    def _settle(self, now: float) -> None:
+        """Give who came since the last decision the columns of who left; empty what remains of those."""
         if len(self._agents) > 4 * len(self._columns) + 64:  # most of them have gone: begin anew
             for order, column in self._columns.items():
                 agent = self._agents[column]
                 assert agent is not None
                 self._fresh[order] = agent
-            self._agents, self._free, self._columns = [], [], {}
+            self._agents, self._free, self._gone, self._columns = [], [], [], {}
         if not self._columns:
             self._base = now  # small numbers keep the lines exact
         for agent in self._fresh.values():
-            if self._free:
-                column = self._free.pop()
+            if self._gone or self._free:
+                column = (self._gone or self._free).pop()
                 self._agents[column] = agent
             else:
                 column = len(self._agents)
@@ -110,6 +108,11 @@ class LeastOccupancy:
             self._columns[agent.order] = column
             self._write(column, agent, now)
         self._fresh.clear()
+        for column in self._gone:
+            self._lines[:, :, column] = NOBODY
+            self._rest[0, column] = inf
+        self._free += self._gone
+        self._gone.clear()
 
     def _grow(self, needed: int) -> None:
         have = self._rest.shape[1]
@@ -126,7 +129,10 @@ class LeastOccupancy:
         lines[0, 1, column] = busy_s + idle_s + NOTHING_S - total_rate * passed_s
         lines[1, 0, column] = busy_rate
         lines[1, 1, column] = total_rate
-        rest[:, column] = (until, agent.idle_since, agent.calls, agent.order)
+        rest[0, column] = until  # scalars one by one: faster than a tuple for a slice
+        rest[1, column] = agent.idle_since
+        rest[2, column] = agent.calls
+        rest[3, column] = agent.order
         if until < self._renew_at:
             self._renew_at = until
         if busy_s + idle_s < self.min_history_s:
