@@ -33,7 +33,11 @@ STALE: Final = 10 * 8000  # a timestamp further back than this is a new timeline
 
 
 class EventReceiver:
-    """State per slot: the press last seen, and the one before it if it had the same timestamp."""
+    """State per slot: the press last seen, and the one before it if it had the same timestamp.
+
+    Sequence numbers are not looked at: should the network repeat two packets of a press after its end, they
+    are taken for a second press with the same timestamp, unless the caller has dropped such duplicates.
+    """
 
     def __init__(self, capacity: int) -> None:
         self._known = np.zeros(capacity, dtype=np.bool_)
@@ -41,6 +45,7 @@ class EventReceiver:
         self._code = np.zeros(capacity, dtype=np.uint8)
         self._duration = np.zeros(capacity, dtype=np.int32)
         self._ended = np.zeros(capacity, dtype=np.bool_)
+        self._grown = np.zeros(capacity, dtype=np.int32)  # longest duration seen before the end of the press
         self._restart = np.full(capacity, -1, dtype=np.int32)  # duration of a packet that may start a repeat
         self._before = np.full(capacity, -1, dtype=np.int16)  # code of the former press with this timestamp
         self._first = np.zeros(capacity, dtype=np.intp)  # scratch of `rounds`
@@ -87,10 +92,10 @@ class EventReceiver:
         )
         # Senders that give several presses one timestamp: another key is another press (unless it is a
         # straggler of the former one); the same key is, when after its end two packets show its duration
-        # growing anew.
+        # growing anew through values that had been seen before the end (a straggler's had not).
         other_key = same_time & ~same_code & ~(self._before[slots] == code)
         armed = self._restart[slots]
-        after_end = same_time & same_code & self._ended[slots] & ~end & (duration < last)
+        after_end = same_time & same_code & self._ended[slots] & ~end & (duration <= self._grown[slots])
         repeated = after_end & (armed >= 0) & (duration > armed)
         later = known & ((ahead > 0) | (ahead < -STALE)) & ~goes_on
         new: npt.NDArray[np.bool_] = ~known | later | other_key | repeated
@@ -99,9 +104,12 @@ class EventReceiver:
         self._before[slots] = np.where(
             new, np.where(other_key, last_code.astype(np.int16), -1), self._before[slots]
         )
+        growing = current & ~end & ~self._ended[slots]
+        grown_now = np.where(growing, np.maximum(self._grown[slots], duration), self._grown[slots])
+        self._grown[slots] = np.where(new, np.where(end, 0, duration), grown_now)
         self._ended[slots] = np.where(new, end, self._ended[slots] | (end & current))
-        grown = np.where(goes_on & (ahead == SEGMENT), duration, np.maximum(last, duration))
-        self._duration[slots] = np.where(new, duration, np.where(current, grown, last))
+        longest = np.where(goes_on & (ahead == SEGMENT), duration, np.maximum(last, duration))
+        self._duration[slots] = np.where(new, duration, np.where(current, longest, last))
         self._timestamp[slots] = np.where(new | goes_on, timestamps, self._timestamp[slots])
         self._code[slots] = np.where(new, code, last_code)
         self._known[slots] = True
