@@ -7,7 +7,7 @@ from pathlib import Path
 
 from acd.stats import Thresholds
 from softswitch import config as toml
-from softswitch.call.settings import Feature, Peer, Phone, QueueCare, Route, Settings, Target
+from softswitch.call.settings import Feature, Peer, Phone, QueueCare, Route, Settings
 from softswitch.sip.uri import Uri
 from softswitch.system_prompts import system_prompts
 
@@ -34,7 +34,7 @@ class ConfiguredPlan:
     def route(self, number: str, *, guest: bool, peer: str | None) -> Route | None:
         """The first route that takes the number."""
         found = self._config.route(number, guest=guest, peer=peer)
-        return None if found is None else Route(_target(found.to), found.priority, found.call_type)
+        return None if found is None else Route(found.to, found.priority, found.call_type)
 
     def peer_of(self, address: str) -> str | None:
         """The peer that sends from this address."""
@@ -60,10 +60,6 @@ def make_settings(config: toml.Config, default_music: Path) -> Settings:
     )
 
 
-def _target(target: toml.Target) -> Target:
-    return Target(target.kind, target.name, target.number)
-
-
 def _phone(number: str, extension: toml.Extension) -> Phone:
     contact = Uri.parse(extension.contact) if extension.contact else None
     if contact is not None and contact.user is None:
@@ -77,11 +73,6 @@ def _peer(name: str, peer: toml.Peer) -> Peer:
 
 def _care(config: toml.Config, name: str, music: Sequence[str]) -> QueueCare:
     queue = config.queues[name]
-    overflow = {
-        "": queue.overflow,
-        "timeout": queue.overflow_timeout,
-        "full": queue.overflow_full,
-        "empty": queue.overflow_empty,
-    }
-    targets = {reason: _target(target) for reason, target in overflow.items() if target is not None}
+    overflow = {reason: config.overflow(name, reason) for reason in ("timeout", "empty", "full", "closed")}
+    targets = {reason: target for reason, target in overflow.items() if target is not None}
     return QueueCare((str(queue.music),) if queue.music else tuple(music), targets, queue.record)

@@ -74,7 +74,7 @@ class Desk:
             call.target, call.priority = found.target, found.priority
             call.story.call_type = found.call_type
             self._claim(call, identity.name if identity.kind == "peer" else "")
-            hub.emit(hub.plane.allocate(leg, hub.plane.choose()))
+            hub.emit(hub.plane.allocate_for_offer(leg, hub.plane.choose()))
         except PeerError as error:
             self.refuse(call, error, Disposition.REFUSED, now)
 

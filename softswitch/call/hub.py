@@ -27,7 +27,7 @@ from softswitch.sip.outputs import Send
 if TYPE_CHECKING:
     from acd.dispatcher import Acd
 
-# An Attempt: a direct call that nobody answers. An Append: a line of the log that must come after what is to do.
+# An Attempt: a direct call that nobody answers. An Append: a line of the log that comes after all else.
 Todo = LegOutput | AcdInput | Attempt | Append
 Action = Callable[[float], None]
 

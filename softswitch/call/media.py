@@ -75,12 +75,13 @@ class MediaPlane:
             raise PeerError(503, "No media worker is ready", (("Retry-After", "2"),))
         return min(self._load, key=self._load.__getitem__)
 
-    def allocate(self, leg: Leg, worker: int) -> list[Media]:
-        """Ask for a port; `allocated` follows."""
+    def allocate(self, leg: Leg, worker: int, address: str, port: int = 0) -> list[Media]:
+        """Ask for a port; `allocated` follows. `address` and `port`: where its audio will probably come from, as
+        far as that is known; it lets legs share ports."""
         leg.audio = Audio(worker)
         self._legs[leg.id] = leg
         self._load[worker] = self._load.get(worker, 0) + 1
-        return [Media(worker, m.Allocate(leg.id))]
+        return [Media(worker, m.Allocate(leg.id, address, port))]
 
     def allocated(self, leg: Leg, event: m.Allocated) -> None:
         """The port is there."""
@@ -105,6 +106,15 @@ class MediaPlane:
         return leg
 
     # ----- offer and answer
+
+    def allocate_for_offer(self, leg: Leg, worker: int) -> list[Media]:
+        """Ask for a port for a caller. Raises PeerError 400 or 488 when his offer cannot be read."""
+        if not leg.invite.body:
+            return self.allocate(leg, worker, leg.flow.remote[0])
+        offer = SessionDescription.parse(leg.invite.body)
+        audio = next((media for media in offer.media if media.kind == "audio" and media.port), None)
+        address = offer.address_of(audio) if audio is not None else None
+        return self.allocate(leg, worker, address or "", audio.port if audio is not None else 0)
 
     def offer(self, leg: Leg) -> bytes:
         """Our offer for the leg."""

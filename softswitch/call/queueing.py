@@ -86,7 +86,7 @@ class Queueing:
 
     def _overflow(self, call: Call, leave: acd.LeaveQueue, now: float) -> None:
         call.story.end(now)
-        target = self.hub.settings.queues[leave.queue].after(leave.reason)
+        target = self.hub.settings.queues[leave.queue].overflow.get(leave.reason)
         self.hub.emit(self.hub.plane.stop(call.leg))
         call.heard = Heard.NOTHING
         if target is not None:

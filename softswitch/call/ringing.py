@@ -136,7 +136,7 @@ class Ringing:
             self.hub.attempts[leg.id] = attempt
             role: Role = "agent" if attempt.offer else "extension" if attempt.phone else "peer"
             call.story.leg(leg, role, attempt.party, now)
-            self.hub.emit(self.hub.plane.allocate(leg, audio.worker))
+            self.hub.emit(self.hub.plane.allocate(leg, audio.worker, leg.flow.remote[0]))
         if not attempt.legs:
             self._give_up(attempt, now)
 

@@ -5,6 +5,7 @@ The composition root makes it from the validated configuration.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -17,7 +18,7 @@ from softswitch.errors import LocalError
 from softswitch.sip.uri import Uri
 
 Feature = Literal["login", "logout", "ready", "pause"]
-KINDS = ("flow", "queue", "extension", "peer", "hangup")
+_DIALLED = re.compile(r"[A-Za-z0-9_.+*#-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +36,19 @@ class Target:
     @classmethod
     def parse(cls, text: str) -> Target:
         """Read what `str` writes. Raises LocalError."""
+        if text == "hangup":
+            return cls("hangup")
         kind, _, name = text.partition(":")
+        if kind not in ("flow", "queue", "extension", "peer") or not name:
+            raise LocalError(
+                f"{text!r} is not a target; write flow:NAME, queue:NAME, extension:NUMBER, "
+                "peer:NAME, peer:NAME/NUMBER or hangup"
+            )
         number = ""
         if kind == "peer":
-            name, _, number = name.partition("/")
-        if kind not in KINDS or bool(name) == (kind == "hangup"):
-            raise LocalError(
-                f"{text!r} is no target; write one of {', '.join(KINDS)} and its name, as in queue:sales"
-            )
+            name, slash, number = name.partition("/")
+            if slash and not _DIALLED.fullmatch(number):
+                raise LocalError(f"{text!r}: {number!r} cannot be dialled")
         return cls(kind, name, number)
 
     def __str__(self) -> str:
@@ -98,15 +104,14 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class QueueCare:
-    """What callers of a queue hear, and where they go when nobody serves them, by reason ("" for any)."""
+    """What callers of a queue hear, and where they go when nobody serves them, by reason.
+
+    Who finds no target there is told to try later.
+    """
 
     music: tuple[str, ...]
     overflow: Mapping[str, Target] = field(default_factory=dict)
     record: bool = False
-
-    def after(self, reason: str) -> Target | None:
-        """Where the caller goes, None for good-bye."""
-        return self.overflow.get(reason) or self.overflow.get("")
 
 
 @dataclass(frozen=True, slots=True)

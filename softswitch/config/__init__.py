@@ -2,9 +2,10 @@
 once.
 """
 
+from softswitch.call.settings import Target
 from softswitch.config.centre import Agent, Extension, FlowConfig, Peer, Queue, Route
 from softswitch.config.errors import ConfigErrors, Problem
-from softswitch.config.fields import Target, parse_target
+from softswitch.config.fields import parse_target
 from softswitch.config.loading import load
 from softswitch.config.model import Config, Feature
 from softswitch.config.reference import Row, markdown, reference

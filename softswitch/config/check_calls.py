@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 from ivr import flow as graph
 from ivr.flow import Flow, suggest
+from softswitch.call.settings import Target
 from softswitch.config.centre import Route
 from softswitch.config.draft import Draft, Fault
-from softswitch.config.fields import Target, parse_target
+from softswitch.config.fields import parse_target
 
 _OVERFLOWS = ("overflow", "overflow_timeout", "overflow_full", "overflow_empty")
 
@@ -74,8 +75,10 @@ def _refused_to(draft: Draft, name: str) -> set[str]:
     return reached
 
 
-def _queue_at_once(draft: Draft, target: Target) -> str | None:
+def _queue_at_once(draft: Draft, target: Target | None) -> str | None:
     """The queue that a target leads to at once: itself, or a flow that begins with a mute queue node."""
+    if target is None:
+        return None
     if target.kind == "queue":
         return target.name
     flow = draft.config.flows.get(target.name) if target.kind == "flow" else None

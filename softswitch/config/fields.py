@@ -7,10 +7,9 @@ against the directory of the configuration file (`context["base"]`).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated
 
 from pydantic import (
     AfterValidator,
@@ -26,6 +25,8 @@ from pydantic import (
 
 from ivr.node import Node
 from ivr.prompt import LANGUAGE
+from softswitch.call.settings import Target
+from softswitch.errors import LocalError
 
 
 class Section(BaseModel):
@@ -176,22 +177,6 @@ PortRange = Annotated[str, AfterValidator(_port_range)]
 
 # ----- where a call goes
 
-Kind = Literal["flow", "queue", "extension", "peer", "hangup"]
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where a call goes. `number` is for peers: what is dialled there (empty: what the caller dialled)."""
-
-    kind: Kind
-    name: str = ""
-    number: str = ""
-
-    def __str__(self) -> str:
-        if self.kind == "hangup":
-            return "hangup"
-        return f"{self.kind}:{self.name}" + (f"/{self.number}" if self.number else "")
-
 
 def parse_target(value: object) -> Target:
     """`flow:main`, `queue:sales`, `extension:201`, `peer:carrier`, `peer:carrier/18005550100` or `hangup`;
@@ -201,20 +186,10 @@ def parse_target(value: object) -> Target:
         return value
     if not isinstance(value, str):
         raise ValueError("must be a string such as queue:sales")
-    if value == "hangup":
-        return Target("hangup")
-    kind, colon, name = value.partition(":")
-    if not colon or kind not in get_args(Kind) or kind == "hangup" or not name:
-        raise ValueError(
-            f"{value!r} is not a target; write flow:NAME, queue:NAME, extension:NUMBER, "
-            "peer:NAME, peer:NAME/NUMBER or hangup"
-        )
-    number = ""
-    if kind == "peer":
-        name, slash, number = name.partition("/")
-        if slash and not re.fullmatch(r"[A-Za-z0-9_.+*#-]{1,64}", number):
-            raise ValueError(f"{value!r}: {number!r} cannot be dialled")
-    return Target(kind, name, number)  # type: ignore[arg-type]
+    try:
+        return Target.parse(value)
+    except LocalError as error:
+        raise ValueError(str(error)) from None
 
 
 TargetField = Annotated[Target, BeforeValidator(parse_target), PlainSerializer(str)]

@@ -19,8 +19,9 @@ from acd.queue import QueueConfig
 from ivr.flow import Flow
 from ivr.messages import Prompt
 from ivr.prompt import Catalogue
+from softswitch.call.settings import Target
 from softswitch.config.centre import Agent, Extension, FlowConfig, Peer, Queue, Route
-from softswitch.config.fields import FlowName, LanguageTag, Name, Number, Section, Target
+from softswitch.config.fields import FlowName, LanguageTag, Name, Number, Section
 from softswitch.config.sections import (
     Api,
     FeatureCodes,
@@ -111,15 +112,15 @@ class Config(Section):
         """The agents as the distributor takes them."""
         return [AgentConfig(name=name, queues=dict(agent.queues)) for name, agent in self.agents.items()]
 
-    def overflow(self, queue: str, reason: str) -> Target:
-        """Where a caller goes who leaves the queue unserved for `reason` (timeout, full, empty, closed)."""
+    def overflow(self, queue: str, reason: str) -> Target | None:
+        """Where a caller goes who leaves the queue unserved for `reason`; None: he is told to try later."""
         rules = self.queues[queue]
         special = {
             "timeout": rules.overflow_timeout,
             "full": rules.overflow_full,
             "empty": rules.overflow_empty,
         }
-        return special.get(reason) or rules.overflow or Target("hangup")
+        return special.get(reason) or rules.overflow
 
     # ----- numbers
 

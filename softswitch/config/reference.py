@@ -14,8 +14,8 @@ from pydantic.fields import FieldInfo
 from ivr.messages import Prompt
 from ivr.node import Node
 from ivr.nodes import BUILT_IN
+from softswitch.call.settings import Target
 from softswitch.config.draft import bare
-from softswitch.config.fields import Target
 from softswitch.config.model import Config
 
 _MEMBER = {"extensions": "NUMBER", "nodes": "NODE"}

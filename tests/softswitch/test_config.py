@@ -104,7 +104,7 @@ def test_the_overflow_of_a_queue_by_its_reason(demo: Config, tmp_path: Path) -> 
     config = load(write(tmp_path, '[queues.a]\noverflow_full = "queue:b"\noverflow = "hangup"\n[queues.b]'))
     assert config.overflow("a", "full") == Target("queue", "b")
     assert config.overflow("a", "timeout") == Target("hangup")
-    assert config.overflow("b", "full") == Target("hangup")
+    assert config.overflow("b", "full") is None
 
 
 @pytest.mark.parametrize(

@@ -324,7 +324,7 @@ def test_feature_codes_log_in_pause_and_log_out() -> None:
 
 
 def test_overflow_after_the_longest_wait() -> None:
-    care = QueueCare(("/music.wav",), {"": Target("queue", "support")})
+    care = QueueCare(("/music.wav",), {"timeout": Target("queue", "support")})
     centre = Centre(queue={"max_wait_s": 30.0}, care=care)
     centre.phones["300"].call("601")
     centre.advance(31)
@@ -333,7 +333,7 @@ def test_overflow_after_the_longest_wait() -> None:
 
 
 def test_overflow_in_circles_ends() -> None:
-    care = QueueCare(("/music.wav",), {"": Target("queue", "sales")})
+    care = QueueCare(("/music.wav",), {"timeout": Target("queue", "sales")})
     centre = Centre(queue={"max_wait_s": 30.0}, care=care)
     centre.phones["300"].call("601")
     centre.advance(3600)
