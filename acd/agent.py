@@ -26,11 +26,16 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from acd.errors import AcdError
+from acd.needs import Skills, check_skills
 from acd.occupancy import Occupancy, Share
 
 if TYPE_CHECKING:
     from acd.floor import LiveOffer, Talk
+    from acd.queue import Queue
+    from acd.strategy import Strategy
     from acd.timers import Timer
+
+    Seat = tuple[Queue, Strategy, int]
 
 
 class State(StrEnum):
@@ -146,6 +151,8 @@ TABLE: Mapping[State, Mapping[Step, Next]] = {
     },
 }
 
+AT_WORK = frozenset({State.READY, State.RINGING, State.TALKING, State.WRAPUP})
+
 SHARES: Mapping[State, Share] = {
     State.LOGGED_OUT: Share.NEITHER,
     State.READY: Share.IDLE,
@@ -160,10 +167,17 @@ SHARES: Mapping[State, Share] = {
 
 @dataclass(frozen=True, slots=True)
 class AgentConfig:
-    """An agent as configured: `queues` maps a queue's name to his level there (0 = asked first)."""
+    """An agent as configured: `queues` maps a queue's name to his level there (0 = asked first).
+
+    `skills`: skill -> level, 1 and up. `weight` is his share where agents are drawn by lot. `wrapup_s` overrides
+    that of the queues.
+    """
 
     name: str
     queues: Mapping[str, int]
+    skills: Skills = field(default_factory=dict)
+    weight: float = 1.0
+    wrapup_s: float | None = None
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -171,18 +185,29 @@ class AgentConfig:
         for queue, level in self.queues.items():
             if level < 0:
                 raise AcdError(f"agent {self.name}, level {level} in queue {queue}", "use 0 or more")
+        check_skills(f"agent {self.name}", self.skills)
+        if not self.weight > 0:
+            raise AcdError(f"agent {self.name}, weight {self.weight}", "use more than 0")
+        if self.wrapup_s is not None and not self.wrapup_s >= 0:
+            raise AcdError(f"agent {self.name}, wrapup_s {self.wrapup_s}", "use 0 or more, or leave it out")
 
 
 @dataclass(slots=True, eq=False)
 class Agent:
     """The running state of one agent. Only the dispatcher's parts write to it; strategies read it.
 
-    `order` is the rank of his name among all agents: the stable last word in every tie.
+    `order` is the rank of his name among all agents: the stable last word in every tie; `listed` his place in
+    the configuration. `seats` are his queues with the strategy that ranks him there, and his level.
     """
 
     name: str
     levels: Mapping[str, int]
     order: int
+    seats: tuple[Seat, ...] = ()
+    skills: Skills = field(default_factory=dict)
+    listed: int = 0
+    weight: float = 1.0
+    wrapup_s: float | None = None
     occupancy: Occupancy = field(default_factory=Occupancy)
     state: State = State.LOGGED_OUT
     since: float = 0.0

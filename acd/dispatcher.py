@@ -18,7 +18,9 @@ from typing import Any
 
 from acd.agent import AgentConfig
 from acd.errors import AcdError
+from acd.callbacks import Callbacks
 from acd.floor import Floor
+from acd.matching import Matching
 from acd.messages import (
     Answered,
     Ended,
@@ -41,11 +43,14 @@ from acd.occupancy import WINDOW_S
 from acd.offers import Offers
 from acd.queue import QueueConfig
 from acd.roster import Roster
+from acd.rules import QueueRules
 from acd.strategies import BUILT_IN
 from acd.strategy import StrategyFactory
 from acd.talks import Talks
 from acd.views import AgentView, QueueView, agent_views, queue_views
 from acd.waiting import Waiting
+
+NO_RULES: Mapping[str, QueueRules] = {}
 
 
 class Acd:
@@ -63,9 +68,12 @@ class Acd:
         *,
         occupancy_window_s: float = WINDOW_S,
         utc_offset_s: float = 0.0,
+        rules: Mapping[str, QueueRules] = NO_RULES,
     ) -> None:
-        self._floor = Floor(queues, agents, strategies, occupancy_window_s, utc_offset_s)
+        self._floor = Floor(queues, agents, strategies, occupancy_window_s, utc_offset_s, rules)
         self._offers = Offers(self._floor)
+        self._callbacks = Callbacks(self._floor)
+        self._matching = Matching(self._floor, self._offers, self._callbacks)
         talks = Talks(self._floor)
         waiting = Waiting(self._floor, self._offers, talks)
         roster = Roster(self._floor, self._offers, waiting)
@@ -111,8 +119,8 @@ class Acd:
 
     def _finish(self, now: float) -> list[Output]:
         floor = self._floor
-        if floor.dirty:
-            self._offers.match(now)
+        if floor.freed or floor.seekers:
+            self._matching.run(now)
         outputs, floor.out = floor.out, []
         return outputs
 

@@ -6,9 +6,10 @@ rest is what it lacks. `data` holds plain JSON values; its keys per kind are lis
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct
 
 
 class Kind(StrEnum):
@@ -104,8 +105,7 @@ DATA_KEYS: dict[Kind, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class LogEvent:
+class LogEvent(Struct, frozen=True):
     """One line of the log. `at` is epoch seconds; empty strings where a field does not apply."""
 
     at: float
@@ -113,4 +113,4 @@ class LogEvent:
     call: str = ""
     queue: str = ""
     agent: str = ""
-    data: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = {}  # noqa: RUF012 - a Struct gives each its own

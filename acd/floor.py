@@ -1,8 +1,8 @@
 """The shared state of the distributor, and the one place where an agent changes his state.
 
-Invariant: an agent is in the pools of his queues exactly while he is READY; he has a live offer exactly while
-he is RINGING; a call is in at most one of `callers` and `talks`. Everything that happens goes to `out`, in
-order.
+Invariant: after each step an agent is in the pools of his queues exactly while he is READY; he has a live offer
+exactly while he is RINGING; a call is in at most one of `callers`, `places` and `talks`. A caller who seeks is in
+a lane of his queue, or, being named, in the line of his agent. Everything that happens goes to `out`, in order.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from acd.agent import Agent, AgentConfig, State, Step
+from acd.agent import AT_WORK, Agent, AgentConfig, State, Step
 from acd.errors import AcdError
 from acd.events import Kind, LogEvent
 from acd.messages import AgentChanged, Log, Output
+from acd.line import Line
 from acd.occupancy import Occupancy
 from acd.pool import Pool
 from acd.queue import Caller, Queue, QueueConfig
+from acd.rules import DAY_S, PLAIN, QueueRules
 from acd.strategy import StrategyFactory
 from acd.timers import Timer, Timers
-
-DAY_S = 86_400.0
 
 
 @dataclass(slots=True, eq=False)
@@ -59,41 +59,62 @@ class Floor:
         strategies: Mapping[str, StrategyFactory],
         occupancy_window_s: float,
         utc_offset_s: float,
+        rules: Mapping[str, QueueRules],
     ) -> None:
         self.queues: dict[str, Queue] = {}
         for queue in queues:
-            self._add_queue(queue, strategies)
+            self._add_queue(queue, strategies, rules.get(queue.name, PLAIN))
+        for name in rules:
+            self.queue(name)
         self.agents: dict[str, Agent] = {}
-        for order, agent in enumerate(sorted(agents, key=lambda config: config.name)):
-            self._add_agent(agent, order, occupancy_window_s)
+        by_name = sorted(enumerate(agents), key=lambda pair: pair[1].name)
+        for order, (listed, agent) in enumerate(by_name):
+            self._add_agent(agent, order, listed, occupancy_window_s)
         self.phones: dict[str, Agent] = {}
         self.callers: dict[str, Caller] = {}
+        self.places: dict[str, Caller] = {}  # of those who will be called back
+        self.named: dict[str, Line] = {}  # agent -> the callers who seek him and nobody else
         self.talks: dict[str, Talk] = {}
         self.offers: dict[int, LiveOffer] = {}
         self.timers = Timers()
         self.out: list[Output] = []
-        self.dirty: dict[
-            str, Queue
-        ] = {}  # queues in which a caller and an agent may have become free for each other
+        self.freed: dict[Agent, None] = {}  # ready since this step, not in the pools yet
+        self.seekers: dict[Caller, None] = {}  # began to seek in this step
         self._utc_offset_s = utc_offset_s
 
-    def _add_queue(self, config: QueueConfig, strategies: Mapping[str, StrategyFactory]) -> None:
+    def _add_queue(
+        self, config: QueueConfig, strategies: Mapping[str, StrategyFactory], rules: QueueRules
+    ) -> None:
         if config.name in self.queues:
             raise AcdError(f"queue {config.name}", "it is there twice; give each queue a name of its own")
         factory = strategies.get(config.strategy)
         if factory is None:
             known = ", ".join(sorted(strategies)) or "none are installed"
             raise AcdError(f"queue {config.name}, strategy {config.strategy!r}", f"use one of: {known}")
-        self.queues[config.name] = Queue(config, Pool(config.name, factory))
+        self.queues[config.name] = Queue(config, Pool(config.name, factory), rules)
 
-    def _add_agent(self, config: AgentConfig, order: int, window_s: float) -> None:
+    def _add_agent(self, config: AgentConfig, order: int, listed: int, window_s: float) -> None:
         if config.name in self.agents:
             raise AcdError(f"agent {config.name}", "he is there twice; give each agent a name of his own")
         for queue in config.queues:
             if queue not in self.queues:
                 known = ", ".join(sorted(self.queues)) or "there are none"
                 raise AcdError(f"agent {config.name}, queue {queue!r}", f"no such queue; use one of: {known}")
-        self.agents[config.name] = Agent(config.name, dict(config.queues), order, Occupancy(window_s))
+        seats = tuple(
+            (queue, queue.pool.seat(level), level)
+            for queue, level in ((self.queues[name], level) for name, level in config.queues.items())
+        )
+        self.agents[config.name] = Agent(
+            config.name,
+            dict(config.queues),
+            order,
+            seats,
+            dict(config.skills),
+            listed,
+            config.weight,
+            config.wrapup_s,
+            occupancy=Occupancy(window_s),
+        )
 
     # ----- look-ups of commands
 
@@ -134,18 +155,20 @@ class Floor:
         back by the caller of this function before, and queues that may now be served are left in `dirty`.
         """
         before, after = agent.state, agent.next(step, now)
-        reason_before = agent.reason()
-        if after is not before:
-            self._leave(agent, before, now, by, offered_by)
-        self._pause_ends(agent, after, now, by)
-        if after is not before:
-            agent.enter(after, now)
-            self._arrive(agent, now, by)
-        if agent.state is State.PAUSED and agent.paused_at is None:
-            agent.paused_at, agent.paused_for = now, agent.pause or ""
-            self.log(now, Kind.PAUSE, agent=agent.name, reason=agent.paused_for, by=agent.pause_by)
-        if after is not before or agent.reason() != reason_before:
-            self.show(agent)
+        if after is before:
+            reason_before = agent.reason()
+            self._pauses(agent, after, now, by)
+            if agent.reason() != reason_before:
+                self.show(agent)
+            return
+        self._leave(agent, before, now, by, offered_by)
+        if (before in AT_WORK) is not (after in AT_WORK):
+            for queue, _, _ in agent.seats:
+                queue.workload.work(len(agent.seats), 1 if after in AT_WORK else -1)
+        agent.enter(after, now)
+        self._pauses(agent, after, now, by)
+        self._arrive(agent, now, by)
+        self.show(agent)
 
     def show(self, agent: Agent) -> None:
         """Tell the displays."""
@@ -165,9 +188,7 @@ class Floor:
 
     def _leave(self, agent: Agent, state: State, now: float, by: str, offered_by: Queue | None) -> None:
         if state is State.READY:
-            for name in agent.levels:
-                queue = self.queues[name]
-                queue.pool.remove(agent, queue is offered_by)
+            self._leave_pools(agent, now, offered_by)
         elif state is State.WRAPUP:
             self._end_wrapup(agent, now, by)
         elif state is State.UNREACHABLE:
@@ -176,14 +197,72 @@ class Floor:
     def _arrive(self, agent: Agent, now: float, by: str) -> None:
         if agent.state is State.READY:
             agent.today(self.day(now))
-            for name in agent.levels:
-                queue = self.queues[name]
-                queue.pool.add(agent, now)
-                self.dirty[name] = queue
+            self.freed[agent] = None
         elif agent.state is State.UNREACHABLE:
             self.log(now, Kind.AGENT_UNREACHABLE, agent=agent.name, reason=agent.reason())
         elif agent.state is State.LOGGED_OUT:
             self._log_off(agent, now, agent.leaving or by)
+
+    def _leave_pools(self, agent: Agent, now: float, offered_by: Queue | None) -> None:
+        """Out of all pools; where he was not in them yet, only the queue that offers to him learns of it."""
+        if agent in self.freed:
+            del self.freed[agent]
+            for queue, strategy, _ in agent.seats:
+                if queue is offered_by:
+                    strategy.add(agent, now)
+                    strategy.remove(agent, True)
+            return
+        for queue, strategy, _ in agent.seats:
+            queue.pool.size -= 1
+            strategy.remove(agent, queue is offered_by)
+
+    def pool_freed(self, now: float) -> list[Agent]:
+        """Put those who became ready, and still are, into the pools; give them."""
+        freed = list(self.freed)
+        self.freed.clear()
+        for agent in freed:
+            for queue, strategy, _ in agent.seats:
+                queue.pool.size += 1
+                strategy.add(agent, now)
+        return freed
+
+    # ----- callers
+
+    def seek(self, caller: Caller) -> None:
+        """Put the caller among those who may get offers, or take him away, as his live offers say."""
+        queue = caller.queue
+        wanted = len(caller.offers) < queue.at_once + caller.extra
+        if caller.callback is not None:
+            wanted = caller.callback.is_due
+        if wanted:
+            self.seekers[caller] = None
+        if wanted is not caller.seeking:
+            caller.seeking = wanted
+            self._lane(caller, wanted)
+
+    def unseek(self, caller: Caller) -> None:
+        """He gets no (more) offers."""
+        if caller.seeking:
+            caller.seeking = False
+            self._lane(caller, False)
+
+    def _lane(self, caller: Caller, enter: bool) -> None:
+        if not caller.named:
+            lanes = caller.queue.lanes
+            if enter:
+                lanes.add(caller)
+            else:
+                lanes.remove(caller)
+            return
+        line = self.named.setdefault(caller.named, Line())
+        if enter:
+            line.add(caller)
+        else:
+            line.remove(caller)
+            if not len(line):
+                del self.named[caller.named]
+
+    # ----- the ends of states
 
     def _end_wrapup(self, agent: Agent, now: float, by: str) -> None:
         self.timers.cancel(agent.wrapup_timer)
@@ -191,17 +270,20 @@ class Floor:
         talk, agent.wrapup = agent.wrapup, None
         if talk is not None:
             wrapup_s = now - agent.since
+            talk.queue.workload.wrapped(wrapup_s)
             self.log(now, Kind.WRAPUP_END, talk.call, talk.queue.name, agent.name, wrapup_s=wrapup_s, by=by)
 
-    def _pause_ends(self, agent: Agent, after: State, now: float, by: str) -> None:
-        """Close a pause that is in the log when it is no longer wanted, got another reason, or at log-out."""
-        if agent.paused_at is None:
-            return
-        if agent.pause == agent.paused_for and after is not State.LOGGED_OUT:
-            return
-        pause_s = now - agent.paused_at
-        self.log(now, Kind.UNPAUSE, agent=agent.name, by=by, pause_s=pause_s, reason=agent.paused_for)
-        agent.paused_at = None
+    def _pauses(self, agent: Agent, after: State, now: float, by: str) -> None:
+        """Close a pause that is in the log when it is no longer wanted, got another reason, or at log-out;
+        begin one when he is in it.
+        """
+        if agent.paused_at is not None and (agent.pause != agent.paused_for or after is State.LOGGED_OUT):
+            pause_s = now - agent.paused_at
+            self.log(now, Kind.UNPAUSE, agent=agent.name, by=by, pause_s=pause_s, reason=agent.paused_for)
+            agent.paused_at = None
+        if after is State.PAUSED and agent.paused_at is None:
+            agent.paused_at, agent.paused_for = now, agent.pause or ""
+            self.log(now, Kind.PAUSE, agent=agent.name, reason=agent.paused_for, by=agent.pause_by)
 
     def _log_off(self, agent: Agent, now: float, by: str) -> None:
         self.phones.pop(agent.phone, None)

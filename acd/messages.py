@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from acd.events import LogEvent
+from acd.outputs import AgentChanged, Announce, Bridge, CancelOffer, LeaveQueue, Log, Offer, Output
 
 # ----- inputs: agents
 
@@ -162,74 +162,3 @@ Input = (
     | Held
     | Ended
 )
-
-# ----- outputs
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """Ring the agent at `phone` for this caller. It expires by itself; the reservation is the offer."""
-
-    offer: int
-    call: str
-    queue: str
-    agent: str
-    phone: str
-    expires_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class CancelOffer:
-    """Stop ringing (or hang up, if answered meanwhile): expired, answered elsewhere, caller gone ..."""
-
-    offer: int
-    agent: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Bridge:
-    """Connect caller and agent now. The wait ended at this moment."""
-
-    offer: int
-    call: str
-    queue: str
-    agent: str
-    wait_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class LeaveQueue:
-    """The caller left the queue unserved, by its rules; the switch follows the overflow of the queue."""
-
-    call: str
-    queue: str
-    reason: Literal["timeout", "empty", "full", "closed"]
-
-
-@dataclass(frozen=True, slots=True)
-class Announce:
-    """Tell the caller his position (1 = next)."""
-
-    call: str
-    queue: str
-    position: int
-
-
-@dataclass(frozen=True, slots=True)
-class AgentChanged:
-    """For displays: the agent's state is now this."""
-
-    agent: str
-    state: str
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Log:
-    """Append to the event log."""
-
-    event: LogEvent
-
-
-Output = Offer | CancelOffer | Bridge | LeaveQueue | Announce | AgentChanged | Log

@@ -1,17 +1,11 @@
-"""Offers: who is matched with whom, and every way in which a reservation ends.
+"""Offers: how a reservation begins, and every way in which it ends.
 
 An offer is an atomic reservation: it takes the caller from those who seek and the agent from every pool in
 one step, so an agent of several queues is never offered twice. Every end of an offer goes through `_release`,
 which undoes both.
 
-Matching is work-conserving and keeps the order: after every step there is no caller who seeks while an agent
-is ready in his queue (but see below), and nobody behind him was preferred. When agents become free in several
-queues at once, the caller with the highest priority is served first, then the one with the greatest wait x
-queue weight.
-
 Missed offers (FACTS): an agent who missed or refused a caller is left out for *that caller* until nobody else
-is left, that is: no other agent is ready in the queue, and none rings for him (ring-all). Then the one whose
-miss is the oldest is asked again. `missed_limit` misses in a row pause the agent with reason `missed`. An
+is left (acd.matching). `missed_limit` misses in a row pause the agent with reason `missed`. An
 agent whose phone could not be reached has not missed anything; he is left out for that caller in the same way
 and rests for REST_S, so that a dead phone is not asked in a tight loop.
 """
@@ -25,7 +19,7 @@ from acd.agent import Agent, State, Step
 from acd.events import Kind
 from acd.floor import Floor, LiveOffer, Talk
 from acd.messages import Answered, Bridge, CancelOffer, Offer, Refused
-from acd.queue import Caller, Queue
+from acd.queue import Caller
 
 REST_S = 5.0
 
@@ -98,6 +92,16 @@ class Offers:
                 agent.pause, agent.pause_by = "missed", "system"
                 agent.misses = 0
         self._unoffered(agent, now)
+        if caller.named == agent.name:
+            self.give_up_name(caller)
+
+    def give_up_name(self, caller: Caller) -> None:
+        """Whoever waited for one agent is now anybody's."""
+        floor = self._floor
+        floor.timers.cancel(caller.timers.pop("named", None))
+        floor.unseek(caller)
+        caller.named, caller.handed = "", False
+        floor.seek(caller)
 
     def cancel(self, offer: LiveOffer, reason: str, now: float) -> None:
         """Take an offer back, which is not the agent's fault; the caller, if he still waits, seeks on."""
@@ -123,10 +127,12 @@ class Offers:
 
     def remove_caller(self, caller: Caller) -> None:
         """The caller leaves the line; his offers are the business of whoever calls this."""
-        caller.queue.remove(caller)
-        del self._floor.callers[caller.call]
-        self._floor.timers.cancel(caller.wait_timer)
-        self._floor.timers.cancel(caller.announce_timer)
+        floor = self._floor
+        floor.unseek(caller)
+        caller.queue.line.remove(caller)
+        del floor.callers[caller.call]
+        for timer in caller.timers.values():
+            floor.timers.cancel(timer)
 
     def _release(self, offer: LiveOffer) -> None:
         """The one way out of a reservation, but for the agent's state."""
@@ -134,9 +140,8 @@ class Offers:
         floor.timers.cancel(offer.timer)
         del floor.offers[offer.id]
         del caller.offers[offer.id]
-        if caller.call in floor.callers:
-            caller.queue.update_seeking(caller)
-            floor.dirty[caller.queue.name] = caller.queue
+        if floor.callers.get(caller.call) is caller:
+            floor.seek(caller)
 
     def _unoffered(self, agent: Agent, now: float) -> None:
         agent.offer = None
@@ -147,54 +152,11 @@ class Offers:
         if agent.state is State.UNREACHABLE and agent.reachable:
             self._floor.move(agent, Step.FOUND, now)
 
-    # ----- matching
+    # ----- beginning
 
-    def match(self, now: float) -> None:
-        """Serve the queues in `dirty` until no caller can be helped any more."""
-        floor = self._floor
-        cursors = dict.fromkeys(floor.dirty.values(), 0)
-        floor.dirty.clear()
-        while True:
-            best: Caller | None = None
-            for queue in list(cursors):
-                if not len(queue.pool) or cursors[queue] >= len(queue.seeking):
-                    del cursors[queue]
-                    continue
-                caller = queue.seeking[cursors[queue]]
-                if best is None or caller.urgency(now) < best.urgency(now):
-                    best = caller
-            if best is None:
-                return
-            self._seek(best, now)
-            if best.seeking:  # he has all that he can get now; those behind him may get what he cannot
-                cursors[best.queue] += 1
-
-    def _seek(self, caller: Caller, now: float) -> None:
-        """Offer him to the best agents that he may have."""
-        queue = caller.queue
-        for agent in self._choose(caller, queue.at_once - len(caller.offers), now):
-            self._offer(caller, agent, queue, now)
-
-    def _choose(self, caller: Caller, wanted: int, now: float) -> list[Agent]:
-        queue, missed = caller.queue, caller.missed
-        chosen: list[Agent] = []
-        for agent in queue.pool.ranked(now):
-            if agent.name not in missed:
-                chosen.append(agent)
-                if len(chosen) >= wanted:
-                    break
-        if chosen or caller.offers:
-            return chosen
-        for name in missed:  # nobody else is left
-            agent = self._floor.agents[name]
-            if agent.state is State.READY:
-                chosen.append(agent)
-                if len(chosen) >= wanted:
-                    break
-        return chosen
-
-    def _offer(self, caller: Caller, agent: Agent, queue: Queue, now: float) -> None:
-        floor = self._floor
+    def make(self, caller: Caller, agent: Agent, now: float) -> None:
+        """Reserve the agent, who is ready, for the caller, and ring."""
+        floor, queue = self._floor, caller.queue
         self._last_id += 1
         expires_at = now + queue.config.ring_s
         offer = LiveOffer(
@@ -205,7 +167,12 @@ class Offers:
             floor.timers.set(expires_at, partial(self._expire, self._last_id)),
         )
         floor.offers[offer.id] = caller.offers[offer.id] = agent.offer = offer
-        queue.update_seeking(caller)
+        if len(caller.offers) >= queue.at_once + caller.extra:
+            floor.unseek(caller)
+        for other, _, _ in agent.seats:
+            if other.lanes.by_needs:
+                other.passed += 1
+        queue.passed = 0
         floor.log(now, Kind.OFFER, caller.call, queue.name, agent.name, offer=offer.id)
         floor.move(agent, Step.OFFERED, now, offered_by=queue)
         floor.out.append(Offer(offer.id, caller.call, queue.name, agent.name, agent.phone, expires_at))

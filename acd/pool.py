@@ -1,6 +1,7 @@
 """The ready agents of one queue, level by level: those of the lowest level are asked first.
 
-Each level has a strategy object of its own, so a strategy need not know of levels.
+Each level has a strategy object of its own, so a strategy need not know of levels. An agent is told to the
+strategies of his seats (`Pool.seat`) by the floor.
 """
 
 from __future__ import annotations
@@ -10,42 +11,52 @@ from collections.abc import Iterator
 from typing import cast
 
 from acd.agent import Agent
+from acd.needs import ANY_LEVEL
 from acd.strategy import Strategy, StrategyFactory
 
 
 class Pool:
-    """Who could be offered a call of this queue now. `at_once`: how many its strategy rings at a time."""
+    """Who could be offered a call of this queue now. `at_once`: how many its strategy rings at a time;
+    `widens`: whether more ring the longer nobody answers; `by_skill`: whether it wants the most skilled
+    first. `size`: how many are ready.
+    """
+
+    __slots__ = ("_factory", "_spare", "at_once", "by_skill", "levels", "size", "widens")
 
     def __init__(self, queue: str, factory: StrategyFactory) -> None:
-        self._queue = queue
         self._factory = factory
-        self._spare: Strategy | None = factory()
-        self.at_once = self._spare.at_once
-        self._levels: dict[int, Strategy] = {}
-        self._order: list[int] = []
-        self._size = 0
+        spare = factory()
+        self._spare: Strategy | None = spare
+        self.at_once = spare.at_once
+        self.widens = bool(getattr(spare, "widens", False))
+        self.by_skill = bool(getattr(spare, "by_skill", False))
+        self.levels: list[tuple[int, Strategy]] = []
+        self.size = 0
 
     def __len__(self) -> int:
-        return self._size
+        return self.size
 
-    def add(self, agent: Agent, now: float) -> None:
-        """The agent is ready."""
-        level = agent.levels[self._queue]
-        strategy = self._levels.get(level)
-        if strategy is None:
-            strategy = self._levels[level] = self._spare or self._factory()
-            self._spare = None
-            insort(self._order, level)
-        strategy.add(agent, now)
-        self._size += 1
+    def seat(self, level: int) -> Strategy:
+        """The strategy that ranks this level; made when it is first asked for."""
+        for known, strategy in self.levels:
+            if known == level:
+                return strategy
+        strategy = self._spare or self._factory()
+        self._spare = None
+        insort(self.levels, (level, strategy), key=lambda pair: pair[0])
+        return strategy
 
-    def remove(self, agent: Agent, offered: bool) -> None:
-        """The agent is no longer ready; `offered`: a call of this queue was offered to him."""
-        self._levels[agent.levels[self._queue]].remove(agent, offered)
-        self._size -= 1
+    def first(self, now: float) -> Agent | None:
+        """The best of all."""
+        for _, strategy in self.levels:
+            for candidate in strategy.ranked(now):
+                return cast(Agent, candidate)  # what went in as an agent comes out as one
+        return None
 
-    def ranked(self, now: float) -> Iterator[Agent]:
-        """All of them, best first; broken off by the first change."""
-        for level in self._order:
-            for candidate in self._levels[level].ranked(now):
-                yield cast(Agent, candidate)  # what went in as an agent comes out as one
+    def ranked(self, now: float, ceiling: int = ANY_LEVEL) -> Iterator[tuple[int, Agent]]:
+        """(level, agent), best first, up to the level `ceiling`; broken off by the first change."""
+        for level, strategy in self.levels:
+            if level > ceiling:
+                return
+            for candidate in strategy.ranked(now):
+                yield level, cast(Agent, candidate)

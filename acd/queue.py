@@ -1,23 +1,27 @@
 """A queue: its rules, and the line of those who wait.
 
-Invariant of the line: higher priority first, and inside a priority the order of entry; nothing else ever
-moves a caller. Every operation needs O(log n) comparisons. `seeking` is the part of the line that may get
-(more) offers.
+The order of the line is in acd.line. What few queues need is in acd.rules.
+
+PASS_LIMIT keeps a heavy queue from starving a light one: even if the heavy one is overloaded for ever, so that
+its weighted waits grow faster, at the latest after this many passes the light queue's next caller is served.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from acd.errors import AcdError
+from acd.estimate import Workload
+from acd.line import Caller, Lanes, Line
+from acd.rules import PLAIN, QueueRules
 
 if TYPE_CHECKING:
-    from acd.floor import LiveOffer
     from acd.pool import Pool
-    from acd.timers import Timer
+
+__all__ = ["PASS_LIMIT", "Caller", "Line", "Queue", "QueueConfig"]
+
+PASS_LIMIT = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,94 +79,34 @@ class QueueConfig:
             refuse(f"offers_at_once = {self.offers_at_once}", "use 1 or more, or leave it out")
 
 
-@dataclass(slots=True, eq=False)
-class Caller:
-    """One who waits. `missed` are the agents who missed or refused him, the latest miss last."""
-
-    call: str
-    queue: Queue
-    caller: str
-    priority: int
-    serial: int
-    entered_at: float
-    entry_position: int = 0
-    offers: dict[int, LiveOffer] = field(default_factory=dict)
-    missed: dict[str, None] = field(default_factory=dict)
-    wait_timer: Timer | None = None
-    announce_timer: Timer | None = None
-    seeking: bool = False
-
-    def wait_s(self, now: float) -> float:
-        """How long he has waited."""
-        return max(0.0, now - self.entered_at)
-
-    def urgency(self, now: float) -> tuple[float, float, int]:
-        """Order among the callers of different queues, smallest first: priority, weighted wait, entry."""
-        return (-self.priority, -self.wait_s(now) * self.queue.config.weight, self.serial)
-
-
-class Line:
-    """Callers in order."""
-
-    def __init__(self) -> None:
-        self._entries: list[tuple[int, int, Caller]] = []
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def __iter__(self) -> Iterator[Caller]:
-        return (entry[2] for entry in self._entries)
-
-    def __getitem__(self, index: int) -> Caller:
-        return self._entries[index][2]
-
-    def add(self, caller: Caller) -> None:
-        """Put him where his priority and his time of entry belong."""
-        insort(self._entries, (-caller.priority, caller.serial, caller))
-
-    def remove(self, caller: Caller) -> None:
-        """Take him out; he must be in."""
-        del self._entries[self._index(caller)]
-
-    def position(self, caller: Caller) -> int:
-        """1 = next."""
-        return self._index(caller) + 1
-
-    def _index(self, caller: Caller) -> int:
-        index = bisect_left(self._entries, (-caller.priority, caller.serial))
-        if index >= len(self._entries) or self._entries[index][2] is not caller:
-            raise LookupError(f"call {caller.call} is not in this line")
-        return index
-
-
 class Queue:
-    """The running state of one queue. `pool` are its ready agents, `staff` counts those logged in and
-    staying.
+    """The running state of one queue.
+
+    `line`: all who wait. `lanes`: those of them who may get (more) offers, by their needs. `pool`: its ready
+    agents; `staff` counts those logged in and staying. `passed`: how often in a row an agent of this queue
+    was given to another one while somebody here could have had him.
     """
 
-    def __init__(self, config: QueueConfig, pool: Pool) -> None:
+    __slots__ = (
+        "at_once", "config", "dialling", "is_open", "lanes", "line", "name", "passed", "pool", "rules", "staff",
+        "workload",
+    )  # fmt: skip
+
+    def __init__(self, config: QueueConfig, pool: Pool, rules: QueueRules = PLAIN) -> None:
         self.config = config
+        self.rules = rules
         self.name = config.name
         self.pool = pool
         self.at_once = config.offers_at_once or pool.at_once
         self.line = Line()
-        self.seeking = Line()
+        self.lanes = Lanes()
         self.staff = 0
         self.is_open = True
+        self.passed = 0
+        self.dialling = 0  # numbers that are being called back
+        self.workload = Workload()
 
-    def update_seeking(self, caller: Caller) -> None:
-        """Put the caller among those who may get offers, or take him away, as his live offers say."""
-        wanted = len(caller.offers) < self.at_once
-        if wanted is not caller.seeking:
-            caller.seeking = wanted
-            if wanted:
-                self.seeking.add(caller)
-            else:
-                self.seeking.remove(caller)
-
-    def remove(self, caller: Caller) -> None:
-        """The caller leaves the line, for whatever reason."""
-        if caller.seeking:
-            caller.seeking = False
-            self.seeking.remove(caller)
-        self.line.remove(caller)
+    @property
+    def is_overdue(self) -> bool:
+        """Whether others were preferred too often."""
+        return self.passed >= PASS_LIMIT

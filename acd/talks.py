@@ -52,6 +52,7 @@ class Talks:
             talk.held_since = None
         both_s = now - talk.began_at
         agent.handled(both_s, now, floor.day(now))
+        talk.queue.workload.talked(both_s)
         data: dict[str, Any] = {
             "wait_s": talk.wait_s,
             "talk_s": max(0.0, both_s - talk.hold_s),
@@ -66,7 +67,8 @@ class Talks:
         self._wrap_up(agent, talk, now)
 
     def _wrap_up(self, agent: Agent, talk: Talk, now: float) -> None:
-        floor, wrapup_s = self._floor, talk.queue.config.wrapup_s
+        floor = self._floor
+        wrapup_s = talk.queue.config.wrapup_s if agent.wrapup_s is None else agent.wrapup_s
         if not wrapup_s or agent.leaving is not None:
             floor.move(agent, Step.RELEASED, now)
             return

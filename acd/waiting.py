@@ -68,11 +68,12 @@ class Waiting:
             raise AcdError(
                 f"call {command.call}", "it does not wait in a queue; see the list of waiting calls"
             )
-        queue = caller.queue
-        queue.remove(caller)
-        caller.priority = command.priority
+        floor, queue = self._floor, caller.queue
+        floor.unseek(caller)
+        queue.line.remove(caller)
+        caller.settle(command.priority)
         queue.line.add(caller)
-        queue.update_seeking(caller)
+        floor.seek(caller)
         self._floor.log(
             now, Kind.PRIORITY_CHANGED, caller.call, queue.name, priority=command.priority, by=command.by
         )
@@ -99,7 +100,6 @@ class Waiting:
         caller = Caller(command.call, queue, command.caller, command.priority, self._serial, now)
         floor.callers[caller.call] = caller
         queue.line.add(caller)
-        queue.update_seeking(caller)
         caller.entry_position = queue.line.position(caller)
         floor.log(
             now,
@@ -111,11 +111,11 @@ class Waiting:
             position=caller.entry_position,
         )
         if config.max_wait_s is not None:
-            caller.wait_timer = floor.timers.set(now + config.max_wait_s, partial(self._too_long, caller))
+            caller.timers["wait"] = floor.timers.set(now + config.max_wait_s, partial(self._too_long, caller))
         first_s = config.announce_first_s or config.announce_position_s
         if first_s is not None:
-            caller.announce_timer = floor.timers.set(now + first_s, partial(self._announce, caller))
-        floor.dirty[queue.name] = queue
+            caller.timers["announce"] = floor.timers.set(now + first_s, partial(self._announce, caller))
+        floor.seek(caller)
 
     def _refuse(self, command: Enqueue, reason: LeaveReason, now: float) -> None:
         self._floor.log(now, Kind.REFUSED, command.call, command.queue, reason=reason)
@@ -144,6 +144,5 @@ class Waiting:
         position = caller.queue.line.position(caller)
         self._floor.out.append(Announce(caller.call, caller.queue.name, position))
         every_s = caller.queue.config.announce_position_s
-        caller.announce_timer = None
         if every_s is not None:
-            caller.announce_timer = self._floor.timers.set(now + every_s, partial(self._announce, caller))
+            caller.timers["announce"] = self._floor.timers.set(now + every_s, partial(self._announce, caller))

@@ -1,0 +1,155 @@
+"""Those who wait, and their order.
+
+Invariant of a line: it is sorted by `Caller.place`, and nothing but a change of priority ever moves a caller.
+Without ageing: higher priority first, and inside a priority the moment from which the wait counts. With
+ageing (`ageing_s` seconds of waiting are worth one step of priority) the order of two callers still never
+changes while they wait, because both grow at the same rate: whoever entered at t with priority p stands where
+one of priority 0 stands who entered at t - p x ageing_s. So ageing costs nothing, and nobody can be overtaken
+for ever: only by those who come within (p - q) x ageing_s after him.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from acd.needs import ANYONE, Needs, Skills
+
+if TYPE_CHECKING:
+    from acd.callbacks import Callback
+    from acd.floor import LiveOffer
+    from acd.queue import Queue
+    from acd.timers import Timer
+
+Place = tuple[float, float, int]
+Urgency = tuple[int, int, float, float, int]
+
+
+@dataclass(slots=True, eq=False)
+class Caller:
+    """One who waits. Times in seconds.
+
+    `entered_at` starts the clock of his wait; `credit_s` is what he waited before (in another queue, before
+    he was cut off, before he was called back): it counts for his place and his urgency, not for the reports.
+    `missed` are the agents who missed or refused him, the latest miss last. `wanted` scores agents: the
+    better ones are asked first. While `named`, only that agent will do. `extra` phones ring beyond what the
+    strategy says. `callback` makes him a place without a caller (acd.callbacks).
+    """
+
+    call: str
+    queue: Queue
+    caller: str
+    priority: int
+    serial: int
+    entered_at: float
+    entry_position: int = 0
+    credit_s: float = 0.0
+    offers: dict[int, LiveOffer] = field(default_factory=dict)
+    missed: dict[str, None] = field(default_factory=dict)
+    timers: dict[str, Timer] = field(default_factory=dict)
+    needs: Needs = ANYONE
+    wanted: Skills | None = None
+    named: str = ""
+    handed: bool = False
+    extra: int = 0
+    seeking: bool = False
+    estimate_s: float | None = None  # as last announced
+    comforted: int = 0
+    callback: Callback | None = None
+    place: Place = (0.0, 0.0, 0)
+
+    def __post_init__(self) -> None:
+        self.settle(self.priority)
+
+    def settle(self, priority: int) -> None:
+        """Take the priority, and the place in the order that follows from it. Not while he is in a line."""
+        self.priority = priority
+        since, ageing_s = self.entered_at - self.credit_s, self.queue.rules.ageing_s
+        if ageing_s is None:
+            self.place = (-priority, since, self.serial)
+        else:
+            self.place = (0.0, since - priority * ageing_s, self.serial)
+
+    def wait_s(self, now: float) -> float:
+        """How long he has waited in this queue."""
+        return max(0.0, now - self.entered_at)
+
+    def urgency(self, now: float) -> Urgency:
+        """Order among the callers of different queues, smallest first: handed to this agent; a queue that was
+        passed over too often; priority, aged by whole steps; weighted wait; entry.
+        """
+        queue = self.queue
+        wait_s, ageing_s = now - self.entered_at + self.credit_s, queue.rules.ageing_s
+        priority = self.priority if ageing_s is None else self.priority + int(wait_s / ageing_s)
+        first = -2 if self.handed else -1 if queue.is_overdue else 0
+        return (first, -priority, -wait_s * queue.config.weight, self.entered_at, self.serial)
+
+
+class Line:
+    """Callers in order. Every operation needs O(log n) comparisons."""
+
+    __slots__ = ("_entries",)
+
+    def __init__(self) -> None:
+        self._entries: list[tuple[Place, Caller]] = []
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[Caller]:
+        return (entry[1] for entry in self._entries)
+
+    def __getitem__(self, index: int) -> Caller:
+        return self._entries[index][1]
+
+    def add(self, caller: Caller) -> None:
+        """Put him where he belongs."""
+        entries, entry = self._entries, (caller.place, caller)
+        if not entries or entries[-1][0] < caller.place:
+            entries.append(entry)
+        else:
+            insort(entries, entry)
+
+    def remove(self, caller: Caller) -> None:
+        """Take him out; he must be in."""
+        del self._entries[self._index(caller)]
+
+    def position(self, caller: Caller) -> int:
+        """1 = next."""
+        return self._index(caller) + 1
+
+    def _index(self, caller: Caller) -> int:
+        entries = self._entries
+        if entries and entries[0][1] is caller:
+            return 0
+        index = bisect_left(entries, (caller.place,))
+        if index >= len(entries) or entries[index][1] is not caller:
+            raise LookupError(f"call {caller.call} is not in this line")
+        return index
+
+
+class Lanes:
+    """Callers who seek an agent, by what they need. Lanes without callers are not kept."""
+
+    __slots__ = ("by_needs",)
+
+    def __init__(self) -> None:
+        self.by_needs: dict[Needs, Line] = {}
+
+    def add(self, caller: Caller) -> None:
+        """Among those who need the same."""
+        lane = self.by_needs.get(caller.needs)
+        if lane is None:
+            lane = self.by_needs[caller.needs] = Line()
+        lane.add(caller)
+
+    def remove(self, caller: Caller) -> None:
+        """He must be in, with the needs he has."""
+        lane = self.by_needs[caller.needs]
+        lane.remove(caller)
+        if not len(lane):
+            del self.by_needs[caller.needs]
+
+

@@ -1,0 +1,176 @@
+"""Who is matched with whom: after every step nobody waits beside a ready agent who would do.
+
+Between steps there is no caller who seeks while an agent is ready who may have him. So only what has changed
+in this step can be matched: an agent who became ready is compared with the first caller of each lane of his
+queues, a caller who began to seek with the ready agents of his queue. An agent who is matched at once never
+enters the pools.
+
+Which caller: one who was handed to this agent or waits for him by name; then the most urgent
+(`Caller.urgency`). Which agent: by level, then the callers' preferences, then the strategy. An agent who has
+missed a caller is left out for him until nobody else is left: no other agent is ready who would do, and none
+rings for him. Then the one whose miss is the oldest is asked again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from acd.agent import Agent, State
+from acd.callbacks import Callbacks
+from acd.floor import Floor
+from acd.line import Caller, Line
+from acd.needs import ANYONE, score
+from acd.offers import Offers
+from acd.queue import Queue
+
+
+class Matching:
+    """Serves what has become free on the floor."""
+
+    def __init__(self, floor: Floor, offers: Offers, callbacks: Callbacks) -> None:
+        self._floor = floor
+        self._offers = offers
+        self._callbacks = callbacks
+
+    def run(self, now: float) -> None:
+        """Match until nobody can be helped any more."""
+        floor = self._floor
+        if not floor.seekers and len(floor.freed) == 1:
+            (agent,) = floor.freed
+            self._serve(agent, now)
+            floor.pool_freed(now)
+            return
+        freed = floor.pool_freed(now)
+        seekers, floor.seekers = floor.seekers, {}
+        if len(seekers) == 1 and not freed:
+            (caller,) = seekers
+            if caller.seeking:
+                self._seek(caller, now)
+        else:
+            self._settle(freed, seekers, now)
+
+    # ----- one agent became ready
+
+    def _serve(self, agent: Agent, now: float) -> None:
+        """Give him the most urgent caller that he may have."""
+        while (caller := self._most_urgent(agent, now)) is not None:
+            if caller.callback is None or self._callbacks.turn(caller, now):
+                self._offers.make(caller, agent, now)
+                return
+
+    def _most_urgent(self, agent: Agent, now: float) -> Caller | None:
+        best: Caller | None = None
+        named = self._floor.named.get(agent.name)
+        if named is not None:
+            best = self._takeable(named, agent, 0)
+        for queue, _, level in agent.seats:
+            for needs, lane in queue.lanes.by_needs.items():
+                if needs is not ANYONE and not needs.fit(level, agent.skills):
+                    continue
+                caller = self._takeable(lane, agent, 1)
+                if caller is not None and (best is None or caller.urgency(now) < best.urgency(now)):
+                    best = caller
+        return best
+
+    def _takeable(self, lane: Line, agent: Agent, ready: int) -> Caller | None:
+        """The first who may have the agent; `ready`: how many are ready who are not counted in the pool."""
+        for caller in lane:
+            if caller.offers and agent.name in caller.missed:
+                continue
+            if caller.callback is None or self._callbacks.may_turn(caller, ready):
+                return caller
+        return None
+
+    # ----- one caller began to seek
+
+    def _seek(self, caller: Caller, now: float) -> None:
+        """Offer him to the best agents that he may have."""
+        queue = caller.queue
+        wanted = queue.at_once + caller.extra - len(caller.offers)
+        chosen = self._choose(caller, queue, wanted, now)
+        if not chosen:
+            return
+        if caller.callback is not None and not (
+            self._callbacks.may_turn(caller, 0) and self._callbacks.turn(caller, now)
+        ):
+            return
+        for agent in chosen:
+            self._offers.make(caller, agent, now)
+
+    def _choose(self, caller: Caller, queue: Queue, wanted: int, now: float) -> list[Agent]:
+        if caller.named:
+            agent = self._floor.agents[caller.named]
+            return [agent] if agent.state is State.READY else []
+        missed = caller.missed
+        if wanted == 1 and not missed and caller.needs is ANYONE and not caller.wanted:
+            first = queue.pool.first(now)
+            return [] if first is None else [first]
+        ranked = self._ranked(caller, queue, now)
+        chosen: list[Agent] = []
+        for agent in ranked:
+            if agent.name not in missed:
+                chosen.append(agent)
+                if len(chosen) >= wanted:
+                    return chosen
+        return chosen if chosen or caller.offers else self._missed(caller, wanted)
+
+    def _ranked(self, caller: Caller, queue: Queue, now: float) -> Iterable[Agent]:
+        """Who would do, best first."""
+        needs, wanted = caller.needs, caller.wanted
+        ranked = queue.pool.ranked(now, needs.ceiling)
+        fitting = (pair for pair in ranked if not needs.skills or needs.lacking(pair[1].skills) is None)
+        if not wanted:
+            return (agent for _, agent in fitting)
+        # sorting is stable: the strategy's order remains among those who suit equally
+        best = sorted(fitting, key=lambda pair: (pair[0], -score(pair[1].skills, wanted)))
+        return [agent for _, agent in best]
+
+    def _missed(self, caller: Caller, wanted: int) -> list[Agent]:
+        """Nobody else is left: whoever missed him, the oldest miss first."""
+        again = []
+        for name in caller.missed:
+            agent = self._floor.agents[name]
+            level = agent.levels.get(caller.queue.name)
+            if agent.state is State.READY and level is not None and caller.needs.fit(level, agent.skills):
+                again.append(agent)
+        return again[:wanted]
+
+    # ----- several changed at once
+
+    def _settle(self, freed: list[Agent], seekers: dict[Caller, None], now: float) -> None:
+        """Serve the lanes that are touched, the most urgent first, until no head of a lane can be helped.
+
+        A head who got nothing and has missed nobody proves that nobody behind him in his lane gets anything.
+        """
+        cursors = self._cursors(freed, seekers)
+        while cursors:
+            best: tuple[Line, Caller] | None = None
+            for lane, index in list(cursors.items()):
+                if index >= len(lane):
+                    del cursors[lane]
+                elif best is None or lane[index].urgency(now) < best[1].urgency(now):
+                    best = lane, lane[index]
+            if best is None:
+                return
+            lane, caller = best
+            self._seek(caller, now)
+            if not caller.seeking:
+                continue
+            if caller.missed or caller.callback is not None:
+                cursors[lane] += 1
+            else:
+                del cursors[lane]
+
+    def _cursors(self, freed: list[Agent], seekers: dict[Caller, None]) -> dict[Line, int]:
+        lanes: dict[Line, int] = {}
+        queues = dict.fromkeys(caller.queue for caller in seekers)
+        names = dict.fromkeys(caller.named for caller in seekers if caller.named)
+        for agent in freed:
+            queues.update(dict.fromkeys(seat[0] for seat in agent.seats))
+            names[agent.name] = None
+        for queue in queues:
+            lanes.update(dict.fromkeys(queue.lanes.by_needs.values(), 0))
+        for name in names:
+            if (line := self._floor.named.get(name)) is not None:
+                lanes[line] = 0
+        return lanes
