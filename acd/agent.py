@@ -31,11 +31,8 @@ from acd.occupancy import Occupancy, Share
 
 if TYPE_CHECKING:
     from acd.floor import LiveOffer, Talk
-    from acd.queue import Queue
-    from acd.strategy import Strategy
+    from acd.queue import Seat
     from acd.timers import Timer
-
-    Seat = tuple[Queue, Strategy, int]
 
 
 class State(StrEnum):

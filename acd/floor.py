@@ -16,12 +16,14 @@ from acd.errors import AcdError
 from acd.events import Kind, LogEvent
 from acd.messages import AgentChanged, Log, Output
 from acd.line import Line
-from acd.occupancy import Occupancy
+from acd.occupancy import Occupancy, Share
 from acd.pool import Pool
 from acd.queue import Caller, Queue, QueueConfig
 from acd.rules import DAY_S, PLAIN, QueueRules
 from acd.strategy import StrategyFactory
 from acd.timers import Timer, Timers
+
+RINGING = State.RINGING.value
 
 
 @dataclass(slots=True, eq=False)
@@ -100,10 +102,7 @@ class Floor:
             if queue not in self.queues:
                 known = ", ".join(sorted(self.queues)) or "there are none"
                 raise AcdError(f"agent {config.name}, queue {queue!r}", f"no such queue; use one of: {known}")
-        seats = tuple(
-            (queue, queue.pool.seat(level), level)
-            for queue, level in ((self.queues[name], level) for name, level in config.queues.items())
-        )
+        seats = tuple(self.queues[name].seat(level) for name, level in config.queues.items())
         self.agents[config.name] = Agent(
             config.name,
             dict(config.queues),
@@ -147,12 +146,10 @@ class Floor:
     # ----- agents
 
     def move(
-        self, agent: Agent, step: Step, now: float, by: str = "system", offered_by: Queue | None = None
+        self, agent: Agent, step: Step, now: float, by: str = "system"
     ) -> None:
-        """Move the agent by `step`, with all that follows: pools, time accounts, log, display.
-
-        `by` is who caused it; `offered_by` the queue whose call was offered, for OFFERED. Offers are taken
-        back by the caller of this function before, and queues that may now be served are left in `dirty`.
+        """Move the agent by `step`, which `by` has caused, with all that follows: pools, time accounts, log,
+        display. Offers are taken back by the caller of this function before.
         """
         before, after = agent.state, agent.next(step, now)
         if after is before:
@@ -161,7 +158,7 @@ class Floor:
             if agent.reason() != reason_before:
                 self.show(agent)
             return
-        self._leave(agent, before, now, by, offered_by)
+        self._leave(agent, before, now, by)
         if (before in AT_WORK) is not (after in AT_WORK):
             for queue, _, _ in agent.seats:
                 queue.workload.work(len(agent.seats), 1 if after in AT_WORK else -1)
@@ -170,9 +167,17 @@ class Floor:
         self._arrive(agent, now, by)
         self.show(agent)
 
+    def reserve(self, agent: Agent, now: float, queue: Queue) -> None:
+        """`move` for OFFERED, the step of every decision: from READY to RINGING for a call of `queue`."""
+        agent.check(Step.OFFERED)
+        self._leave_pools(agent, now, queue)
+        agent.state, agent.since = State.RINGING, now
+        agent.occupancy.switch(Share.BUSY, now)
+        self.out.append(AgentChanged(agent.name, RINGING))
+
     def show(self, agent: Agent) -> None:
         """Tell the displays."""
-        self.out.append(AgentChanged(agent.name, agent.state.value, agent.reason()))
+        self.out.append(AgentChanged(agent.name, agent.state._value_, agent.reason()))
 
     def rest(self, agent: Agent, until: float, fire: Any) -> None:
         """The agent gets nothing until `until`; `fire` is called then."""
@@ -186,9 +191,9 @@ class Floor:
         agent.rest_timer = None
         agent.rest_until = 0.0
 
-    def _leave(self, agent: Agent, state: State, now: float, by: str, offered_by: Queue | None) -> None:
+    def _leave(self, agent: Agent, state: State, now: float, by: str) -> None:
         if state is State.READY:
-            self._leave_pools(agent, now, offered_by)
+            self._leave_pools(agent, now, None)
         elif state is State.WRAPUP:
             self._end_wrapup(agent, now, by)
         elif state is State.UNREACHABLE:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Place = tuple[float, float, int]
 Urgency = tuple[int, int, float, float, int]
+LAST: Urgency = (1, 0, 0.0, 0.0, 0)  # after everybody
 
 
 @dataclass(slots=True, eq=False)

@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from acd.agent import Agent, State
 from acd.callbacks import Callbacks
 from acd.floor import Floor
-from acd.line import Caller, Line
+from acd.line import LAST, Caller, Line, Urgency
 from acd.needs import ANYONE, score
 from acd.offers import Offers
 from acd.queue import Queue
@@ -60,24 +60,31 @@ class Matching:
 
     def _most_urgent(self, agent: Agent, now: float) -> Caller | None:
         best: Caller | None = None
+        least: Urgency = LAST
         named = self._floor.named.get(agent.name)
-        if named is not None:
-            best = self._takeable(named, agent, 0)
+        if named is not None and (best := self._takeable(named, agent)) is not None:
+            least = best.urgency(now)
         for queue, _, level in agent.seats:
             for needs, lane in queue.lanes.by_needs.items():
                 if needs is not ANYONE and not needs.fit(level, agent.skills):
                     continue
-                caller = self._takeable(lane, agent, 1)
-                if caller is not None and (best is None or caller.urgency(now) < best.urgency(now)):
-                    best = caller
+                caller = lane[0]
+                if caller.missed or caller.callback is not None:
+                    found = self._takeable(lane, agent)
+                    if found is None:
+                        continue
+                    caller = found
+                urgency = caller.urgency(now)
+                if urgency < least:
+                    best, least = caller, urgency
         return best
 
-    def _takeable(self, lane: Line, agent: Agent, ready: int) -> Caller | None:
-        """The first who may have the agent; `ready`: how many are ready who are not counted in the pool."""
+    def _takeable(self, lane: Line, agent: Agent) -> Caller | None:
+        """The first who may have the agent, who is ready but not in the pool yet."""
         for caller in lane:
             if caller.offers and agent.name in caller.missed:
                 continue
-            if caller.callback is None or self._callbacks.may_turn(caller, ready):
+            if caller.callback is None or self._callbacks.may_turn(caller, 1):
                 return caller
         return None
 

@@ -4,19 +4,21 @@ busy = ringing + talk + hold + wrap-up; idle = ready and not offered; pauses, ab
 in neither. The figures are exact at every moment, not samples: the window's left edge cuts the oldest
 stretch.
 
-Invariant: `_closed` holds stretches of busy or idle time, ordered, disjoint, and `_busy_s`, `_idle_s` are
-their sums. The number of stretches is bounded by MAX_STRETCHES; beyond it the oldest are forgotten.
+Invariant: `_closed`, from `_oldest` on, holds stretches of busy or idle time (start, end, share, flat), ordered,
+disjoint, and `_busy_s`, `_idle_s` are their sums. The number of stretches is bounded by MAX_STRETCHES; beyond it
+the oldest are forgotten.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from array import array
 from enum import IntEnum
 from math import inf
 from typing import NamedTuple
 
 WINDOW_S = 3600.0
 MAX_STRETCHES = 4096
+TIDY_FROM = 3 * 64  # numbers in the array
 
 
 class Share(IntEnum):
@@ -45,9 +47,12 @@ class Course(NamedTuple):
 class Occupancy:
     """The rolling account of one agent. All times are seconds on the distributor's clock."""
 
+    __slots__ = ("_busy_s", "_closed", "_course", "_idle_s", "_oldest", "_open", "_open_since", "window_s")
+
     def __init__(self, window_s: float = WINDOW_S) -> None:
         self.window_s = window_s
-        self._closed: deque[tuple[float, float, Share]] = deque()
+        self._closed = array("d")
+        self._oldest = 0
         self._busy_s = 0.0
         self._idle_s = 0.0
         self._open = Share.NEITHER
@@ -60,7 +65,8 @@ class Occupancy:
             return
         self._close(self._open, self._open_since, now)
         self._open, self._open_since, self._course = share, now, None
-        self._forget(now)
+        if len(self._closed) > TIDY_FROM:
+            self._forget(now)
 
     def add_busy(self, duration_s: float, now: float) -> None:
         """Count the last `duration_s` of the open stretch as busy, which so far counted in neither."""
@@ -74,9 +80,9 @@ class Occupancy:
         self._forget(now)
         edge = now - self.window_s
         busy_s, idle_s = self._busy_s, self._idle_s
-        if self._closed and self._closed[0][0] < edge:
-            start, _, share = self._closed[0]
-            if share is Share.BUSY:
+        closed, oldest = self._closed, self._oldest
+        if oldest < len(closed) and (start := closed[oldest]) < edge:
+            if closed[oldest + 2] == Share.BUSY:
                 busy_s -= edge - start
             else:
                 idle_s -= edge - start
@@ -109,12 +115,12 @@ class Occupancy:
         busy_s, idle_s = self.figures(now)
         edge = now - self.window_s
         idle_rate = 1.0 if self._open is Share.IDLE else 0.0
-        if self._closed:
-            start, end, share = self._closed[0]
+        if self._oldest < len(self._closed):
+            start, end, share = self._closed[self._oldest : self._oldest + 3]
             if start > edge:
                 return Course(now, busy_s, 0.0, idle_s, idle_rate, now + (start - edge))
             until = now + (end - edge)
-            if share is Share.BUSY:
+            if share == Share.BUSY:
                 return Course(now, busy_s, -1.0, idle_s, idle_rate, until)
             return Course(now, busy_s, 0.0, idle_s, idle_rate - 1.0, until)
         if self._open is Share.NEITHER:
@@ -130,22 +136,31 @@ class Occupancy:
             self._busy_s += end - start
         else:
             self._idle_s += end - start
-        if self._closed and self._closed[-1][1] == start and self._closed[-1][2] is share:
-            start = self._closed.pop()[0]
-        self._closed.append((start, end, share))
-        if len(self._closed) > MAX_STRETCHES:
+        closed = self._closed
+        if len(closed) > self._oldest and closed[-2] == start and closed[-1] == share:
+            closed[-2] = end
+            return
+        closed.append(start)
+        closed.append(end)
+        closed.append(share)
+        if len(closed) - self._oldest > 3 * MAX_STRETCHES:
             self._drop_oldest()
 
     def _forget(self, now: float) -> None:
         edge = now - self.window_s
-        while self._closed and self._closed[0][1] <= edge:
+        while self._oldest < len(self._closed) and self._closed[self._oldest + 1] <= edge:
             self._drop_oldest()
 
     def _drop_oldest(self) -> None:
-        start, end, share = self._closed.popleft()
-        if share is Share.BUSY:
+        oldest = self._oldest
+        start, end, share = self._closed[oldest : oldest + 3]
+        if share == Share.BUSY:
             self._busy_s -= end - start
         else:
             self._idle_s -= end - start
-        if not self._closed:  # whatever rounding has left
+        self._oldest = oldest = oldest + 3
+        if oldest == len(self._closed):  # whatever rounding has left
             self._busy_s = self._idle_s = 0.0
+        if oldest * 2 >= len(self._closed):
+            del self._closed[:oldest]
+            self._oldest = 0

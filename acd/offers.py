@@ -174,7 +174,7 @@ class Offers:
                 other.passed += 1
         queue.passed = 0
         floor.log(now, Kind.OFFER, caller.call, queue.name, agent.name, offer=offer.id)
-        floor.move(agent, Step.OFFERED, now, offered_by=queue)
+        floor.reserve(agent, now, queue)
         floor.out.append(Offer(offer.id, caller.call, queue.name, agent.name, agent.phone, expires_at))
 
     def _expire(self, offer_id: int, now: float) -> None:

@@ -18,6 +18,9 @@ from acd.rules import PLAIN, QueueRules
 
 if TYPE_CHECKING:
     from acd.pool import Pool
+    from acd.strategy import Strategy
+
+    Seat = tuple["Queue", Strategy, int]
 
 __all__ = ["PASS_LIMIT", "Caller", "Line", "Queue", "QueueConfig"]
 
@@ -88,8 +91,8 @@ class Queue:
     """
 
     __slots__ = (
-        "at_once", "config", "dialling", "is_open", "lanes", "line", "name", "passed", "pool", "rules", "staff",
-        "workload",
+        "at_once", "config", "dialling", "is_open", "lanes", "line", "name", "passed", "pool", "rules", "seats",
+        "staff", "workload",
     )  # fmt: skip
 
     def __init__(self, config: QueueConfig, pool: Pool, rules: QueueRules = PLAIN) -> None:
@@ -100,11 +103,16 @@ class Queue:
         self.at_once = config.offers_at_once or pool.at_once
         self.line = Line()
         self.lanes = Lanes()
+        self.seats: dict[int, Seat] = {}
         self.staff = 0
         self.is_open = True
         self.passed = 0
         self.dialling = 0  # numbers that are being called back
         self.workload = Workload()
+
+    def seat(self, level: int) -> Seat:
+        """Where the agents of a level sit; one object for all of them."""
+        return self.seats.setdefault(level, (self, self.pool.seat(level), level))
 
     @property
     def is_overdue(self) -> bool:

@@ -4,12 +4,17 @@ The dispatcher keeps one strategy object for each queue and level, and tells it 
 longer is; busy agents are unknown to it and cost nothing. To find whom to offer a call, the dispatcher walks
 `ranked` and stops at the first agent whom it may offer, so `ranked` should be lazy.
 
-Three ways to write one, from easy to fast:
+Ways to write one:
 
-1. Subclass `KeyStrategy` and give `key(agent, now)`, a tuple, smallest first. It is taken when the agent
-   becomes ready and holds as long as he is; a decision then costs O(log n).
-2. The same with `drifts = True`, if the key changes while the agent waits: all are sorted at every decision.
+1. Subclass `FigureStrategy` and give `figures(agent)`, two numbers, smallest first. They are taken when the
+   agent becomes ready and hold as long as he is; a decision then costs O(log n), and little memory is touched.
+2. Subclass `KeyStrategy` and give `key(agent, now)`, any tuple; with `drifts = True`, if the key changes while
+   the agent waits: all are sorted at every decision.
 3. Implement the Protocol itself, with whatever index suits.
+
+Optional attributes: `widens = True`, one more agent rings the longer nobody answers (`QueueRules.widen_s`);
+`by_skill = True`, the agents who are best at the skills that a call requires are asked first, and the ranking
+decides among equals.
 
 A third party registers a factory (a callable without arguments, such as the class) under the entry point
 group `softswitch.strategies`, and tests it with `acd.strategies.conformance.check_strategy(factory)`.
@@ -18,8 +23,9 @@ group `softswitch.strategies`, and tests it with `acd.strategies.conformance.che
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from bisect import insort
-from collections.abc import Callable, Iterator
+from array import array
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Protocol
 
 from acd.occupancy import Occupancy
@@ -33,7 +39,8 @@ class Candidate(Protocol):
     """What a strategy may know of an agent. It reads and never writes.
 
     `order` is his place among all agents by name (unique); `idle_since` (seconds) the end of his last handled
-    conversation, or his first log-in; `calls` and `talk_s` what he handled today.
+    conversation, or his first log-in; `calls` and `talk_s` what he handled today; `listed` his place in the
+    configuration, `skills` (name -> level) and `weight` (above 0) what it says of him.
     """
 
     @property
@@ -48,6 +55,12 @@ class Candidate(Protocol):
     def talk_s(self) -> float: ...
     @property
     def occupancy(self) -> Occupancy: ...
+    @property
+    def listed(self) -> int: ...
+    @property
+    def skills(self) -> Mapping[str, int]: ...
+    @property
+    def weight(self) -> float: ...
 
 
 class Strategy(Protocol):
@@ -70,6 +83,59 @@ class Strategy(Protocol):
 StrategyFactory = Callable[[], Strategy]
 
 Entry = tuple[Key, int, Candidate]
+
+
+class FigureStrategy(ABC):
+    """Orders by two numbers, then by the stable order.
+
+    The numbers lie side by side in arrays: with thousands of agents, what a decision costs is the memory that
+    it has to fetch, and an index of objects is scattered all over it.
+    """
+
+    __slots__ = ("_agents", "_first", "_second")
+
+    at_once: int = 1
+
+    def __init__(self) -> None:
+        self._first = array("d")
+        self._second = array("d")
+        self._agents: list[Candidate] = []
+
+    @abstractmethod
+    def figures(self, agent: Candidate) -> tuple[float, float]:
+        """Smallest first; must not change while the agent is ready."""
+
+    def add(self, agent: Candidate, now: float) -> None:
+        """See Strategy."""
+        first, second = self.figures(agent)
+        firsts, agents = self._first, self._agents
+        if not firsts or firsts[-1] < first:
+            at = len(firsts)
+        else:
+            low, high = bisect_left(firsts, first), bisect_right(firsts, first)
+            seconds, order = self._second, agent.order
+            at = bisect_left(seconds, second, low, high) if low < high else low
+            while at < high and seconds[at] == second and agents[at].order < order:
+                at += 1
+        firsts.insert(at, first)
+        self._second.insert(at, second)
+        agents.insert(at, agent)
+
+    def remove(self, agent: Candidate, offered: bool) -> None:
+        """See Strategy."""
+        agents = self._agents
+        at = 0
+        if agents[0] is not agent:  # mostly it is whoever was the best
+            at = bisect_left(self._first, self.figures(agent)[0])
+            try:
+                at = agents.index(agent, at)  # compares identities, and the run of equals is short
+            except ValueError:  # his figures have changed all the same
+                at = agents.index(agent)
+        del self._first[at], self._second[at], agents[at]
+
+    def ranked(self, now: float) -> Iterator[Candidate]:
+        """See Strategy."""
+        return iter(self._agents)
 
 
 class KeyStrategy(ABC):

@@ -31,6 +31,9 @@ class ExampleAgent:
     calls: int = 0
     talk_s: float = 0.0
     occupancy: Occupancy = field(default_factory=Occupancy)
+    listed: int = 0
+    skills: dict[str, int] = field(default_factory=dict)
+    weight: float = 1.0
 
     def work(self, busy_s: float, idle_s: float, now: float) -> ExampleAgent:
         """Give him a history of `busy_s` and then `idle_s` that ends at `now`; he is ready then."""

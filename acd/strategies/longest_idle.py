@@ -7,12 +7,12 @@ order.
 
 from __future__ import annotations
 
-from acd.strategy import Candidate, Key, KeyStrategy
+from acd.strategy import Candidate, FigureStrategy
 
 
-class LongestIdle(KeyStrategy):
+class LongestIdle(FigureStrategy):
     """Rank by the end of the last conversation. O(log n)."""
 
-    def key(self, agent: Candidate, now: float) -> Key:
+    def figures(self, agent: Candidate) -> tuple[float, float]:
         """(idle since, calls today)."""
         return (agent.idle_since, agent.calls)

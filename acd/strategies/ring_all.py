@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import sys
 
-from acd.strategy import Candidate, Key, KeyStrategy
+from acd.strategy import Candidate, FigureStrategy
 
 
-class RingAll(KeyStrategy):
+class RingAll(FigureStrategy):
     """Everybody at once, longest idle first. O(log n) for each agent."""
 
     at_once = sys.maxsize
 
-    def key(self, agent: Candidate, now: float) -> Key:
+    def figures(self, agent: Candidate) -> tuple[float, float]:
         """(idle since, calls today)."""
         return (agent.idle_since, agent.calls)

@@ -7,7 +7,8 @@ Agents who were busy in their turn are passed over, and wait for their next turn
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
+from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 
 from acd.strategy import Candidate
@@ -19,19 +20,20 @@ class RoundRobin:
     at_once = 1
 
     def __init__(self) -> None:
-        self._orders: list[int] = []
-        self._agents: dict[int, Candidate] = {}
+        self._orders = array("l")
+        self._agents: list[Candidate] = []
         self._last = -1
 
     def add(self, agent: Candidate, now: float) -> None:
         """See Strategy."""
-        insort(self._orders, agent.order)
-        self._agents[agent.order] = agent
+        at = bisect_left(self._orders, agent.order)
+        self._orders.insert(at, agent.order)
+        self._agents.insert(at, agent)
 
     def remove(self, agent: Candidate, offered: bool) -> None:
         """See Strategy."""
-        del self._orders[bisect_left(self._orders, agent.order)]
-        del self._agents[agent.order]
+        at = bisect_left(self._orders, agent.order)
+        del self._orders[at], self._agents[at]
         if offered:
             self._last = agent.order
 
@@ -39,4 +41,4 @@ class RoundRobin:
         """See Strategy."""
         start = bisect_right(self._orders, self._last)
         count = len(self._orders)
-        return (self._agents[self._orders[(start + i) % count]] for i in range(count))
+        return (self._agents[(start + i) % count] for i in range(count))
