@@ -17,18 +17,24 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from acd.agent import AgentConfig
-from acd.errors import AcdError
 from acd.callbacks import Callbacks
+from acd.errors import AcdError
 from acd.floor import Floor
 from acd.matching import Matching
 from acd.messages import (
     Answered,
+    Callback,
+    CallbackAnswered,
+    CallbackFailed,
     Ended,
     Enqueue,
+    ExtendWrapup,
+    HandCall,
     Held,
     Input,
     LogIn,
     LogOut,
+    MoveCall,
     OpenQueue,
     Output,
     OwnCall,
@@ -46,6 +52,7 @@ from acd.roster import Roster
 from acd.rules import QueueRules
 from acd.strategies import BUILT_IN
 from acd.strategy import StrategyFactory
+from acd.supervision import Supervision
 from acd.talks import Talks
 from acd.views import AgentView, QueueView, agent_views, queue_views
 from acd.waiting import Waiting
@@ -75,7 +82,8 @@ class Acd:
         self._callbacks = Callbacks(self._floor)
         self._matching = Matching(self._floor, self._offers, self._callbacks)
         talks = Talks(self._floor)
-        waiting = Waiting(self._floor, self._offers, talks)
+        waiting = Waiting(self._floor, self._offers, talks, self._callbacks)
+        supervision = Supervision(self._floor, self._offers, waiting)
         roster = Roster(self._floor, self._offers, waiting)
         self._table: dict[type, Callable[[Any, float], None]] = {
             LogIn: roster.log_in,
@@ -83,11 +91,17 @@ class Acd:
             Pause: roster.pause,
             Ready: roster.ready,
             OwnCall: roster.own_call,
+            ExtendWrapup: roster.extend_wrapup,
             PhoneState: roster.phone_state,
             Enqueue: waiting.enqueue,
             Withdraw: waiting.withdraw,
             SetPriority: waiting.set_priority,
             OpenQueue: waiting.open_queue,
+            MoveCall: supervision.move,
+            HandCall: supervision.hand,
+            Callback: waiting.call_back,
+            CallbackAnswered: waiting.call_back_answered,
+            CallbackFailed: self._callbacks.failed,
             Answered: self._offers.answered,
             Refused: self._offers.refused,
             Held: talks.held,

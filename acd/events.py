@@ -30,6 +30,7 @@ class Kind(StrEnum):
     EXITWITHKEY = "EXITWITHKEY"
     EXITSYSTEM = "EXITSYSTEM"
     PRIORITY_CHANGED = "PRIORITY_CHANGED"
+    CALL_HANDED = "CALL_HANDED"
     OFFER = "OFFER"
     RINGNOANSWER = "RINGNOANSWER"
     RINGCANCELED = "RINGCANCELED"
@@ -49,6 +50,8 @@ class Kind(StrEnum):
     UNPAUSE = "UNPAUSE"
     WRAPUP_START = "WRAPUP_START"
     WRAPUP_END = "WRAPUP_END"
+    WRAPUP_EXTENDED = "WRAPUP_EXTENDED"
+    PAUSE_EXCEEDED = "PAUSE_EXCEEDED"
     AGENT_BUSY = "AGENT_BUSY"
     AGENT_IDLE = "AGENT_IDLE"
     AGENT_UNREACHABLE = "AGENT_UNREACHABLE"
@@ -56,6 +59,12 @@ class Kind(StrEnum):
     # a queue as a whole
     QUEUE_OPEN = "QUEUE_OPEN"
     QUEUE_CLOSE = "QUEUE_CLOSE"
+    # a callback
+    CALLBACK_REQUESTED = "CALLBACK_REQUESTED"
+    CALLBACK_ATTEMPT = "CALLBACK_ATTEMPT"
+    CALLBACK_REACHED = "CALLBACK_REACHED"
+    CALLBACK_FAILED = "CALLBACK_FAILED"
+    CALLBACK_DROPPED = "CALLBACK_DROPPED"
     # the system
     SYSTEM_START = "SYSTEM_START"
     SYSTEM_STOP = "SYSTEM_STOP"
@@ -67,14 +76,18 @@ DATA_KEYS: dict[Kind, tuple[str, ...]] = {
     Kind.MENU: ("flow", "node"),
     Kind.DIGIT: ("digit", "method"),
     Kind.CALL_END: ("disposition", "cause", "ended_by"),
+    # and, where they apply: credit_s (waited before), agent (whom he wants), callback
     Kind.ENTERQUEUE: ("caller", "priority", "position"),
     Kind.REFUSED: ("reason",),  # full | empty | closed
     Kind.ABANDON: ("position", "entry_position", "wait_s"),
     Kind.EXITEMPTY: ("position", "entry_position", "wait_s"),
     Kind.EXITWITHTIMEOUT: ("position", "entry_position", "wait_s"),
+    # and, where the queue says so: target
     Kind.EXITWITHKEY: ("key", "position", "entry_position", "wait_s"),
+    # a move to another queue has the cause "moved", and: to, by
     Kind.EXITSYSTEM: ("cause", "position", "entry_position", "wait_s"),
     Kind.PRIORITY_CHANGED: ("priority", "by"),
+    Kind.CALL_HANDED: ("by",),
     Kind.OFFER: ("offer",),
     Kind.RINGNOANSWER: ("offer", "ring_s", "reason"),  # reason: timeout | refused | unreachable
     Kind.RINGCANCELED: ("offer", "ring_s", "reason"),  # answered elsewhere, caller gone, agent logged out
@@ -96,10 +109,17 @@ DATA_KEYS: dict[Kind, tuple[str, ...]] = {
     Kind.UNPAUSE: ("by", "pause_s", "reason"),
     Kind.WRAPUP_START: ("limit_s",),
     Kind.WRAPUP_END: ("wrapup_s", "by"),  # by: timer | agent | system
+    Kind.WRAPUP_EXTENDED: ("extra_s", "by"),
+    Kind.PAUSE_EXCEEDED: ("reason", "limit_s"),
     Kind.AGENT_BUSY: ("direction",),  # a call of his own, not from a queue
     Kind.AGENT_IDLE: ("direction", "talk_s"),
     Kind.AGENT_UNREACHABLE: ("reason",),  # phone (not registered) | rest (just could not be reached)
     Kind.AGENT_REACHABLE: (),
+    Kind.CALLBACK_REQUESTED: ("number", "first", "position", "of"),  # of: the call that changed into it
+    Kind.CALLBACK_ATTEMPT: ("number", "attempt"),
+    Kind.CALLBACK_REACHED: ("number", "attempt", "wait_s"),  # wait_s: since the caller entered, or asked
+    Kind.CALLBACK_FAILED: ("number", "attempt", "reason"),
+    Kind.CALLBACK_DROPPED: ("number", "reason"),
     Kind.QUEUE_OPEN: ("by",),
     Kind.QUEUE_CLOSE: ("by",),
 }
@@ -113,4 +133,4 @@ class LogEvent(Struct, frozen=True):
     call: str = ""
     queue: str = ""
     agent: str = ""
-    data: dict[str, Any] = {}  # noqa: RUF012 - a Struct gives each its own
+    data: dict[str, Any] = {}

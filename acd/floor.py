@@ -14,8 +14,8 @@ from typing import Any
 from acd.agent import AT_WORK, Agent, AgentConfig, State, Step
 from acd.errors import AcdError
 from acd.events import Kind, LogEvent
-from acd.messages import AgentChanged, Log, Output
 from acd.line import Line
+from acd.messages import AgentChanged, Log, Output
 from acd.occupancy import Occupancy, Share
 from acd.pool import Pool
 from acd.queue import Caller, Queue, QueueConfig
@@ -82,6 +82,7 @@ class Floor:
         self.out: list[Output] = []
         self.freed: dict[Agent, None] = {}  # ready since this step, not in the pools yet
         self.seekers: dict[Caller, None] = {}  # began to seek in this step
+        self._serial = 0
         self._utc_offset_s = utc_offset_s
 
     def _add_queue(
@@ -135,6 +136,15 @@ class Floor:
         """The number of the local day, for counters of "today"."""
         return int((now + self._utc_offset_s) // DAY_S)
 
+    def day_s(self, now: float) -> float:
+        """Seconds since local midnight."""
+        return (now + self._utc_offset_s) % DAY_S
+
+    def serial(self) -> int:
+        """The number of the next caller."""
+        self._serial += 1
+        return self._serial
+
     # ----- the log
 
     def log(
@@ -145,9 +155,7 @@ class Floor:
 
     # ----- agents
 
-    def move(
-        self, agent: Agent, step: Step, now: float, by: str = "system"
-    ) -> None:
+    def move(self, agent: Agent, step: Step, now: float, by: str = "system") -> None:
         """Move the agent by `step`, which `by` has caused, with all that follows: pools, time accounts, log,
         display. Offers are taken back by the caller of this function before.
         """

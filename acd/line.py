@@ -152,5 +152,3 @@ class Lanes:
         lane.remove(caller)
         if not len(lane):
             del self.by_needs[caller.needs]
-
-

@@ -133,6 +133,7 @@ class Offers:
         del floor.callers[caller.call]
         for timer in caller.timers.values():
             floor.timers.cancel(timer)
+        caller.timers.clear()
 
     def _release(self, offer: LiveOffer) -> None:
         """The one way out of a reservation, but for the agent's state."""

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from acd.events import LogEvent
 
+
 class Offer(Struct, frozen=True, gc=False):
     """Ring the agent at `phone` for this caller. It expires by itself; the reservation is the offer."""
 
@@ -42,19 +43,59 @@ class Bridge(Struct, frozen=True, gc=False):
 
 
 class LeaveQueue(Struct, frozen=True, gc=False):
-    """The caller left the queue unserved, by its rules; the switch follows the overflow of the queue."""
+    """The caller left the queue unserved, by its rules; the switch follows the overflow of the queue.
+
+    `gone`: a number was called back whose place is given up; it never was in the queue.
+    """
 
     call: str
     queue: str
-    reason: Literal["timeout", "empty", "full", "closed"]
+    reason: Literal["timeout", "empty", "full", "closed", "gone"]
 
 
 class Announce(Struct, frozen=True, gc=False):
-    """Tell the caller his position (1 = next)."""
+    """Tell the caller his position (1 = next) and, if it can be told, how long he will still wait.
+
+    `estimate_s` (seconds) never rises for one caller; None: say nothing about it.
+    """
 
     call: str
     queue: str
     position: int
+    estimate_s: float | None = None
+
+
+class Comfort(Struct, frozen=True, gc=False):
+    """Play the caller this message of the queue."""
+
+    call: str
+    queue: str
+    message: str
+
+
+class Moved(Struct, frozen=True, gc=False):
+    """The call waits in `queue` from now on, no longer in `left`."""
+
+    call: str
+    left: str
+    queue: str
+
+
+class DialBack(Struct, frozen=True, gc=False):
+    """An agent is ready for this place: dial `number`, then CallbackAnswered or CallbackFailed."""
+
+    place: str
+    queue: str
+    number: str
+    attempt: int
+
+
+class PauseExceeded(Struct, frozen=True, gc=False):
+    """The agent's pause has lasted longer than its reason allows."""
+
+    agent: str
+    reason: str
+    limit_s: float
 
 
 class AgentChanged(Struct, frozen=True, gc=False):
@@ -71,4 +112,16 @@ class Log(Struct, frozen=True):
     event: LogEvent
 
 
-Output = Offer | CancelOffer | Bridge | LeaveQueue | Announce | AgentChanged | Log
+Output = (
+    Offer
+    | CancelOffer
+    | Bridge
+    | LeaveQueue
+    | Announce
+    | Comfort
+    | Moved
+    | DialBack
+    | PauseExceeded
+    | AgentChanged
+    | Log
+)

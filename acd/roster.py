@@ -9,9 +9,11 @@ from acd.agent import Agent, State, Step
 from acd.errors import AcdError
 from acd.events import Kind
 from acd.floor import Floor
-from acd.messages import LogIn, LogOut, OwnCall, Pause, PhoneState, Ready
+from acd.messages import ExtendWrapup, LogIn, LogOut, OwnCall, Pause, PhoneState, Ready
 from acd.offers import Offers
 from acd.waiting import Waiting
+
+LONGEST_EXTENSION_S = 3600.0
 
 
 class Roster:
@@ -69,6 +71,9 @@ class Roster:
             self._offers.cancel(agent.offer, "agent logged out", now)
         else:
             floor.move(agent, Step.LOG_OUT, now, command.by)
+        if (seekers := floor.named.get(agent.name)) is not None:
+            for caller in list(seekers):
+                self._offers.give_up_name(caller)
         for name in agent.levels:
             self._waiting.staff_left(floor.queues[name], now)
 
@@ -107,6 +112,28 @@ class Roster:
                 agent.occupancy.add_busy(min(fact.talk_s, now - agent.since), now)
             agent.handled(fact.talk_s, now, floor.day(now))
         floor.move(agent, Step.OWN_ENDED, now)
+
+    def extend_wrapup(self, command: ExtendWrapup, now: float) -> None:
+        """The timer of the wrap-up ends later; it can still be ended early."""
+        agent, timers = self._logged_in(command.agent, "log in first"), self._floor.timers
+        timer, talk = agent.wrapup_timer, agent.wrapup
+        if agent.state is not State.WRAPUP or timer is None or talk is None:
+            raise AcdError(
+                f"agent {agent.name}", f"he is {agent.state.value}; extend a wrap-up while it runs"
+            )
+        if not 0 < command.extra_s <= LONGEST_EXTENSION_S:
+            raise AcdError(f"extra_s = {command.extra_s}", f"use up to {LONGEST_EXTENSION_S:g} seconds")
+        timers.cancel(timer)
+        agent.wrapup_timer = timers.set(timer.at + command.extra_s, timer.fire)
+        self._floor.log(
+            now,
+            Kind.WRAPUP_EXTENDED,
+            talk.call,
+            talk.queue.name,
+            agent.name,
+            extra_s=command.extra_s,
+            by=command.by,
+        )
 
     def phone_state(self, fact: PhoneState, now: float) -> None:
         """A lost phone takes the offer back as unreachable; a found one also ends a rest."""

@@ -1,4 +1,4 @@
-"""What callers do: enter, leave, change priority, wait too long, hear their position.
+"""What callers do: enter, leave, wait too long; and what a supervisor does to their place.
 
 Invariant: a caller who leaves, for whatever reason, leaves no place in the line, no offer and no timer
 behind, and exactly one event says how it ended.
@@ -7,17 +7,22 @@ behind, and exactly one event says how it ended.
 from __future__ import annotations
 
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
+from acd.callbacks import Callbacks
 from acd.errors import AcdError
 from acd.events import Kind
 from acd.floor import Floor
-from acd.messages import Announce, Enqueue, LeaveQueue, OpenQueue, SetPriority, Withdraw
+from acd.hearing import Hearing
+from acd.line import Caller
+from acd.messages import Callback, CallbackAnswered, Enqueue, LeaveQueue, OpenQueue, SetPriority, Withdraw
 from acd.offers import Offers
-from acd.queue import Caller, Queue
+from acd.queue import Queue
+from acd.returning import Returning
 from acd.talks import Talks
+from acd.wishes import Wishes
 
-LeaveReason = Literal["timeout", "empty", "full", "closed"]
+LeaveReason = Literal["timeout", "empty", "full", "closed", "gone"]
 
 _LEAVES = {"timeout": Kind.EXITWITHTIMEOUT, "empty": Kind.EXITEMPTY}
 
@@ -25,56 +30,92 @@ _LEAVES = {"timeout": Kind.EXITWITHTIMEOUT, "empty": Kind.EXITEMPTY}
 class Waiting:
     """The callers' side of the floor."""
 
-    def __init__(self, floor: Floor, offers: Offers, talks: Talks) -> None:
+    def __init__(self, floor: Floor, offers: Offers, talks: Talks, callbacks: Callbacks) -> None:
         self._floor = floor
         self._offers = offers
         self._talks = talks
-        self._serial = 0
+        self._callbacks = callbacks
+        self._returning = Returning()
+        self.wishes = Wishes(floor, offers)
+        self._hearing = Hearing(floor)
 
     # ----- inputs
 
     def enqueue(self, command: Enqueue, now: float) -> None:
         """Into the line, or refused: closed, full, or empty of agents."""
         floor, queue = self._floor, self._floor.queue(command.queue)
-        if command.call in floor.callers or command.call in floor.talks:
-            raise AcdError(f"call {command.call}", "it waits or talks already; end that first")
+        self.new_call(command.call)
+        self.wishes.check(command)
         if not queue.is_open:
             self._refuse(command, "closed", now)
-        elif queue.config.max_length is not None and len(queue.line) >= queue.config.max_length:
-            self._refuse(command, "full", now)
-        elif queue.config.join_empty == "no" and not queue.staff:
+            return
+        if queue.config.join_empty == "no" and not queue.staff:
             self._refuse(command, "empty", now)
-        else:
-            self._admit(command, queue, now)
+            return
+        since = command.entered_at
+        if since is None and queue.rules.return_s is not None:
+            since = self._returning.take(queue, command.caller, now)
+        limit = queue.config.max_length
+        if limit is not None and len(queue.line) >= limit and since is None:
+            self._refuse(command, "full", now)  # whoever was here before has his place still
+            return
+        credit_s = 0.0 if since is None else max(0.0, now - since)
+        caller = Caller(
+            command.call, queue, command.caller, command.priority, floor.serial(), now, credit_s=credit_s
+        )
+        self.admit(command, caller, now)
 
     def withdraw(self, fact: Withdraw, now: float) -> None:
         """The caller is gone. In a talk that is its end; a call that is not here has left before."""
         caller = self._floor.callers.get(fact.call)
         if caller is None:
+            place = self._floor.places.get(fact.call)
+            if place is not None:
+                self._callbacks.drop(place, "withdrawn" if fact.reason != "system" else fact.cause, now)
+                return
             self._talks.caller_gone(
                 fact.call, "caller" if fact.reason == "abandon" else "system", now, fact.cause
             )
         elif fact.reason == "key":
-            self._leave(caller, Kind.EXITWITHKEY, "caller left by key", now, key=fact.key)
+            self._leave_by_key(caller, fact.key, now)
         elif fact.reason == "system":
-            self._leave(caller, Kind.EXITSYSTEM, "caller taken out", now, cause=fact.cause)
+            self._returning.lost(caller, now)
+            self.leave(caller, Kind.EXITSYSTEM, "caller taken out", now, cause=fact.cause)
         else:
-            self._leave(caller, Kind.ABANDON, "caller gone", now)
+            self._returning.lost(caller, now)
+            self.leave(caller, Kind.ABANDON, "caller gone", now)
+
+    def call_back(self, command: Callback, now: float) -> None:
+        """A place instead of a caller; a waiting caller leaves by it."""
+        if command.place != command.call:
+            self.new_call(command.place)
+        caller = self._waiting(command.call) if command.call else None
+        self._callbacks.check(command, caller, now)
+        if caller is not None:
+            self.leave(
+                caller, Kind.EXITWITHKEY, "caller left by key", now, key=command.key, target="callback"
+            )
+        self._callbacks.request(command, caller, now)
+
+    def call_back_answered(self, fact: CallbackAnswered, now: float) -> None:
+        """He waits at the top of those who entered after him; LeaveQueue where his place is gone."""
+        place = self._floor.places.get(fact.place)
+        if place is None or place.callback is None or not place.callback.dialling:
+            self._floor.out.append(LeaveQueue(fact.place, "", "gone"))
+            return
+        self._callbacks.reached(place, now)
+        self._hearing.begin(place, now)
 
     def set_priority(self, command: SetPriority, now: float) -> None:
         """Move the caller to his new priority, where his time of entry counts."""
-        caller = self._floor.callers.get(command.call)
-        if caller is None:
-            raise AcdError(
-                f"call {command.call}", "it does not wait in a queue; see the list of waiting calls"
-            )
+        caller = self._waiting(command.call)
         floor, queue = self._floor, caller.queue
         floor.unseek(caller)
         queue.line.remove(caller)
         caller.settle(command.priority)
         queue.line.add(caller)
         floor.seek(caller)
-        self._floor.log(
+        floor.log(
             now, Kind.PRIORITY_CHANGED, caller.call, queue.name, priority=command.priority, by=command.by
         )
 
@@ -90,17 +131,26 @@ class Waiting:
         """An agent has logged out: where the queue says so and nobody is left, all callers leave."""
         if queue.config.leave_empty and not queue.staff:
             for caller in list(queue.line):
-                self._send_away(caller, "empty", now)
+                if caller.callback is None:
+                    self._send_away(caller, "empty", now)
 
     # ----- entering and leaving
 
-    def _admit(self, command: Enqueue, queue: Queue, now: float) -> None:
-        floor, config = self._floor, queue.config
-        self._serial += 1
-        caller = Caller(command.call, queue, command.caller, command.priority, self._serial, now)
+    def new_call(self, call: str) -> None:
+        """AcdError if it is here already."""
+        floor = self._floor
+        if call in floor.callers or call in floor.talks or call in floor.places:
+            raise AcdError(f"call {call}", "it waits or talks already; end that first")
+
+    def admit(self, command: Enqueue, caller: Caller, now: float) -> None:
+        """Into the line, with all that the command and the queue want for him."""
+        floor, queue = self._floor, caller.queue
         floor.callers[caller.call] = caller
         queue.line.add(caller)
         caller.entry_position = queue.line.position(caller)
+        more: dict[str, Any] = {"credit_s": caller.credit_s} if caller.credit_s else {}
+        if command.agent:
+            more["agent"] = command.agent
         floor.log(
             now,
             Kind.ENTERQUEUE,
@@ -109,19 +159,16 @@ class Waiting:
             caller=caller.caller,
             priority=caller.priority,
             position=caller.entry_position,
+            **more,
         )
-        if config.max_wait_s is not None:
-            caller.timers["wait"] = floor.timers.set(now + config.max_wait_s, partial(self._too_long, caller))
-        first_s = config.announce_first_s or config.announce_position_s
-        if first_s is not None:
-            caller.timers["announce"] = floor.timers.set(now + first_s, partial(self._announce, caller))
+        max_wait_s = queue.config.max_wait_s if command.max_wait_s is None else command.max_wait_s
+        if max_wait_s is not None:
+            caller.timers["wait"] = floor.timers.set(now + max_wait_s, partial(self._too_long, caller))
+        self._hearing.begin(caller, now)
+        self.wishes.take(command, caller, now)
         floor.seek(caller)
 
-    def _refuse(self, command: Enqueue, reason: LeaveReason, now: float) -> None:
-        self._floor.log(now, Kind.REFUSED, command.call, command.queue, reason=reason)
-        self._floor.out.append(LeaveQueue(command.call, command.queue, reason))
-
-    def _leave(self, caller: Caller, kind: Kind, offer_reason: str, now: float, **data: str) -> None:
+    def leave(self, caller: Caller, kind: Kind, offer_reason: str, now: float, **data: Any) -> None:
         """Out of the line, with the event that says how; only then are the offers taken back."""
         position, queue = caller.queue.line.position(caller), caller.queue.name
         self._offers.remove_caller(caller)
@@ -131,18 +178,31 @@ class Waiting:
         )
         self._offers.cancel_all(caller, offer_reason, now)
 
-    def _send_away(self, caller: Caller, reason: LeaveReason, now: float) -> None:
-        self._leave(caller, _LEAVES[reason], f"caller left: {reason}", now)
-        self._floor.out.append(LeaveQueue(caller.call, caller.queue.name, reason))
+    def _waiting(self, call: str) -> Caller:
+        caller = self._floor.callers.get(call)
+        if caller is None:
+            raise AcdError(f"call {call}", "it does not wait in a queue; see the list of waiting calls")
+        return caller
 
-    # ----- timers
+    def _refuse(self, command: Enqueue, reason: LeaveReason, now: float) -> None:
+        self._floor.log(now, Kind.REFUSED, command.call, command.queue, reason=reason)
+        self._floor.out.append(LeaveQueue(command.call, command.queue, reason))
+
+    def _leave_by_key(self, caller: Caller, key: str, now: float) -> None:
+        exits = caller.queue.rules.exit_keys
+        if not exits:
+            self.leave(caller, Kind.EXITWITHKEY, "caller left by key", now, key=key)
+            return
+        exit_key = exits.get(key)
+        if exit_key is None:
+            raise AcdError(f"call {caller.call}, key {key!r}", f"use one of: {', '.join(sorted(exits))}")
+        if caller.wait_s(now) < exit_key.after_s:
+            raise AcdError(f"call {caller.call}, key {key!r}", f"wait {exit_key.after_s:g} s for it")
+        self.leave(caller, Kind.EXITWITHKEY, "caller left by key", now, key=key, target=exit_key.target)
+
+    def _send_away(self, caller: Caller, reason: LeaveReason, now: float) -> None:
+        self.leave(caller, _LEAVES[reason], f"caller left: {reason}", now)
+        self._floor.out.append(LeaveQueue(caller.call, caller.queue.name, reason))
 
     def _too_long(self, caller: Caller, now: float) -> None:
         self._send_away(caller, "timeout", now)
-
-    def _announce(self, caller: Caller, now: float) -> None:
-        position = caller.queue.line.position(caller)
-        self._floor.out.append(Announce(caller.call, caller.queue.name, position))
-        every_s = caller.queue.config.announce_position_s
-        if every_s is not None:
-            caller.timers["announce"] = self._floor.timers.set(now + every_s, partial(self._announce, caller))

@@ -1,0 +1,37 @@
+"""Callers who were cut off: whoever enters the same queue again soon has his place back.
+
+Bounded: MEMORY places, the oldest are forgotten first. A caller without a number has no memory.
+"""
+
+from __future__ import annotations
+
+from acd.line import Caller
+from acd.queue import Queue
+
+MEMORY = 10_000
+
+
+class Returning:
+    """Remembers the moment from which a lost caller's wait counts."""
+
+    def __init__(self) -> None:
+        self._since: dict[tuple[str, str], tuple[float, float]] = {}  # -> (since, until)
+
+    def __len__(self) -> int:
+        return len(self._since)
+
+    def lost(self, caller: Caller, now: float) -> None:
+        """He hung up, or was cut off."""
+        return_s = caller.queue.rules.return_s
+        if return_s is None or not caller.caller:
+            return
+        key = (caller.queue.name, caller.caller)
+        self._since.pop(key, None)
+        self._since[key] = (caller.entered_at - caller.credit_s, now + return_s)
+        if len(self._since) > MEMORY:
+            del self._since[next(iter(self._since))]
+
+    def take(self, queue: Queue, number: str, now: float) -> float | None:
+        """Since when the caller's wait counts, if he was here a moment ago; once."""
+        found = self._since.pop((queue.name, number), None) if number else None
+        return found[0] if found is not None and now <= found[1] else None
