@@ -30,7 +30,7 @@ from acd.needs import Skills, check_skills
 from acd.occupancy import Occupancy, Share
 
 if TYPE_CHECKING:
-    from acd.floor import LiveOffer, Talk
+    from acd.live import LiveOffer, Talk
     from acd.queue import Seat
     from acd.timers import Timer
 
@@ -52,6 +52,7 @@ class Step(StrEnum):
     """What moves an agent."""
 
     LOG_IN = "log in"
+    LOG_IN_WRAPPING = "log in with a wrap-up that goes on"
     LOG_OUT = "log out"
     PAUSE = "pause"
     READY = "become ready"
@@ -75,6 +76,7 @@ _S, _E = State, Step
 TABLE: Mapping[State, Mapping[Step, Next]] = {
     State.LOGGED_OUT: {
         _E.LOG_IN: SETTLE,
+        _E.LOG_IN_WRAPPING: _S.WRAPUP,
         _E.OWN_BEGAN: _S.LOGGED_OUT,
         _E.OWN_ENDED: _S.LOGGED_OUT,
         _E.LOST: _S.LOGGED_OUT,
@@ -220,6 +222,7 @@ class Agent:
     # bookkeeping of what has begun
     paused_at: float | None = None  # a PAUSE is in the log
     paused_for: str = ""
+    pause_timer: Timer | None = None
     rest_timer: Timer | None = None
     wrapup_timer: Timer | None = None
     wrapup: Talk | None = None

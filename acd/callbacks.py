@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from acd.errors import AcdError
 from acd.events import Kind
@@ -204,6 +204,6 @@ class Callbacks:
             self._floor.timers.cancel(timer)
         place.timers.clear()
 
-    def _log(self, place: Caller, kind: Kind, now: float, **data: object) -> None:
+    def _log(self, place: Caller, kind: Kind, now: float, **data: Any) -> None:
         number = place.callback.number if place.callback is not None else place.caller
         self._floor.log(now, kind, place.call, place.queue.name, number=number, **data)

@@ -17,8 +17,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from acd.agent import AgentConfig
+from acd.audit import audit
 from acd.callbacks import Callbacks
 from acd.errors import AcdError
+from acd.explain import Explanation
 from acd.floor import Floor
 from acd.matching import Matching
 from acd.messages import (
@@ -48,6 +50,7 @@ from acd.messages import (
 from acd.occupancy import WINDOW_S
 from acd.offers import Offers
 from acd.queue import QueueConfig
+from acd.restart import AgentSnapshot, restore, snapshot
 from acd.roster import Roster
 from acd.rules import QueueRules
 from acd.strategies import BUILT_IN
@@ -58,13 +61,14 @@ from acd.views import AgentView, QueueView, agent_views, queue_views
 from acd.waiting import Waiting
 
 NO_RULES: Mapping[str, QueueRules] = {}
+NO_LIMITS: Mapping[str, float] = {}
 
 
 class Acd:
     """All queues and agents. Raises AcdError for a configuration that contradicts itself.
 
     `occupancy_window_s` is the window of least-occupancy; `utc_offset_s` tells where the day of "calls today"
-    begins.
+    begins; `rules` are what few queues need, by name; `pause_limits_s` how long a pause of a reason may last.
     """
 
     def __init__(
@@ -76,12 +80,15 @@ class Acd:
         occupancy_window_s: float = WINDOW_S,
         utc_offset_s: float = 0.0,
         rules: Mapping[str, QueueRules] = NO_RULES,
+        pause_limits_s: Mapping[str, float] = NO_LIMITS,
     ) -> None:
-        self._floor = Floor(queues, agents, strategies, occupancy_window_s, utc_offset_s, rules)
+        self._floor = Floor(
+            queues, agents, strategies, occupancy_window_s, utc_offset_s, rules, pause_limits_s
+        )
         self._offers = Offers(self._floor)
         self._callbacks = Callbacks(self._floor)
         self._matching = Matching(self._floor, self._offers, self._callbacks)
-        talks = Talks(self._floor)
+        talks = self._talks = Talks(self._floor)
         waiting = Waiting(self._floor, self._offers, talks, self._callbacks)
         supervision = Supervision(self._floor, self._offers, waiting)
         roster = Roster(self._floor, self._offers, waiting)
@@ -152,6 +159,33 @@ class Acd:
         """Who is logged in at this phone."""
         agent = self._floor.phones.get(phone)
         return agent.name if agent is not None else None
+
+    def exits(self, call: str, now: float) -> Mapping[str, str]:
+        """Key -> target, of the keys that take this waiting call out now."""
+        caller = self._floor.callers.get(call)
+        if caller is None:
+            return {}
+        exit_keys, wait_s = caller.queue.rules.exit_keys, caller.wait_s(now)
+        return {key: exit_key.target for key, exit_key in exit_keys.items() if wait_s >= exit_key.after_s}
+
+    def explain(self, call: str) -> list[Explanation]:
+        """Why the call was offered as it was, offer by offer; kept for some time."""
+        return self._floor.explain.of(call, self._floor.agents)
+
+    def audit(self) -> list[str]:
+        """What contradicts itself: nothing, unless there is a defect."""
+        return audit(self._floor)
+
+    # ----- around a restart
+
+    def snapshot(self) -> list[AgentSnapshot]:
+        """What the agents are; to be kept by the switch after every AgentChanged."""
+        return snapshot(self._floor)
+
+    def restore(self, agents: Iterable[AgentSnapshot], now: float) -> list[Output]:
+        """Once, at the start: log the agents in as they were."""
+        restore(self._floor, self._talks, agents, now)
+        return self._finish(now)
 
     def is_idle(self) -> bool:
         """Whether no call waits, rings or talks."""

@@ -8,47 +8,24 @@ a lane of his queue, or, being named, in the line of his agent. Everything that 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from acd.agent import AT_WORK, Agent, AgentConfig, State, Step
 from acd.errors import AcdError
 from acd.events import Kind, LogEvent
+from acd.explain import Explain
 from acd.line import Line
+from acd.live import LiveOffer, Talk
 from acd.messages import AgentChanged, Log, Output
 from acd.occupancy import Occupancy, Share
+from acd.pausing import follow
 from acd.pool import Pool
 from acd.queue import Caller, Queue, QueueConfig
 from acd.rules import DAY_S, PLAIN, QueueRules
 from acd.strategy import StrategyFactory
-from acd.timers import Timer, Timers
+from acd.timers import Timers
 
 RINGING = State.RINGING.value
-
-
-@dataclass(slots=True, eq=False)
-class LiveOffer:
-    """A reservation: this caller rings at this agent until the timer, an answer or a withdrawal ends it."""
-
-    id: int
-    caller: Caller
-    agent: Agent
-    began_at: float
-    timer: Timer
-
-
-@dataclass(slots=True, eq=False)
-class Talk:
-    """A conversation of a queue's caller with an agent; after its end it is what the wrap-up belongs to."""
-
-    call: str
-    queue: Queue
-    agent: Agent
-    began_at: float
-    wait_s: float
-    entry_position: int
-    hold_s: float = 0.0
-    held_since: float | None = None
 
 
 class Floor:
@@ -62,6 +39,7 @@ class Floor:
         occupancy_window_s: float,
         utc_offset_s: float,
         rules: Mapping[str, QueueRules],
+        pause_limits_s: Mapping[str, float],
     ) -> None:
         self.queues: dict[str, Queue] = {}
         for queue in queues:
@@ -79,9 +57,11 @@ class Floor:
         self.talks: dict[str, Talk] = {}
         self.offers: dict[int, LiveOffer] = {}
         self.timers = Timers()
+        self.explain = Explain()
         self.out: list[Output] = []
         self.freed: dict[Agent, None] = {}  # ready since this step, not in the pools yet
         self.seekers: dict[Caller, None] = {}  # began to seek in this step
+        self.pause_limits_s = pause_limits_s
         self._serial = 0
         self._utc_offset_s = utc_offset_s
 
@@ -162,22 +142,24 @@ class Floor:
         before, after = agent.state, agent.next(step, now)
         if after is before:
             reason_before = agent.reason()
-            self._pauses(agent, after, now, by)
+            follow(self, agent, after, now, by)
             if agent.reason() != reason_before:
                 self.show(agent)
             return
+        self.explain.change(agent)
         self._leave(agent, before, now, by)
         if (before in AT_WORK) is not (after in AT_WORK):
             for queue, _, _ in agent.seats:
                 queue.workload.work(len(agent.seats), 1 if after in AT_WORK else -1)
         agent.enter(after, now)
-        self._pauses(agent, after, now, by)
+        follow(self, agent, after, now, by)
         self._arrive(agent, now, by)
         self.show(agent)
 
     def reserve(self, agent: Agent, now: float, queue: Queue) -> None:
         """`move` for OFFERED, the step of every decision: from READY to RINGING for a call of `queue`."""
         agent.check(Step.OFFERED)
+        self.explain.change(agent)
         self._leave_pools(agent, now, queue)
         agent.state, agent.since = State.RINGING, now
         agent.occupancy.switch(Share.BUSY, now)
@@ -285,18 +267,6 @@ class Floor:
             wrapup_s = now - agent.since
             talk.queue.workload.wrapped(wrapup_s)
             self.log(now, Kind.WRAPUP_END, talk.call, talk.queue.name, agent.name, wrapup_s=wrapup_s, by=by)
-
-    def _pauses(self, agent: Agent, after: State, now: float, by: str) -> None:
-        """Close a pause that is in the log when it is no longer wanted, got another reason, or at log-out;
-        begin one when he is in it.
-        """
-        if agent.paused_at is not None and (agent.pause != agent.paused_for or after is State.LOGGED_OUT):
-            pause_s = now - agent.paused_at
-            self.log(now, Kind.UNPAUSE, agent=agent.name, by=by, pause_s=pause_s, reason=agent.paused_for)
-            agent.paused_at = None
-        if after is State.PAUSED and agent.paused_at is None:
-            agent.paused_at, agent.paused_for = now, agent.pause or ""
-            self.log(now, Kind.PAUSE, agent=agent.name, reason=agent.paused_for, by=agent.pause_by)
 
     def _log_off(self, agent: Agent, now: float, by: str) -> None:
         self.phones.pop(agent.phone, None)

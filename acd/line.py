@@ -19,7 +19,7 @@ from acd.needs import ANYONE, Needs, Skills
 
 if TYPE_CHECKING:
     from acd.callbacks import Callback
-    from acd.floor import LiveOffer
+    from acd.live import LiveOffer
     from acd.queue import Queue
     from acd.timers import Timer
 

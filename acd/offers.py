@@ -17,7 +17,8 @@ from typing import Literal
 
 from acd.agent import Agent, State, Step
 from acd.events import Kind
-from acd.floor import Floor, LiveOffer, Talk
+from acd.floor import Floor
+from acd.live import LiveOffer, Talk
 from acd.messages import Answered, Bridge, CancelOffer, Offer, Refused
 from acd.queue import Caller
 
@@ -167,6 +168,8 @@ class Offers:
             now,
             floor.timers.set(expires_at, partial(self._expire, self._last_id)),
         )
+        weighed = queue.pool.weighed(agent) if queue.pool.weighs and agent not in floor.freed else None
+        floor.explain.mark(offer.id, caller, agent, weighed, now)
         floor.offers[offer.id] = caller.offers[offer.id] = agent.offer = offer
         if len(caller.offers) >= queue.at_once + caller.extra:
             floor.unseek(caller)

@@ -12,6 +12,7 @@ from typing import cast
 
 from acd.agent import Agent
 from acd.needs import ANY_LEVEL
+from acd.strategies.least_occupancy import LeastOccupancy, Weighed
 from acd.strategy import Strategy, StrategyFactory
 
 
@@ -21,15 +22,17 @@ class Pool:
     first. `size`: how many are ready.
     """
 
-    __slots__ = ("_factory", "_spare", "at_once", "by_skill", "levels", "size", "widens")
+    __slots__ = ("_factory", "_queue", "_spare", "at_once", "by_skill", "levels", "size", "weighs", "widens")
 
     def __init__(self, queue: str, factory: StrategyFactory) -> None:
+        self._queue = queue
         self._factory = factory
         spare = factory()
         self._spare: Strategy | None = spare
         self.at_once = spare.at_once
         self.widens = bool(getattr(spare, "widens", False))
         self.by_skill = bool(getattr(spare, "by_skill", False))
+        self.weighs = isinstance(spare, LeastOccupancy)
         self.levels: list[tuple[int, Strategy]] = []
         self.size = 0
 
@@ -45,6 +48,13 @@ class Pool:
         self._spare = None
         insort(self.levels, (level, strategy), key=lambda pair: pair[0])
         return strategy
+
+    def weighed(self, agent: Agent) -> Weighed | None:
+        """The occupancies by which the agent's level was ranked just now."""
+        for level, strategy in self.levels:
+            if isinstance(strategy, LeastOccupancy) and level == agent.levels.get(self._queue):
+                return strategy.weighed()
+        return None
 
     def first(self, now: float) -> Agent | None:
         """The best of all."""

@@ -9,6 +9,7 @@ from acd.errors import AcdError
 from acd.needs import Skills, check_skills
 
 DAY_S = 86_400.0
+MOMENT_S = 0.001  # below it the clock's resolution could make a window open a moment later again and again
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,8 @@ class CallbackRules:
             0.0 if (day_s - begin) % DAY_S < (end - begin) % DAY_S else (begin - day_s) % DAY_S
             for begin, end in self.windows
         ]
-        return min(waits, default=0.0)
+        opens_in_s = min(waits, default=0.0)
+        return opens_in_s if opens_in_s > MOMENT_S else 0.0
 
 
 @dataclass(frozen=True, slots=True)

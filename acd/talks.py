@@ -11,8 +11,10 @@ from typing import Any, Literal
 
 from acd.agent import Agent, State, Step
 from acd.events import Kind
-from acd.floor import Floor, Talk
+from acd.floor import Floor
+from acd.live import Talk
 from acd.messages import Ended, Held
+from acd.queue import Queue
 
 By = Literal["agent", "caller", "system", "transfer"]
 
@@ -68,16 +70,21 @@ class Talks:
 
     def _wrap_up(self, agent: Agent, talk: Talk, now: float) -> None:
         floor = self._floor
-        wrapup_s = talk.queue.config.wrapup_s if agent.wrapup_s is None else agent.wrapup_s
+        wrapup_s = self.wrapup_s(talk.queue, agent)
         if not wrapup_s or agent.leaving is not None:
             floor.move(agent, Step.RELEASED, now)
             return
         agent.wrapup = talk
-        agent.wrapup_timer = floor.timers.set(now + wrapup_s, partial(self._wrapped, agent))
+        agent.wrapup_timer = floor.timers.set(now + wrapup_s, partial(self.wrapped, agent))
         floor.log(now, Kind.WRAPUP_START, talk.call, talk.queue.name, agent.name, limit_s=wrapup_s)
         floor.move(agent, Step.FINISHED, now)
 
-    def _wrapped(self, agent: Agent, now: float) -> None:
+    def wrapup_s(self, queue: Queue, agent: Agent) -> float:
+        """How long his wrap-up after a call of the queue lasts."""
+        return queue.config.wrapup_s if agent.wrapup_s is None else agent.wrapup_s
+
+    def wrapped(self, agent: Agent, now: float) -> None:
+        """The time of his wrap-up is over."""
         agent.wrapup_timer = None
         if agent.state is State.WRAPUP:
             self._floor.move(agent, Step.WRAPPED, now, by="timer")

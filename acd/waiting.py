@@ -104,7 +104,7 @@ class Waiting:
             self._floor.out.append(LeaveQueue(fact.place, "", "gone"))
             return
         self._callbacks.reached(place, now)
-        self._hearing.begin(place, now)
+        self._attend(place, None, now)
 
     def set_priority(self, command: SetPriority, now: float) -> None:
         """Move the caller to his new priority, where his time of entry counts."""
@@ -161,12 +161,16 @@ class Waiting:
             position=caller.entry_position,
             **more,
         )
-        max_wait_s = queue.config.max_wait_s if command.max_wait_s is None else command.max_wait_s
-        if max_wait_s is not None:
-            caller.timers["wait"] = floor.timers.set(now + max_wait_s, partial(self._too_long, caller))
-        self._hearing.begin(caller, now)
+        self._attend(caller, command.max_wait_s, now)
         self.wishes.take(command, caller, now)
         floor.seek(caller)
+
+    def _attend(self, caller: Caller, max_wait_s: float | None, now: float) -> None:
+        """From now on he hears something, and his patience is limited."""
+        limit_s = caller.queue.config.max_wait_s if max_wait_s is None else max_wait_s
+        if limit_s is not None:
+            caller.timers["wait"] = self._floor.timers.set(now + limit_s, partial(self._too_long, caller))
+        self._hearing.begin(caller, now)
 
     def leave(self, caller: Caller, kind: Kind, offer_reason: str, now: float, **data: Any) -> None:
         """Out of the line, with the event that says how; only then are the offers taken back."""

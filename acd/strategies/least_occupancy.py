@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import inf
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,18 @@ NOTHING_S = 1e-9  # instead of no history at all, so that no division is by zero
 
 Floats = NDArray[np.float64]
 NOBODY: Floats = np.array(((inf, 1e9), (0.0, 0.0)))  # busy for ever in a long and constant time
+
+
+class Weighed(NamedTuple):
+    """What a ranking has compared: shape (n,) both; columns of nobody are infinite."""
+
+    orders: Floats
+    occupancies: Floats
+
+    def by_order(self) -> dict[int, float]:
+        """Agent's stable order -> his occupancy, 0 to 1."""
+        pairs = zip(self.orders.tolist(), self.occupancies.tolist(), strict=True)
+        return {int(order): occupancy for order, occupancy in pairs if occupancy < inf}
 
 
 class LeastOccupancy:
@@ -52,6 +65,7 @@ class LeastOccupancy:
         self._fresh: dict[int, Candidate] = {}  # ready, without a column yet: many leave before a decision
         self._base = 0.0
         self._renew_at = inf  # no column ends before
+        self._last: Floats | None = None  # the occupancies of the last ranking
         self._newcomers = False  # whether there may be any; the history of one who is ready never shrinks
 
     def add(self, agent: Candidate, now: float) -> None:
@@ -69,13 +83,14 @@ class LeastOccupancy:
     def ranked(self, now: float) -> Iterator[Candidate]:
         """See Strategy."""
         if not self._columns and len(self._fresh) == 1:  # the usual case while callers wait
+            self._last = None
             yield from self._fresh.values()
             return
         if self._fresh or self._gone:
             self._settle(now)
         if not self._columns:
             return
-        occupancies = self._occupancies(now)
+        self._last = occupancies = self._occupancies(now)
         first = self._agents[self._best(occupancies)]
         assert first is not None  # an empty column is never the least
         yield first
@@ -86,6 +101,11 @@ class LeastOccupancy:
             agent = self._agents[column]
             if agent is not None and agent is not first:
                 yield agent
+
+    def weighed(self) -> Weighed | None:
+        """The figures of the last ranking; None if it had nothing to compare. Before any change."""
+        last = self._last
+        return None if last is None else Weighed(self._rest[3, : len(last)].copy(), last)
 
     def _settle(self, now: float) -> None:
         """Give who came since the last decision the columns of who left; empty what remains of those."""

@@ -1,0 +1,124 @@
+"""What agents were survives the process: a snapshot of plain values, and the way back.
+
+Offers and conversations do not survive: phones and callers are gone with the process that held them. Whoever was
+ringing is ready; whoever was talking has his wrap-up, as after any talk. Idle time, and the counters of the day, go
+on. The log gets a new AGENTLOGIN (a restart has ended the old one), and the pause or wrap-up that goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+
+from acd.agent import Agent, State, Step
+from acd.events import Kind
+from acd.floor import Floor
+from acd.live import Talk
+from acd.pausing import begin
+from acd.talks import Talks
+
+BY = "restart"
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSnapshot:
+    """An agent who is logged in. Times are epoch seconds.
+
+    `pause`: the reason, also of a pause that waits for a talk's end (None: none), begun at `paused_at` if it has.
+    `after_call`, `after_queue`: the call whose wrap-up ends at `wrapup_until`, or, that being None, with whom he
+    was talking.
+    """
+
+    agent: str
+    phone: str
+    pause: str | None = None
+    paused_at: float | None = None
+    after_call: str = ""
+    after_queue: str = ""
+    wrapup_until: float | None = None
+    idle_since: float = -1.0
+    calls: int = 0
+    calls_day: int = -1
+    talk_s: float = 0.0
+    misses: int = 0
+
+
+def snapshot(floor: Floor) -> list[AgentSnapshot]:
+    """Everybody who is logged in and does not wait for a log-out."""
+    return [
+        _snapshot(agent)
+        for agent in floor.agents.values()
+        if agent.state is not State.LOGGED_OUT and agent.leaving is None
+    ]
+
+
+def _snapshot(agent: Agent) -> AgentSnapshot:
+    after = agent.talk or agent.wrapup
+    timer = agent.wrapup_timer
+    return AgentSnapshot(
+        agent.name,
+        agent.phone,
+        agent.pause,
+        agent.paused_at,
+        after.call if after is not None else "",
+        after.queue.name if after is not None else "",
+        timer.at if timer is not None else None,
+        agent.idle_since,
+        agent.calls,
+        agent.calls_day,
+        agent.talk_s,
+        agent.misses,
+    )
+
+
+def restore(floor: Floor, talks: Talks, agents: Iterable[AgentSnapshot], now: float) -> None:
+    """Log them in as they were. Left out: agents and queues that are no longer configured, agents who are logged
+    in, phones that are taken.
+    """
+    for was in agents:
+        agent = floor.agents.get(was.agent)
+        if agent is None or agent.state is not State.LOGGED_OUT or not was.phone or was.phone in floor.phones:
+            continue
+        _figures(agent, was)
+        agent.phone, agent.logged_in_at = was.phone, now
+        agent.idle_since = min(was.idle_since, now) if was.idle_since >= 0 else now
+        floor.phones[was.phone] = agent
+        for name in agent.levels:
+            floor.queues[name].staff += 1
+        floor.log(now, Kind.AGENTLOGIN, agent=agent.name, phone=was.phone, by=BY)
+        if was.after_queue in floor.queues and (was.wrapup_until is None or was.wrapup_until > now):
+            _wrap_up(floor, talks, agent, was, now)
+        else:
+            _pause(floor, agent, was, now)
+            floor.move(agent, Step.LOG_IN, now, BY)
+
+
+def _figures(agent: Agent, was: AgentSnapshot) -> None:
+    agent.reachable = True
+    agent.calls, agent.calls_day, agent.talk_s = was.calls, was.calls_day, was.talk_s
+    agent.misses = was.misses
+    agent.pause, agent.pause_by = was.pause, BY if was.pause is not None else ""
+
+
+def _pause(floor: Floor, agent: Agent, was: AgentSnapshot, now: float) -> None:
+    """His pause goes on from where it began."""
+    if was.pause is not None:
+        begin(floor, agent, min(was.paused_at or now, now), now)
+        floor.log(now, Kind.PAUSE, agent=agent.name, reason=was.pause, by=BY)
+
+
+def _wrap_up(floor: Floor, talks: Talks, agent: Agent, was: AgentSnapshot, now: float) -> None:
+    """His wrap-up goes on; a talk that the restart has cut has its whole wrap-up now."""
+    queue = floor.queues[was.after_queue]
+    if was.wrapup_until is None:
+        agent.idle_since = now
+    wrapup_s = talks.wrapup_s(queue, agent) if was.wrapup_until is None else was.wrapup_until - now
+    if wrapup_s <= 0:
+        _pause(floor, agent, was, now)
+        floor.move(agent, Step.LOG_IN, now, BY)
+        return
+    agent.wrapup = Talk(was.after_call, queue, agent, now, 0.0, 0)
+    agent.wrapup_timer = floor.timers.set(now + wrapup_s, partial(talks.wrapped, agent))
+    floor.log(now, Kind.WRAPUP_START, was.after_call, queue.name, agent.name, limit_s=wrapup_s)
+    floor.move(agent, Step.LOG_IN_WRAPPING, now, BY)
