@@ -35,6 +35,11 @@ class Matching:
     def run(self, now: float) -> None:
         """Match until nobody can be helped any more."""
         floor = self._floor
+        while floor.freed or floor.seekers:
+            self._once(now)
+
+    def _once(self, now: float) -> None:
+        floor = self._floor
         if not floor.seekers and len(floor.freed) == 1:
             (agent,) = floor.freed
             self._serve(agent, now)
