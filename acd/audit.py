@@ -23,6 +23,7 @@ def audit(floor: Floor) -> list[str]:
     for caller in waiting:
         found += _caller(floor, caller)
     found += [f"call {call} waits and talks" for call in floor.callers.keys() & floor.talks.keys()]
+    found += _left_apart(floor)
     if floor.freed or floor.seekers:
         found.append("the last step was not finished")
     return found
@@ -44,6 +45,22 @@ def _agent(floor: Floor, agent: Agent) -> Iterator[str]:
         yield f"{name} rests for ever"
     if agent.state is not State.LOGGED_OUT and floor.phones.get(agent.phone) is not agent:
         yield f"{name} is logged in at phone {agent.phone!r}, which is not his"
+
+
+def _left_apart(floor: Floor) -> Iterator[str]:
+    """A caller who seeks beside a ready agent who would do."""
+    for agent in floor.agents.values():
+        if agent.state is not State.READY:
+            continue
+        lines = [floor.named.get(agent.name, ())]
+        for queue, _, level in agent.seats:
+            lanes = queue.lanes.by_needs.items()
+            lines += [lane for needs, lane in lanes if needs.fit(level, agent.skills)]
+        for line in lines:
+            for caller in line:
+                left_out = caller.offers and agent.name in caller.missed
+                if caller.callback is None and not left_out:
+                    yield f"call {caller.call} waits, and agent {agent.name} is ready"
 
 
 def _queue(floor: Floor, queue: Queue) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from acd.agent import AgentConfig
-from acd.dispatcher import Acd
+from acd.dispatcher import NO_LIMITS, NO_RULES, Acd
 from acd.events import Kind, LogEvent
 from acd.messages import (
     Answered,
@@ -22,6 +22,7 @@ from acd.messages import (
     Refused,
 )
 from acd.queue import QueueConfig
+from acd.rules import QueueRules
 from acd.strategies import BUILT_IN
 from acd.strategy import StrategyFactory
 from acd.views import AgentView, QueueView
@@ -35,15 +36,26 @@ class Centre:
     def __init__(
         self,
         *queues: QueueConfig,
-        agents: Mapping[str, list[str] | dict[str, int]],
+        agents: Mapping[str, list[str] | dict[str, int] | AgentConfig],
         strategies: Mapping[str, StrategyFactory] = BUILT_IN,
         window_s: float = 3600.0,
+        rules: Mapping[str, QueueRules] = NO_RULES,
+        pause_limits_s: Mapping[str, float] = NO_LIMITS,
     ) -> None:
         configs = [
-            AgentConfig(name, where if isinstance(where, dict) else dict.fromkeys(where, 0))
+            where
+            if isinstance(where, AgentConfig)
+            else AgentConfig(name, where if isinstance(where, dict) else dict.fromkeys(where, 0))
             for name, where in agents.items()
         ]
-        self.acd = Acd(queues, configs, strategies, occupancy_window_s=window_s)
+        self.acd = Acd(
+            queues,
+            configs,
+            strategies,
+            occupancy_window_s=window_s,
+            rules=rules,
+            pause_limits_s=pause_limits_s,
+        )
         self.now = START
         self.log: list[LogEvent] = []
         self.live: dict[int, Offer] = {}

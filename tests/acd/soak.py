@@ -34,7 +34,9 @@ OFFER_ENDS = {Kind.RINGNOANSWER, Kind.RINGCANCELED, Kind.CONNECT}
 QUEUES = (
     QueueConfig("sales", ring_s=15.0, wrapup_s=8.0, max_wait_s=300.0, announce_position_s=30.0),
     QueueConfig("help", strategy="least-occupancy", weight=3.0, missed_limit=2),
-    QueueConfig("gold", strategy="ring-all", offers_at_once=3, max_length=6, join_empty="no", leave_empty=True),
+    QueueConfig(
+        "gold", strategy="ring-all", offers_at_once=3, max_length=6, join_empty="no", leave_empty=True
+    ),
     QueueConfig("wine", strategy="best-skill", wrapup_s=0.0, max_wait_s=120.0),
     QueueConfig("night", strategy="ring-progressively", ring_s=40.0),
     QueueConfig("lot", strategy="weighted-random", leave_empty=True),
@@ -69,7 +71,10 @@ class Soak:
         self.agents = [
             AgentConfig(
                 f"agent-{i:02}",
-                {name: chance.choice((0, 0, 1, 2)) for name in chance.sample(names, chance.choice((1, 2, 3)))},
+                {
+                    name: chance.choice((0, 0, 1, 2))
+                    for name in chance.sample(names, chance.choice((1, 2, 3)))
+                },
                 {skill: chance.randint(1, 5) for skill in chance.sample(SKILLS, chance.randint(0, 3))},
                 weight=chance.choice((1.0, 2.0, 5.0)),
                 wrapup_s=chance.choice((None, None, 4.0)),
@@ -129,7 +134,7 @@ class Soak:
             step += 1
             self.pass_time(self.chance.expovariate(1 / 1.5))
             self.enter()
-            for _ in range(self.chance.randint(1, 4)):
+            for _ in range(self.chance.randint(0, 3)):
                 self.answer_or_end()
             name = self.chance.choices(names, weights)[0]
             if step % 700 == 0:
@@ -235,7 +240,9 @@ class Soak:
         """A new caller, plain or with wishes."""
         self.calls += 1
         chance, queue = self.chance, self.chance.choice(QUEUES).name
-        command = m.Enqueue(f"call-{self.calls}", queue, f"+7{self.calls % 50:03}", chance.choice((0, 0, 0, 1, 5)))
+        command = m.Enqueue(
+            f"call-{self.calls}", queue, f"+7{self.calls % 50:03}", chance.choice((0, 0, 0, 1, 5))
+        )
         wish = chance.random()
         if wish < 0.06:
             command = m.Enqueue(command.call, queue, command.caller, agent=chance.choice(self.names))
@@ -256,7 +263,7 @@ class Soak:
         """Phones are answered, conversations end."""
         if self.world.ringing and self.chance.random() < 0.7:
             self.give(m.Answered(self.chance.choice(list(self.world.ringing))))
-        elif len(self.world.talking) > 6:
+        elif len(self.world.talking) > 8:
             by = self.chance.choice(("agent", "caller", "system"))
             self.give(m.Ended(self.one(self.world.talking), by))  # type: ignore[arg-type]
 
@@ -315,7 +322,9 @@ class Soak:
     def cut_off(self) -> None:
         call = self.one(self.world.waiting)
         queue = self.world.waiting.get(call)
-        number = next((e.data["caller"] for e in reversed(self.log) if e.kind is Kind.ENTERQUEUE and e.call == call), "")
+        number = next(
+            (e.data["caller"] for e in reversed(self.log) if e.kind is Kind.ENTERQUEUE and e.call == call), ""
+        )
         self.give(m.Withdraw(call, "system", cause="worker lost"))
         if queue is not None:
             self.pass_time(10.0)
@@ -390,14 +399,18 @@ class Soak:
         if self.give(request):
             if request.place in self.world.waiting:
                 return  # its turn came at once
-            ended = {e.call for e in self.log[-5:] if e.kind in (Kind.CALLBACK_REACHED, Kind.CALLBACK_DROPPED)}
+            ended = {
+                e.call for e in self.log[-5:] if e.kind in (Kind.CALLBACK_REACHED, Kind.CALLBACK_DROPPED)
+            }
             if request.place not in ended:
                 self.world.places[request.place] = request
 
     def callback_result(self) -> None:
         place = self.one(self.world.dialling)
         self.world.dialling.pop(place, None)
-        self.give(m.CallbackFailed(place, "busy") if self.chance.random() < 0.5 else m.CallbackAnswered(place))
+        self.give(
+            m.CallbackFailed(place, "busy") if self.chance.random() < 0.5 else m.CallbackAnswered(place)
+        )
         self.give(m.Withdraw(self.one(list(self.world.places)), "system", cause="too old"))
 
     def restart(self) -> None:
