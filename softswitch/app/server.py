@@ -66,6 +66,7 @@ class Server:
         self._transports = Transports(self)
         self._lookups: set[asyncio.Task[None]] = set()
         self._settled = asyncio.Event()
+        self._stopping = False
         self._execute: dict[type, Callable[[Any], None]] = {
             Send: self._send,
             Media: lambda effect: self._media.send(effect.worker, effect.command),
@@ -162,6 +163,7 @@ class Server:
 
     async def stop(self) -> None:
         """End all calls, write their records, close everything."""
+        self._stopping = True
         self._driver.feed(self._switch.stop)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SETTLE_S):
@@ -192,7 +194,9 @@ class Server:
         self._driver.feed(lambda now: self._switch.media(worker, event, now))
 
     def worker_lost(self, worker: int, reason: str) -> None:
-        """A media worker is gone."""
+        """A media worker is gone; at a stop that is in order."""
+        if self._stopping:
+            return
         self._driver.feed(lambda now: self._switch.worker_lost(worker, reason, now))
 
     # ----- effects
