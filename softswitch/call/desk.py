@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from acd import messages as acd
 from acd.events import Kind, LogEvent
 from media import messages as m
@@ -14,6 +12,7 @@ from softswitch.call.hub import Hub
 from softswitch.call.identity import Identity
 from softswitch.call.leg import Leg
 from softswitch.call.menu import Menu
+from softswitch.call.own_calls import OwnCalls
 from softswitch.call.queueing import Queueing
 from softswitch.call.record import Disposition, EndedBy
 from softswitch.call.ringing import Ringing
@@ -21,7 +20,8 @@ from softswitch.call.router import route
 from softswitch.call.settings import Target
 from softswitch.call.story import Story
 from softswitch.call.talk import Talk
-from softswitch.errors import PeerError
+from softswitch.call.text import printable
+from softswitch.errors import LocalError, PeerError
 from softswitch.sip.flow import Transport
 
 MAX_HOPS = 30
@@ -38,6 +38,22 @@ _BY_STAGE = {
     Stage.TALK: Disposition.ANSWERED,
     Stage.FAREWELL: Disposition.SELF_SERVICE,
 }
+# What a call ends with that was not ended by its caller, nor talked, nor came to its own end.
+_NEVER_BY_SYSTEM = frozenset((Disposition.CANCELED, Disposition.MENU_ABANDONED, Disposition.ABANDONED))
+# An overflow outranks these (see Disposition): the queue failed him, whatever he heard afterwards.
+_BELOW_OVERFLOW = frozenset(list(Disposition)[list(Disposition).index(Disposition.OVERFLOW) :])
+# What a called phone may say to a caller's phone as it is; all else is between that phone and us.
+_PASSED_ON = frozenset((403, 404, 406, 408, 410, 480, 482, 483, 484, 486, 488, 504, 600, 603, 604, 606, 607))
+
+
+def passed_on(status: int, reason: str) -> PeerError:
+    """What the caller's phone is told when the called one answered so. A redirection that nobody follows, a
+    challenge that only we could meet, or a 503 (which would be ours, RFC 3261 16.7) must not reach it."""
+    if status in _PASSED_ON:
+        return PeerError(status, printable(reason))
+    if status < 400 or status in (487, 503):
+        return PeerError(480, "Temporarily Unavailable")
+    return PeerError(502, "Bad Gateway")
 
 
 class Desk:
@@ -49,6 +65,7 @@ class Desk:
         self.menu = Menu(hub, self)
         self.queueing = Queueing(hub, self.ringing, self)
         self.talking = Talk(hub)
+        self.own_calls = OwnCalls(hub)
         self.features = Features(hub, self.queueing, agents)
         self._closing: dict[str, Call] = {}
         self._recordings: dict[int, Call] = {}
@@ -109,6 +126,7 @@ class Desk:
         if leg.audio is not None:
             leg.audio.released = True  # there is nothing to give back
         self.hub.plane.released(m.Released(leg.id, m.Quality(0, 0, 0, 0.0, 0.0)))
+        self.released(leg)
         if call is None:
             return
         error = PeerError(503, "No media port is left", (("Retry-After", "5"),))
@@ -119,6 +137,7 @@ class Desk:
 
     def _prepare(self, call: Call, now: float) -> None:
         """The caller's port is there: make our answer (or our offer), then go where he wants to."""
+        hub = self.hub
         try:
             if call.leg.invite.body:
                 call.answer, effects = self.hub.plane.answer(call.leg, call.leg.invite.body)
@@ -128,8 +147,10 @@ class Desk:
         except PeerError as error:
             self.refuse(call, error, Disposition.REFUSED, now)
             return
-        if call.identity.kind == "extension" and call.target.kind != "feature":
-            self._own_call(call, call.identity.name, "outbound")
+        if call.target.kind == "feature":
+            self.own_calls.begin(call, self.features.occupies(call, call.target.name), "outbound")
+        elif call.identity.kind == "extension":
+            self.own_calls.begin(call, hub.acd.agent_of_phone(call.identity.name), "outbound")
         if call.target.kind in ("extension", "peer"):
             self.go(call, call.target, now)
         else:
@@ -149,7 +170,7 @@ class Desk:
             try:
                 self.hub.emit(self.hub.plane.accept(event.leg, event.body))
             except PeerError as error:
-                self.end(call, Disposition.FAILED, error.reason, "system", now)
+                self.end(call, None, error.reason, "system", now)
                 return
         else:
             self.talking.confirmed(call, event, now)
@@ -173,7 +194,7 @@ class Desk:
                 clips, cause = self.features.run(call, target.name, target.number, now)
                 self.farewell(call, clips, cause, now)
             case "extension":
-                self._own_call(call, target.name, "inbound")
+                self.own_calls.begin(call, self.hub.acd.agent_of_phone(target.name), "inbound")
                 self._ring(call, now)
                 self._watch(call, self.ringing.extension(call, target.name, now), now)
             case "peer":
@@ -183,14 +204,18 @@ class Desk:
 
     def _to_peer(self, call: Call, target: Target, now: float) -> None:
         peer = self.hub.settings.peers[target.name]
-        number = target.number or call.story.to_number
         try:
+            uri = peer.number(target.number or call.story.to_number)
             self._claim(call, peer.name)
+        except LocalError as error:
+            self.hub.warn(str(error), call=call.id)
+            self._no_channel(call, PeerError(404, "Not Found"), now)
+            return
         except PeerError as error:
             self._no_channel(call, error, now)
             return
         self._ring(call, now)
-        self._watch(call, self.ringing.peer(call, peer.number(number), now), now)
+        self._watch(call, self.ringing.peer(call, uri, now), now)
 
     def _claim(self, call: Call, name: str) -> None:
         """The call takes one of the peer's channels until it ends. Raises PeerError 503."""
@@ -237,7 +262,7 @@ class Desk:
         busy = attempt.status in (486, 600, 603)
         disposition = Disposition.BUSY if busy else Disposition.NO_ANSWER
         if call.stage is Stage.SETUP:
-            self.refuse(call, PeerError(attempt.status, attempt.reason), disposition, now)
+            self.refuse(call, passed_on(attempt.status, attempt.reason), disposition, now)
             return
         call.story.disposition = disposition
         self.farewell(call, ("tone:busy" if busy else "tone:congestion",), attempt.reason, now)
@@ -252,10 +277,10 @@ class Desk:
 
     def farewell(self, call: Call, clips: tuple[str, ...], cause: str, now: float) -> None:
         """Let him hear the clips, then hang up."""
+        call.enter(Stage.FAREWELL, now)
         if not clips:
             self.end(call, None, cause, "system", now)
             return
-        call.enter(Stage.FAREWELL, now)
         call.heard = Heard.LAST_WORDS
         call.story.cause = cause
         self.hub.emit(self.hub.plane.play(call.leg, clips))
@@ -324,7 +349,6 @@ class Desk:
             return
         stage, call.stage = call.stage, Stage.OVER
         del self.hub.calls[call.id]
-        talked = call.story.total("talk")
         self._leave_queue(call, stage, cause, by)
         for name in call.channels:
             self._channels[name] -= 1
@@ -337,17 +361,28 @@ class Desk:
             self.hub.let_go(leg, now)
             self.talking.forget(leg)
         if disposition is None:
-            noted = call.story.disposition
-            disposition = noted if noted is not Disposition.OPEN else _BY_STAGE[stage]
+            disposition = self._outcome(call, stage, by, now)
         if stage is Stage.SETUP and not call.story.sip_status:
-            call.story.sip_status = 487
+            call.story.sip_status = 487 if by == "caller" else 480
         call.story.finish(disposition, cause, by, now)
-        self._own_call_over(call, call.story.total("talk") or talked)
+        self.own_calls.end(call, call.story.total("talk"))
         ended = {"disposition": str(disposition), "cause": call.story.cause, "ended_by": by}
         self.hub.post(Append(LogEvent(now, Kind.CALL_END, call.id, data=ended)))
         self._closing[call.id] = call
         self.hub.at(now + CLOSING_S, lambda at: self._close(call))
         self._close_if_complete(call)
+
+    def _outcome(self, call: Call, stage: Stage, by: EndedBy, now: float) -> Disposition:
+        """What the call has come to, by what it was doing and who ended it: the first that applies."""
+        outcome = call.story.disposition
+        if outcome is Disposition.OPEN:
+            outcome = _BY_STAGE[stage]
+        if by != "caller" and outcome in _NEVER_BY_SYSTEM:
+            outcome = Disposition.FAILED
+        if outcome is Disposition.ABANDONED:
+            short_s = self.hub.settings.queues[call.story.queue].short_abandon_s
+            outcome = Disposition.SHORT_ABANDON if now - call.since < short_s else outcome
+        return Disposition.OVERFLOW if call.overflowed and outcome in _BELOW_OVERFLOW else outcome
 
     def _leave_queue(self, call: Call, stage: Stage, cause: str, by: EndedBy) -> None:
         if stage is Stage.QUEUE:
@@ -402,16 +437,3 @@ class Desk:
         if self._closing.pop(call.id, None) is not None:
             self._recordings.pop(call.recording, None)
             self.hub.emit([Closed(call.story.record())])
-
-    # ----- agents who call or are called themselves
-
-    def _own_call(self, call: Call, number: str, direction: Literal["inbound", "outbound"]) -> None:
-        """While an agent makes or gets a call of his own, the distributor offers him nothing."""
-        agent = self.hub.acd.agent_of_phone(number)
-        if agent is not None and agent not in call.own_call_of:
-            call.own_call_of.append(agent)
-            self.hub.post(acd.OwnCall(agent, True, direction))
-
-    def _own_call_over(self, call: Call, talked: float) -> None:
-        for agent in call.own_call_of:
-            self.hub.post(acd.OwnCall(agent, False, talk_s=talked))

@@ -151,6 +151,7 @@ class Ringing:
     def _drop(self, attempt: Attempt, leg: Leg, now: float, status: int) -> None:
         attempt.legs.pop(leg.id, None)
         self.hub.attempts.pop(leg.id, None)
+        self._resolving.pop(leg.id, None)
         attempt.call.story.leg_ended(leg, status, now)
         self.hub.let_go(leg, now)
 

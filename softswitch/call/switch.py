@@ -89,7 +89,7 @@ class Switch:
         """End all calls; new ones are refused from now on."""
         self._stopping = True
         for call in list(self.hub.calls.values()):
-            self.desk.end(call, Disposition.FAILED, "shutdown", "system", now)
+            self.desk.end(call, None, "shutdown", "system", now)
         effects = self._finish(now)
         self.hub.log(now, Kind.SYSTEM_STOP)
         return effects + self._finish(now)
@@ -148,6 +148,8 @@ class Switch:
     def _media_lost(self, event: m.MediaLost, now: float) -> None:
         leg = self.hub.plane.leg(event.leg)
         call = self.hub.call_of(leg) if leg is not None else None
+        if leg is None or leg.audio is None or leg.audio.held:
+            return  # a phone on hold may be silent for as long as it likes
         if call is not None and (leg is call.leg or leg is call.partner):
             who = "caller" if leg is call.leg else call.story.agent
             cause = f"no audio from {who} for {event.silent_s:.0f} s"

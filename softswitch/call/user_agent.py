@@ -127,6 +127,7 @@ class UserAgent:
 
     def _request(self, transaction: int, request: Request, flow: Flow, now: float) -> list[LegOutput]:
         try:
+            uas.check_required(request)
             if request.to.tag is not None:
                 return self._in_dialog(transaction, request, flow, now)
             match request.method:
@@ -155,12 +156,12 @@ class UserAgent:
         if leg is None or leg.dialog is None:
             raise PeerError(481, "Call/Transaction Does Not Exist")
         leg.dialog.receive(request)
-        leg.flow = flow if flow.transport != "udp" else leg.flow
+        leg.flow = flow  # a phone that moved to another network is reached where it is now
         match request.method:
             case "BYE":
                 return self._bye(leg, transaction, request, now)
             case "INVITE" | "UPDATE":
-                return self._reoffer(leg, transaction, request)
+                return self._reoffer(leg, transaction, request, now)
             case "INFO":
                 digit = digit_of(request)
                 answer = self.respond(transaction, Response.answering(request, 200), now)
@@ -178,11 +179,14 @@ class UserAgent:
             outputs.append(Ended(leg, 200, request.headers.get("Reason") or "hung up"))
         return outputs
 
-    def _reoffer(self, leg: Leg, transaction: int, request: Request) -> list[LegOutput]:
+    def _reoffer(self, leg: Leg, transaction: int, request: Request, now: float) -> list[LegOutput]:
+        if leg.state is LegState.INCOMING:  # 14.2; RFC 3311 5.2
+            raise PeerError(500, "The first INVITE is not answered yet", (("Retry-After", "2"),))
+        uas.check_body(request)
+        if request.method == "UPDATE" and not request.body:  # a new target, or a sign of life (RFC 4028)
+            return uas.accept(self.ep, leg, transaction, request, b"", now)
         if leg.pending_ack is not None or leg.state is not LegState.CONFIRMED:
             raise PeerError(491, "Request Pending")
-        if request.method == "UPDATE" and not request.body:
-            raise PeerError(488, "UPDATE without an offer changes nothing here")
         return [Reoffer(leg, transaction, request)]
 
     def _response(self, transaction: int, response: Response, now: float) -> list[LegOutput]:
@@ -202,12 +206,14 @@ class UserAgent:
             return []  # an ACK cannot be answered (17.1.1.3): a bad one is no ACK
 
     def _failed(self, transaction: int, status: int, reason: str, now: float) -> list[LegOutput]:
-        leg = self.ep.by_transaction.pop(transaction, None)
+        leg = self.ep.by_transaction.get(transaction)
         if leg is None:
             return []
         if leg.direction == "out":
             return uac.failed(self.ep, leg, status, reason)
-        if leg.pending_ack is not None:
+        if leg.state is LegState.INCOMING:
+            return uas.unreachable(self.ep, leg, reason, now)
+        if leg.pending_ack is not None and leg.pending_ack.transaction == transaction:
             return self._ack_missing(leg, now)
         return []
 
