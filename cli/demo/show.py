@@ -31,6 +31,7 @@ from softswitch.errors import LocalError
 LIMIT_S = 115.0
 TAIL_LINES = 15
 NOTE_LINES = 6
+INTERRUPTED = 130
 BETWEEN_CALLS_S = 0.7
 
 
@@ -51,6 +52,8 @@ def run(options: Options) -> int:
     show = Show(options)
     try:
         asyncio.run(show.run())
+    except asyncio.CancelledError:
+        return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told with its step, never by a traceback
         show.tell_failure(_cause(error))
         return FAILED
@@ -78,6 +81,9 @@ class Show:
         """Everything. Raises whatever fails."""
         started = time.monotonic()
         options = self.options
+        performance = asyncio.current_task()
+        assert performance is not None  # this is a coroutine
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, performance.cancel)
         port = free_port(options.address, options.port, PORT)
         if options.port is None and port != PORT:
             self.view.say(f"port {PORT} is taken; this switch uses {port}")

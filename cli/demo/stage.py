@@ -164,7 +164,7 @@ def _refuse_if_running(control: Path) -> None:
     except NotRunning:
         return
     raise LocalError(
-        f"a switch runs in {control.parent} already: end it (kill {status['pid']}) or name another --directory"
+        f"a switch runs in {control.parent}: end it (kill {status['pid']}), or name another --directory"
     )
 
 
