@@ -33,7 +33,7 @@ INSTALL = "sipp is missing: apt-get install --no-install-recommends sip-tester"
 PEER = "Asterisk 22 (figure measured before on such a machine)"
 PEER_CALLS_S = 225.0
 
-AGENTS = 100
+AGENTS = 200
 TALK_MS = 100
 START_S = 30.0
 DRAIN_S = 10.0
@@ -210,9 +210,9 @@ def cores() -> tuple[int, int]:
 
 def pin(process: int, core: int) -> None:
     """Bind all threads of a process to one core."""
-    for thread in os.listdir(f"/proc/{process}/task"):
+    for thread in Path(f"/proc/{process}/task").iterdir():
         with contextlib.suppress(ProcessLookupError):
-            os.sched_setaffinity(int(thread), {core})
+            os.sched_setaffinity(int(thread.name), {core})
 
 
 def cpu_s(process: int) -> float:

@@ -23,6 +23,7 @@ from softswitch import plugins
 from softswitch.api.routes import build_app
 from softswitch.api.server import ApiServer
 from softswitch.app.control import SwitchControl
+from softswitch.app.process import raise_file_limit, settle_collector
 from softswitch.app.settings import make_settings, make_thresholds
 from softswitch.call.events import Append, Closed, Effect, Media, Opened, Resolve, Warn
 from softswitch.call.switch import Switch
@@ -239,6 +240,7 @@ async def serve(config: Config) -> None:
     """Run until SIGTERM or SIGINT."""
     server = Server(config)
     await server.start()
+    settle_collector()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -252,6 +254,7 @@ async def serve(config: Config) -> None:
 def run(config: Config) -> int:
     """`cc serve`: 0 after an orderly stop, 1 when it could not start."""
     configure(config.log.level, config.log.format)
+    raise_file_limit()
     try:
         uvloop.run(serve(config))
     except LocalError as error:
