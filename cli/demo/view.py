@@ -88,7 +88,7 @@ def picture(now: Snapshot) -> Group:
 def _table(*columns: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for column in columns:
-        table.add_column(column.rstrip(">"), justify="right" if column.endswith(">") else "left", min_width=8)
+        table.add_column(column.rstrip(">"), justify="right" if column.endswith(">") else "left", min_width=6)
     return table
 
 
