@@ -32,6 +32,7 @@ class Audio:
     latched: bool = False
     play: int = 0
     released: bool = False
+    probed: bool = False
     quality: m.Quality | None = None
 
 

@@ -47,6 +47,10 @@ from softswitch.sip.registrar import Binding, Registrar
 from softswitch.sip.timers import Timers
 
 
+PROBE_S = 10.0
+"""How often at most a phone on hold that sends nothing is asked whether it is still there."""
+
+
 class Switch:
     """All calls of one process.
 
@@ -148,13 +152,22 @@ class Switch:
     def _media_lost(self, event: m.MediaLost, now: float) -> None:
         leg = self.hub.plane.leg(event.leg)
         call = self.hub.call_of(leg) if leg is not None else None
-        if leg is None or leg.audio is None or leg.audio.held:
-            return  # a phone on hold may be silent for as long as it likes
-        if call is not None and (leg is call.leg or leg is call.partner):
+        if leg is None or call is None or leg.audio is None:
+            return
+        if leg.audio.held:  # a phone on hold may be silent for as long as it likes, but it must be there
+            if not leg.audio.probed:
+                leg.audio.probed = True
+                self._probe(leg, max(event.silent_s, PROBE_S), now)
+        elif leg is call.leg or leg is call.partner:
             who = "caller" if leg is call.leg else call.story.agent
             cause = f"no audio from {who} for {event.silent_s:.0f} s"
             disposition = None if call.partner is not None else Disposition.MEDIA_FAILURE
             self.desk.end(call, disposition, cause, "system", now)
+
+    def _probe(self, leg: Leg, every_s: float, now: float) -> None:
+        if self.hub.call_of(leg) is not None:
+            self.hub.do(self.hub.ua.probe(leg, now))
+            self.hub.at(now + every_s, lambda at: self._probe(leg, every_s, at))
 
     # ----- time
 

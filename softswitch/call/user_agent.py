@@ -84,6 +84,14 @@ class UserAgent:
         """End the leg; no event follows."""
         return uac.hang_up(self.ep, leg, cause, now)
 
+    def probe(self, leg: Leg, now: float) -> list[LegOutput]:
+        """Ask a phone that is silent whether it still knows of the session; Ended follows if it does not."""
+        if leg.state is not LegState.CONFIRMED or leg.dialog is None:
+            return []
+        transaction, outputs = self.ep.request_in_dialog(leg, leg.dialog.request("OPTIONS"), now)
+        self.ep.by_transaction[transaction] = leg
+        return sends(outputs)
+
     def accept_reoffer(self, reoffer: Reoffer, body: bytes, now: float) -> list[LegOutput]:
         """Agree to a change of the session."""
         return uas.accept(self.ep, reoffer.leg, reoffer.transaction, reoffer.request, body, now)
@@ -193,6 +201,8 @@ class UserAgent:
         leg = self.ep.by_transaction.get(transaction)
         if leg is None:
             return []
+        if transaction != leg.transaction:
+            return self._lost(leg, response.status, now) if response.status in (408, 481) else []
         try:
             return uac.answered(self.ep, leg, response, now)
         except PeerError as error:  # a 2xx that makes no dialog: nothing to end it with
@@ -209,6 +219,8 @@ class UserAgent:
         leg = self.ep.by_transaction.get(transaction)
         if leg is None:
             return []
+        if transaction != leg.transaction:
+            return self._lost(leg, status, now)
         if leg.direction == "out":
             return uac.failed(self.ep, leg, status, reason)
         if leg.state is LegState.INCOMING:
@@ -216,6 +228,12 @@ class UserAgent:
         if leg.pending_ack is not None and leg.pending_ack.transaction == transaction:
             return self._ack_missing(leg, now)
         return []
+
+    def _lost(self, leg: Leg, status: int, now: float) -> list[LegOutput]:
+        """The phone knows nothing of the session any more, or is not there: the dialog is over (12.2.1.2)."""
+        if not leg.move(LegEvent.HANG_UP):
+            return []
+        return [*uas.bye(self.ep, leg, "", now), Ended(leg, status, "the phone is gone")]
 
     def _ack_missing(self, leg: Leg, now: float) -> list[LegOutput]:
         """No ACK within 64*T1: the session is ended by BYE (13.3.1.4)."""
