@@ -259,7 +259,8 @@ def invitation(stage: Stage, agent: Agent, *, kept: bool) -> str:
         lines.append(
             f"{agent.display_name}'s place is yours, the others answer. The switch runs until Ctrl-C."
         )
-        lines.append(f"To watch it: cc status -c {stage.config}")
+        program = Path(sys.executable).with_name("cc")  # a bare `cc` may be the C compiler
+        lines.append(f"To watch it: {program} calls list -c {stage.config}")
     else:
         lines.append("The switch has ended; `make demo ARGS=--keep` leaves it running for your phone.")
     if stage.address.startswith("127."):
