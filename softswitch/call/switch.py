@@ -32,6 +32,7 @@ from softswitch.call.events import (
 )
 from softswitch.call.hub import Hub
 from softswitch.call.identity import Identities
+from softswitch.call.leg import Leg
 from softswitch.call.media import MediaPlane
 from softswitch.call.record import Disposition
 from softswitch.call.settings import Settings
@@ -45,7 +46,6 @@ from softswitch.sip.message import Response
 from softswitch.sip.outputs import Send
 from softswitch.sip.registrar import Binding, Registrar
 from softswitch.sip.timers import Timers
-
 
 PROBE_S = 10.0
 """How often at most a phone on hold that sends nothing is asked whether it is still there."""
