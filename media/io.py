@@ -8,6 +8,7 @@ elsewhere, and when `batched` is False, plain sockets do the same more slowly.
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import select
 import socket
@@ -16,11 +17,13 @@ from typing import Protocol
 import numpy as np
 
 from media import mmsg
+from media.errors import DescriptorsExhaustedError
 from media.packet import F64, STRIDE, U16, Batch, Index, Outgoing
 
 RECEIVE_BUFFER_BYTES = 4 << 20
 SEND_BUFFER_BYTES = 2 << 20
 _SO_RCVBUFFORCE = 33
+_NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _NS_FIELDS = np.dtype([("bytes", "u8"), ("level", "i4"), ("type", "i4"), ("s", "i8"), ("ns", "i8")])
 
 
@@ -61,7 +64,7 @@ class PortSockets:
         self._port_of: dict[int, int] = {}
 
     def open(self, port: int) -> bool:
-        """Bind `port` and `port + 1`."""
+        """Bind `port` and `port + 1`; False when one of them is taken. Raises DescriptorsExhaustedError."""
         if port in self._closing:
             self._closing.discard(port)
             return True
@@ -69,9 +72,14 @@ class PortSockets:
         for number in (port, port + 1):
             try:
                 made.append(bind_udp(self._address, number))
-            except OSError:
+            except OSError as error:
                 for one in made:
                     one.close()
+                if error.errno in _NO_DESCRIPTORS:
+                    raise DescriptorsExhaustedError(
+                        f"no socket can be opened for RTP port {port} ({error.strerror}): {len(self._sockets)} are "
+                        "open in this media process; raise its limit of open files (ulimit -n, LimitNOFILE=)"
+                    ) from error
                 return False
         for number, one in zip((port, port + 1), made, strict=True):
             self.adopt(number, one)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import ipaddress
+import resource
 import select
 import signal
 import socket
@@ -54,6 +55,14 @@ def anchored_clock() -> Callable[[], float]:
     """Seconds since 1970 that only ever go forward, whatever happens to the system's time."""
     anchor = time.time() - time.monotonic()
     return lambda: anchor + time.monotonic()
+
+
+def allow_many_sockets() -> None:
+    """Raise the soft limit of open files to the hard one: legs that cannot share a port need two sockets."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(OSError, ValueError):  # then the limit is what it is: Allocate will tell
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 class ControlSocket:
@@ -252,6 +261,7 @@ def main(arguments: Sequence[str]) -> int:
     except OSError as error:
         log("error", "no_control_socket", path=options.connect or options.control_fd, cause=str(error))
         return 1
+    allow_many_sockets()
     clock = anchored_clock()
     sockets = PortSockets(options.bind or options.address)
     io = BatchIo(sockets, clock, time.time, batched=mmsg.AVAILABLE and not options.plain_sockets)

@@ -45,7 +45,7 @@ class WorkerProcess:
     """`with WorkerProcess() as worker:` starts it; leaving kills what is left of it."""
 
     def __init__(self, *arguments: str, pairs: int = 20, ports: tuple[int, int] | None = None) -> None:
-        first, last = ports or free_range(pairs)
+        self.ports = first, last = ports or free_range(pairs)
         ours, theirs = socket.socketpair()
         command = [sys.executable, "-m", "media.worker", "--control-fd", str(theirs.fileno())]
         command += ["--address", "127.0.0.1", "--ports", f"{first}-{last}", *arguments]
