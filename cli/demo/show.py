@@ -193,8 +193,7 @@ class Show:
         code = await switch.stop()
         if code:
             raise LocalError(f"the switch ended with exit code {code}")
-        written = tail(self.stage.log, 10_000)
-        if any(line.lstrip().startswith("Traceback") for line in written):
+        if "Traceback (most recent call last)" in self.stage.log.read_text(errors="replace"):
             raise LocalError(f"a traceback is in {self.stage.log}")
 
     async def _keep(self, switch: SwitchProcess) -> None:
