@@ -133,5 +133,6 @@ class Endpoint:
                 continue
             outputs += self.layer.respond(pending.transaction, pending.response, now)
             pending.interval_s = min(2 * pending.interval_s, self.timers.t2_s)
-            heapq.heappush(self._heap, (now + pending.interval_s, next(self._tie), leg, pending))
+            when = min(now + pending.interval_s, pending.give_up_at)
+            heapq.heappush(self._heap, (when, next(self._tie), leg, pending))
         return outputs, lost
