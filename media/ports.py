@@ -44,8 +44,7 @@ class SharedPort:
 
 
 class _Taken:
-    """On which ports a remote is, and how often, so that a port for the next leg is found without asking every
-    leg."""
+    """On which ports a remote is, and how often: the port for a leg is found without asking every leg."""
 
     def __init__(self) -> None:
         self._exactly: dict[Remote, Counter[int]] = {}
@@ -156,11 +155,6 @@ class PortPool:
         """The slot of the port's unlatched leg when there is exactly one."""
         shared = self._open.get(port)
         return next(iter(shared.unlatched)) if shared and len(shared.unlatched) == 1 else None
-
-    def slots(self, port: int) -> list[int]:
-        """All slots on the port."""
-        shared = self._open.get(port)
-        return list(shared.remotes) if shared else []
 
     def expect(self, slot: int, address: int, port: int) -> None:
         """The leg's remote is now signalled to be this, and not certain any more."""

@@ -17,10 +17,11 @@ from media.outbound import advance_own, number_own
 from media.packet import (
     FRAME_SAMPLES,
     HEADER_BYTES,
+    MARKER,
     STRIDE,
+    VERSION_2,
     Outgoing,
     empty_outgoing,
-    first_words,
     write_headers,
 )
 from media.player import Player
@@ -93,6 +94,11 @@ class Speech:
         self._legs.playing[slot] = True
         return events
 
+    @property
+    def busy(self) -> bool:
+        """Is anybody hearing us?"""
+        return bool(self._legs.playing.any() or self._legs.keying.any())
+
     def release(self, slot: int) -> list[Played]:
         """The leg is over."""
         events = self.stop(slot)
@@ -103,7 +109,7 @@ class Speech:
     def tick(self, now: float) -> tuple[Outgoing, list[Played]]:
         """This tick's packets, and the plays that ended with it. The packets are good until the next tick."""
         legs = self._legs
-        if not (legs.playing.any() or legs.keying.any()):
+        if not self.busy:
             return empty_outgoing(self._data), []
         played = self._player.tick(legs.law)
         pressed = self._keys.tick()
@@ -129,20 +135,11 @@ class Speech:
         legs.key_timestamp[keying[begins]] = timestamps[spoken:][begins]
         timestamps[spoken:] = legs.key_timestamp[keying]
         markers[spoken:] = begins
-        types = np.where(rows < spoken, legs.payload_type[slots], legs.event_type[slots])
-        first = first_words(types, markers, number_own(legs, slots, size).astype(np.uint16))
+        types = np.where(rows < spoken, legs.payload_type[slots], legs.event_type[slots]).astype(np.uint32)
+        first = np.uint32(VERSION_2) | types << np.uint32(16) | number_own(legs, slots, size)
+        first[markers] |= MARKER
         write_headers(self._data, rows, first, timestamps, legs.ssrc[slots])
-        return (
-            Outgoing(
-                self._data,
-                rows,
-                size + HEADER_BYTES,
-                legs.local_port[slots],
-                legs.address[slots],
-                legs.port[slots],
-            ),
-            events,
-        )
+        return Outgoing(self._data, rows, size + np.int32(HEADER_BYTES), legs.path[slots]), events
 
     def _finish(self, finished: list[tuple[int, int]]) -> list[Played]:
         events = []

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from media.g711 import TRANSCODE, encode_ulaw
+from media.listen import MAX_PACKETS_PER_LEG
 from media.messages import (
     Allocate,
     Allocated,
@@ -185,7 +186,7 @@ def test_nothing_that_arrives_raises(packets: list[tuple[bool, int, bytes]]) -> 
 
 def test_flood_from_a_latched_source_is_bounded(bench: EngineBench) -> None:
     a, b = bridged(bench)
-    assert len(a.hears(bench.receive(*(b.next() for _ in range(200))))) == 32
+    assert len(a.hears(bench.receive(*(b.next() for _ in range(200))))) == MAX_PACKETS_PER_LEG
 
 
 # ----- our streams

@@ -13,6 +13,7 @@ import pytest
 from media import mmsg
 from media.io import BatchIo, PortSockets, bind_udp
 from media.packet import STRIDE, Batch, Outgoing
+from media.path import path_of, remote_of
 from tests.support.media_worker import free_range
 
 LOOPBACK = 0x7F000001
@@ -52,9 +53,8 @@ def content(batch: Batch) -> list[tuple[bytes, int, int, int]]:
     return [
         (
             batch.data[row, : batch.lengths[row]].tobytes(),
-            int(batch.local_ports[row]),
-            int(batch.addresses[row]),
-            int(batch.remote_ports[row]),
+            int(batch.paths[row]) & 0xFFFF,
+            *remote_of(int(batch.paths[row])),
         )
         for row in range(batch.count)
     ]
@@ -89,9 +89,7 @@ def test_round_trip(sockets: PortSockets, phone: socket.socket, batched: bool) -
             data,
             np.array([2, 0, 1]),
             np.array([1, 2, 2], np.int32),
-            np.array([first + 2, first, first], np.uint16),
-            np.full(3, LOOPBACK, np.uint32),
-            np.full(3, source, np.uint16),
+            np.array([path_of(port, LOOPBACK, source) for port in (first + 2, first, first)], np.uint64),
         )
     )
     got = [phone.recvfrom(100) for _ in range(3)]
@@ -144,9 +142,15 @@ def test_what_cannot_be_sent_does_not_hold_up_the_rest(
             np.full((1, STRIDE), 65, np.uint8),
             np.zeros(4, np.intp),
             np.full(4, 3, np.int32),
-            np.array([first, first, first, first + 100], np.uint16),  # the last port is not open
-            np.array([LOOPBACK, 0xFFFFFFFF, LOOPBACK, LOOPBACK], np.uint32),  # broadcast is forbidden
-            np.full(4, source, np.uint16),
+            np.array(
+                [
+                    path_of(first, LOOPBACK, source),
+                    path_of(first, 0xFFFFFFFF, source),  # broadcast is forbidden
+                    path_of(first, LOOPBACK, source),
+                    path_of(first + 100, LOOPBACK, source),  # is not open
+                ],
+                np.uint64,
+            ),
         )
     )
     assert [phone.recv(100) for _ in range(2)] == [b"AAA"] * 2

@@ -13,6 +13,7 @@ from media.clips import ClipStore
 from media.engine import Engine
 from media.messages import Allocate, Allocated, CodecName, Command, Event, Latched, SetRemote
 from media.packet import STRIDE, Batch, Outgoing
+from media.path import path_of, remote_of
 from media.ports import PortPool
 from media.recorder import Recorder
 
@@ -83,21 +84,25 @@ def batch_of(datagrams: Sequence[Datagram]) -> Batch:
         count,
         data,
         np.array([len(one.data) for one in datagrams], np.int32),
-        np.array([one.port for one in datagrams], np.uint16),
-        np.array([int(ipaddress.IPv4Address(one.address)) for one in datagrams], np.uint32),
-        np.array([one.remote_port for one in datagrams], np.uint16),
+        np.array(
+            [
+                path_of(one.port, int(ipaddress.IPv4Address(one.address)), one.remote_port)
+                for one in datagrams
+            ],
+            np.uint64,
+        ),
         np.array([one.at for one in datagrams], np.float64),
     )
 
 
 def datagrams_of(outgoing: Outgoing) -> Iterator[Datagram]:
     """What would be sent; `address` and `remote_port` are the destination."""
-    for at, row in enumerate(outgoing.rows.tolist()):
+    for row, length, path in zip(
+        outgoing.rows.tolist(), outgoing.lengths.tolist(), outgoing.paths.tolist(), strict=True
+    ):
+        address, port = remote_of(path)
         yield Datagram(
-            outgoing.data[row, : outgoing.lengths[at]].tobytes(),
-            int(outgoing.local_ports[at]),
-            str(ipaddress.IPv4Address(int(outgoing.addresses[at]))),
-            int(outgoing.remote_ports[at]),
+            outgoing.data[row, :length].tobytes(), path & 0xFFFF, str(ipaddress.IPv4Address(address)), port
         )
 
 
