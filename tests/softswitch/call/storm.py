@@ -243,8 +243,13 @@ class Day:
     def _agent_command(self) -> None:
         number = self.dice.choice(AGENTS)
         agent = f"agent{number}"
-        log_in, ready = acd.LogIn(agent, number), acd.Ready(agent)
-        choices: tuple[acd.Input, ...] = (log_in, log_in, ready, ready, acd.Pause(agent), acd.LogOut(agent))
+        choices: tuple[acd.Input, ...] = (
+            *(acd.LogIn(agent, number), acd.Ready(agent)) * 2,
+            acd.Pause(agent),
+            acd.LogOut(agent),
+            acd.PhoneState(agent, reachable=False),  # its registration ran out
+            acd.PhoneState(agent, reachable=True),  # and it registered again
+        )
         with contextlib.suppress(LocalError):  # refused, as it would be on the command line
             self.centre.command(self.dice.choice(choices))
 

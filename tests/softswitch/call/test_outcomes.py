@@ -267,11 +267,11 @@ def test_a_name_that_dns_never_answers_for_leaves_nothing() -> None:
 # ----- strangers
 
 
-def stranger(centre: Centre, number: str, sender: bytes, body: bytes = b"") -> None:
+def stranger(centre: Centre, number: str, sender: bytes, body: bytes = b"", call: str = "c") -> None:
     """An INVITE from somewhere."""
     head = (
-        f"INVITE sip:{number}@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.6.6;branch=z9hG4bK{number}\r\n"
-        f"Max-Forwards: 70\r\nTo: <sip:{number}@10.0.0.1>\r\nCall-ID: {number}\r\nCSeq: 1 INVITE\r\n"
+        f"INVITE sip:{number}@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.6.6;branch=z9hG4bK{number}{call}\r\n"
+        f"Max-Forwards: 70\r\nTo: <sip:{number}@10.0.0.1>\r\nCall-ID: {number}{call}\r\nCSeq: 1 INVITE\r\n"
         f"User-Agent: \x1b[2J\r\nContact: <sip:x@10.0.6.6>\r\nContent-Type: application/sdp\r\n"
         f"Content-Length: {len(body)}\r\nFrom: "
     )
@@ -299,6 +299,21 @@ def test_guests_find_no_feature_codes() -> None:
         stranger(centre, number, b"<sip:guest@x>")
     assert {record.sip_status for record in centre.records.values()} == {404}
     assert {view.state for view in centre.acd.agents(centre.now)} == {"logged out"}
+
+
+def test_strangers_cannot_take_every_place() -> None:
+    centre = Centre()
+    object.__setattr__(centre.switch.hub.settings, "max_calls", 20)
+    body = centre.phones["300"].offer()
+    for number in range(30):
+        stranger(centre, "600", b"<sip:guest@x>", body, call=str(number))
+    assert len(centre.switch.calls) == 18
+    assert {record.sip_status for record in centre.records.values()} == {503}
+    for number in ("300", "301", "302"):
+        centre.phones[number].call("600")
+        centre.settle()
+    assert len(centre.switch.calls) == 20, "two of those whom we know"
+    assert centre.phones["302"].of(Ended)[0].status == 503  # type: ignore[union-attr]
 
 
 def test_keys_cost_no_timers() -> None:
