@@ -1,7 +1,7 @@
 """Whose packet is this? A sorted table from a packet's path to the leg's slot.
 
 Invariant: a path belongs to at most one slot. A look-up is one binary search for the whole batch; additions
-and removals are rare (a leg latches, a leg ends), so the arrays are simply rebuilt.
+and removals are rare (a leg latches, a leg ends): each makes the arrays anew, which takes microseconds.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ class KeyTable:
 
     def __init__(self) -> None:
         self._slots: dict[int, int] = {}
-        self._keys = np.full(1, np.iinfo(np.uint64).max, np.uint64)
+        # The sentinel (all ones: port 65535 of 255.255.255.255, never a source) keeps every search in range.
+        self._paths = np.full(1, np.iinfo(np.uint64).max, np.uint64)
         self._values = np.zeros(1, np.intp)
-        self._stale = False
 
     def __len__(self) -> int:
         return len(self._slots)
@@ -31,9 +31,12 @@ class KeyTable:
 
     def add(self, path: int, slot: int) -> bool:
         """Give the path to the slot; False (and no change) when another slot has it."""
-        if self._slots.setdefault(path, slot) != slot:
-            return False
-        self._stale = True
+        if path in self._slots:
+            return self._slots[path] == slot
+        self._slots[path] = slot
+        at = self._paths.searchsorted(np.uint64(path))
+        self._paths = np.insert(self._paths, at, np.uint64(path))
+        self._values = np.insert(self._values, at, slot)
         return True
 
     def remove(self, path: int, slot: int) -> bool:
@@ -41,22 +44,12 @@ class KeyTable:
         if self._slots.get(path, NOBODY) != slot:
             return False
         del self._slots[path]
-        self._stale = True
+        at = self._paths.searchsorted(np.uint64(path))
+        self._paths = np.delete(self._paths, at)
+        self._values = np.delete(self._values, at)
         return True
 
     def look_up(self, paths: U64) -> tuple[Index, Bools]:
         """The slots of n paths, intp[n], and which are known, bool[n]; else the slot means nothing."""
-        if self._stale:
-            self._rebuild()
-        at = self._keys.searchsorted(paths)
-        return self._values.take(at), self._keys.take(at) == paths
-
-    def _rebuild(self) -> None:
-        count = len(self._slots)
-        keys = np.fromiter(self._slots.keys(), np.uint64, count)
-        values = np.fromiter(self._slots.values(), np.intp, count)
-        order = np.argsort(keys)
-        # The sentinel (all ones: port 65535 of 255.255.255.255, never a source) keeps every search in range.
-        self._keys = np.append(keys[order], np.iinfo(np.uint64).max)
-        self._values = np.append(values[order], 0)
-        self._stale = False
+        at = self._paths.searchsorted(paths)
+        return self._values.take(at), self._paths.take(at) == paths
