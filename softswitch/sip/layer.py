@@ -85,7 +85,7 @@ class TransactionLayer:
         try:
             message = parse(data)
         except PeerError as error:
-            response = refuse(data, error)
+            response = refuse(data, error, self._token())
             return [] if response is None else self._stateless(response, flow)
         return self.receive(message, flow, now)
 
@@ -210,7 +210,7 @@ class TransactionLayer:
         """Send without a transaction: the ACK of a 2xx gets a Via of its own, a response goes as it is."""
         if isinstance(message, Request):
             message, _ = self._with_via(message, flow, sent_by)
-        return Send(message.serialise(), flow, message)
+        return Send(message.serialise(), flow)
 
     # ----- time
 
@@ -288,10 +288,10 @@ class TransactionLayer:
             if action == "send":
                 assert message is not None  # "send" stands only in rows of requests and responses
                 transaction.sent = (message.serialise(), message)
-                out.append(Send(transaction.sent[0], transaction.out_flow, message))
+                out.append(Send(transaction.sent[0], transaction.out_flow))
             elif action == "resend":
                 if transaction.sent is not None:
-                    out.append(Send(transaction.sent[0], transaction.out_flow, transaction.sent[1]))
+                    out.append(Send(transaction.sent[0], transaction.out_flow))
             elif action == "pass_up":
                 self._pass_up(transaction, message, flow or transaction.flow, out)
             elif action.startswith("start_"):
@@ -306,7 +306,7 @@ class TransactionLayer:
                 assert transaction.request is not None  # the INVITE is kept until it has a final response
                 ack = ack_of_failure(transaction.request, cast(Response, message))
                 transaction.sent = (ack.serialise(), ack)
-                out.append(Send(transaction.sent[0], transaction.out_flow, ack))
+                out.append(Send(transaction.sent[0], transaction.out_flow))
             elif action == "send_100":
                 if transaction.sent is None and transaction.request is not None:
                     self._apply(transaction, "1xx", now, out, Response.answering(transaction.request, 100))
@@ -375,4 +375,4 @@ class TransactionLayer:
         noted = via.received_from(flow.remote)
         if noted is not via:
             response.headers.replace_first("Via", str(noted))
-        return [Send(response.serialise(), answer_flow(via, flow), response)]
+        return [Send(response.serialise(), answer_flow(via, flow))]

@@ -17,6 +17,7 @@ from softswitch.errors import PeerError
 
 MAX_URI_CHARS = 4096
 MAX_PARAMS = 64
+MAX_HOST_CHARS = 255
 
 Params = tuple[tuple[str, str | None], ...]
 
@@ -88,7 +89,7 @@ def split_host_port(text: str) -> tuple[str, int | None]:
         colon, port = rest[:1], rest[1:]
     else:
         host, colon, port = text.partition(":")
-        if not host or host.strip(_HOST):
+        if not host or len(host) > MAX_HOST_CHARS or host.strip(_HOST):
             raise bad("host", text)
         if not colon:
             return host, None
