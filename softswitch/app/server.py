@@ -67,6 +67,7 @@ class Server:
         self._transports = Transports(self)
         self._lookups: set[asyncio.Task[None]] = set()
         self._settled = asyncio.Event()
+        self._started = False
         self._stopping = False
         self._execute: dict[type, Callable[[Any], None]] = {
             Send: self._send,
@@ -103,6 +104,7 @@ class Server:
         self._make_core({transport: (host, port) for transport, host, port in reversed(opened)})
         await self._start_media()
         self._driver.feed(self._switch.start)
+        self._started = True
         self.control = SwitchControl(
             config,
             self._switch,
@@ -178,13 +180,15 @@ class Server:
     # ----- from the transports and the workers
 
     def received(self, data: bytes, flow: Flow) -> None:
-        """A SIP message came."""
-        self._driver.feed(lambda now: self._switch.receive(data, flow, now))
+        """A SIP message came. Before there is a switch to take it, it is as lost as on a closed port."""
+        if self._started:
+            self._driver.feed(lambda now: self._switch.receive(data, flow, now))
 
     def failed(self, flow: Flow, reason: str) -> None:
         """A flow is broken."""
         log.debug("a flow failed", flow=str(flow), reason=reason)
-        self._driver.feed(lambda now: self._switch.transport_failed(flow, now))
+        if self._started:
+            self._driver.feed(lambda now: self._switch.transport_failed(flow, now))
 
     def worker_ready(self, worker: int) -> None:
         """A media worker takes commands."""
