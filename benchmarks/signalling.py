@@ -1,13 +1,13 @@
 """How many calls a second the signalling process takes through a queue, on one core, without losing one.
 
 The real switch (`cc serve`), its signalling process pinned to one core. SIPp calls a number that leads
-straight to a queue; another SIPp is all the agents' phones, at fixed addresses, which answer at once and hang
-up after a short talk (scenarios in `load/`); the callers wait for that. So every call is two dialogs, an offer
-of the distributor, two legs in the media worker, a record and six events in the database. The media worker
-and both SIPps share the other core. A call counts as completed when SIPp says so and the database has it as
-answered, ended by the agent. The rate is raised step by step until a call is missing or the switch no longer
-keeps up; the last step before is the figure. A step far above it shows that the switch then slows down and
-does not collapse.
+straight to a queue; another SIPp is all the agents' phones, at fixed addresses, which answer at once and
+hang up after a short talk (scenarios in `load/`); the callers wait for that. So every call is two dialogs, an
+offer of the distributor, two legs in the media worker, a record and six events in the database. The media
+worker and both SIPps share the other core. A call counts as completed when SIPp says so and the database has
+it as answered, ended by the agent. The rate is raised step by step until a call is missing or the switch no
+longer keeps up; the last step before is the figure. A step far above it shows that the switch then slows down
+and does not collapse.
 """
 
 from __future__ import annotations
@@ -202,7 +202,7 @@ class Bench:
             (
                 program,
                 *("-sf", f"{scenario}.xml", "-i", "127.0.0.1", "-mi", "127.0.0.1", "-t", "u1", "-nostdin"),
-                *("-fd", "1", "-timer_resol", "5", "-deadcall_wait", "3000"),
+                *("-fd", "1", "-timer_resol", "5", "-deadcall_wait", "3000", "-l", "20000"),
                 *arguments,
             ),
             cwd=self._directory,
@@ -282,11 +282,11 @@ def carried(bench: Bench, rate: float, seconds: float) -> Step | None:
 
 def run(quick: bool = False) -> list[Row]:
     """Two rows: the highest rate without a failed call, and what is completed at 1.5 times that rate."""
-    seconds = 2.0 if quick else 4.0
+    seconds = 2.0 if quick else 3.0
     with _bench() as bench:
         bench.load(50, 1.0)  # warming up
-        best = highest(bench, 200, 200, 200, seconds) if quick else highest(bench, 200, 150, 50, seconds)
-        over = bench.load(1.5 * best.rate, seconds if quick else 2 * seconds)
+        best = highest(bench, 200, 200, 200, seconds) if quick else highest(bench, 200, 200, 100, seconds)
+        over = bench.load(1.5 * best.rate, 2 * seconds)
     load = f"through a queue to {AGENTS} agents, {TALK_MS} ms of talk, signalling on one core"
     note = (
         f"{best.completed} calls {load}: none failed, {best.repeated} messages repeated, "
