@@ -71,6 +71,7 @@ class Call:
     session: Session | None = None
     menu_play: int = 0
     menu_due: float | None = None
+    digits: int = 0
     heard: Heard = Heard.NOTHING
     attempts: dict[int, Attempt] = field(default_factory=dict)
     partner: Leg | None = None

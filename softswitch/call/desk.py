@@ -30,6 +30,7 @@ RESERVED_PART = 10
 # How long a record waits for the statistics and the recording of a call that is over.
 CLOSING_S = 3.0
 FAREWELL_S = 30.0
+MAX_LOGGED_DIGITS = 200
 
 _BY_STAGE = {
     Stage.SETUP: Disposition.CANCELED,
@@ -318,7 +319,9 @@ class Desk:
         """A key was pressed on a leg."""
         call = self.hub.call_of(leg)
         if call is not None and leg is call.leg and call.stage is Stage.MENU:
-            self.hub.log(now, Kind.DIGIT, call, digit=digit, method=method)
+            call.digits += 1
+            if call.digits <= MAX_LOGGED_DIGITS:
+                self.hub.log(now, Kind.DIGIT, call, digit=digit, method=method)
             self.menu.digit(call, digit, now)
 
     def played(self, leg: Leg, event: m.Played, now: float) -> None:

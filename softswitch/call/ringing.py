@@ -58,6 +58,15 @@ class Ringing:
             self._drop(attempt, leg, now, 487)
         self.over(attempt, now)
 
+    def sweep(self, call: Call, now: float) -> None:
+        """Let go of every leg that rings for the call, also of those that no attempt knows any more."""
+        for number, attempt in list(self.hub.attempts.items()):
+            if attempt.call is call:
+                leg = attempt.legs.get(number) or self.hub.plane.leg(number)
+                self.hub.attempts.pop(number)
+                if leg is not None:
+                    self._drop(attempt, leg, now, 500)
+
     def over(self, attempt: Attempt, now: float) -> None:
         """The attempt has come to its end, whichever: it is no longer known."""
         call = attempt.call

@@ -8,6 +8,7 @@ Invariant: one input is handled to its end, with all that follows from it in oth
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Mapping
 
 from acd import messages as acd
@@ -30,7 +31,7 @@ from softswitch.call.events import (
     Registering,
     Reoffer,
 )
-from softswitch.call.hub import Hub
+from softswitch.call.hub import Hub, Todo
 from softswitch.call.identity import Identities
 from softswitch.call.leg import Leg
 from softswitch.call.media import MediaPlane
@@ -136,23 +137,28 @@ class Switch:
         elif isinstance(event, m.Recorded | m.RecordFailed):
             self.desk.recorded(event, now)
         elif not isinstance(event, m.Pong) and (leg := self.hub.plane.leg(event.leg)) is not None:
-            match event:
-                case m.Allocated():
-                    self.desk.allocated(leg, event, now)
-                case m.AllocateFailed():
-                    self.desk.not_allocated(leg, event.reason, now)
-                case m.Digit(_, digit, method):
-                    self.desk.digit(leg, digit, method, now)
-                case m.Played():
-                    self.desk.played(leg, event, now)
-                case m.MediaLost():
-                    self._media_lost(event, now)
+            try:
+                self._heard(leg, event, now)
+            except Exception as error:  # noqa: BLE001 - see _defect
+                self._defect(error, leg, now)
         return self._finish(now)
 
-    def _media_lost(self, event: m.MediaLost, now: float) -> None:
-        leg = self.hub.plane.leg(event.leg)
-        call = self.hub.call_of(leg) if leg is not None else None
-        if leg is None or call is None or leg.audio is None:
+    def _heard(self, leg: Leg, event: m.Event, now: float) -> None:
+        match event:
+            case m.Allocated():
+                self.desk.allocated(leg, event, now)
+            case m.AllocateFailed():
+                self.desk.not_allocated(leg, event.reason, now)
+            case m.Digit(_, digit, method):
+                self.desk.digit(leg, digit, method, now)
+            case m.Played():
+                self.desk.played(leg, event, now)
+            case m.MediaLost():
+                self._media_lost(leg, event, now)
+
+    def _media_lost(self, leg: Leg, event: m.MediaLost, now: float) -> None:
+        call = self.hub.call_of(leg)
+        if call is None or leg.audio is None:
             return
         if leg.audio.held:  # a phone on hold may be silent for as long as it likes, but it must be there
             if not leg.audio.probed:
@@ -187,7 +193,10 @@ class Switch:
         self.hub.do(self.hub.ua.handle_timer(now))
         self.desk.queueing.handle_timer(now)
         while (action := self.hub.take_due(now)) is not None:
-            action(now)
+            try:
+                action(now)
+            except Exception as error:  # noqa: BLE001 - see _defect
+                self._defect(error, None, now)
         for number, _ in self.hub.identities.registrar.expire(now):
             self.desk.queueing.phone_state(number, now)
         return self._finish(now)
@@ -237,32 +246,48 @@ class Switch:
         todo = self.hub.todo
         while todo:
             item = todo.popleft()
-            match item:
-                case Incoming():
-                    self._incoming(item, now)
-                case Registering():
-                    self._register(item, now)
-                case Progress(leg):
-                    if (attempt := self.hub.attempts.get(leg.id)) is not None:
-                        self.desk.ringing.progress(attempt, item, now)
-                case Accepted(leg):
-                    self._accepted(item, now)
-                case Confirmed(leg):
-                    if (call := self.hub.call_of(leg)) is not None:
-                        self.desk.confirmed(call, item, now)
-                case Reoffer(leg):
-                    self._reoffer(item, now)
-                case InfoDigit(leg, digit):
-                    self.desk.digit(leg, digit, "info", now)
-                case Ended(leg):
-                    self._ended(item, now)
-                case Attempt():
-                    self.desk.nobody(item, now)
-                case Send() | Append():
-                    self.hub.emit([item])
-                case _:
-                    self._tell_distributor(item, now)
+            try:
+                self._handle(item, now)
+            except Exception as error:  # noqa: BLE001 - see _defect
+                self._defect(error, getattr(item, "leg", None), now)
         return self.hub.take_effects()
+
+    def _handle(self, item: Todo, now: float) -> None:
+        match item:
+            case Incoming():
+                self._incoming(item, now)
+            case Registering():
+                self._register(item, now)
+            case Progress(leg):
+                if (attempt := self.hub.attempts.get(leg.id)) is not None:
+                    self.desk.ringing.progress(attempt, item, now)
+            case Accepted(leg):
+                self._accepted(item, now)
+            case Confirmed(leg):
+                if (call := self.hub.call_of(leg)) is not None:
+                    self.desk.confirmed(call, item, now)
+            case Reoffer(leg):
+                self._reoffer(item, now)
+            case InfoDigit(leg, digit):
+                self.desk.digit(leg, digit, "info", now)
+            case Ended(leg):
+                self._ended(item, now)
+            case Attempt():
+                self.desk.nobody(item, now)
+            case Send() | Append():
+                self.hub.emit([item])
+            case _:
+                self._tell_distributor(item, now)
+
+    def _defect(self, error: Exception, leg: Leg | None, now: float) -> None:
+        """A mistake of ours costs the call in which it shows, and is told in full; it leaves no call hanging
+        and keeps no other from being served."""
+        trace = "".join(traceback.format_exception(error))
+        call = self.hub.call_of(leg) if leg is not None else None
+        self.hub.warn("a defect in the switch; please report it", call=call.id if call else "", trace=trace)
+        if call is not None:
+            self.desk.end(call, Disposition.FAILED, "a defect in the switch", "system", now)
+            self.desk.ringing.sweep(call, now)
 
     def _tell_distributor(self, message: acd.Input, now: float) -> None:
         try:

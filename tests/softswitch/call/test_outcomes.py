@@ -322,8 +322,41 @@ def test_keys_cost_no_timers() -> None:
     centre.phones["300"].call("600")
     centre.settle()
     for _ in range(500):
-        centre.key(centre.call, "7") if centre.switch.calls else None
+        if centre.switch.calls:
+            centre.key(centre.call, "7")
     assert len(centre.switch.hub._timers) < 20
+    assert centre.kinds().count(Kind.DIGIT) <= 200
+
+
+@pytest.mark.parametrize("part", ["talk", "leg_ended", "digit"])
+def test_a_defect_costs_one_call(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is wrong with our own code: the call in which it shows is ended and told of, others go on."""
+    centre = Centre()
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("no such thing")
+
+    centre.phones["301"].call("600")
+    centre.settle()
+    other = centre.call
+    centre.log_in("201")
+    leg = centre.phones["300"].call("600")
+    centre.settle()
+    call = next(call for call in centre.switch.calls.values() if call is not other)
+    monkeypatch.setattr(centre.switch.desk, part, broken)
+    centre.key(call, "1")
+    for ringing in centre.phones["201"].legs:
+        centre.phones["201"].answer(ringing)
+    centre.settle()
+    centre.phones["300"].hang_up(leg)
+    centre.settle()
+    monkeypatch.undo()
+    assert list(centre.switch.calls.values()) == [other] and other.stage is Stage.MENU
+    assert centre.record.disposition is Disposition.FAILED
+    assert any("no such thing" in dict(warning.fields)["trace"] for warning in centre.warnings)
+    centre.stop()
+    centre.advance(200)
+    centre.check_empty()
 
 
 def test_distributor_commands_that_are_refused_change_nothing() -> None:
