@@ -109,7 +109,8 @@ def test_every_history_ends_with_nothing_left(steps: list[tuple[object, ...]]) -
     play.run(play.now + 100)
     assert len(play.layer) == 0
     assert play.layer.deadline() is None
-    assert (play.layer._by_key, play.layer._by_flow, play.layer._merged) == ({}, {}, {})
+    running = play.layer._running
+    assert (running.by_key, running._by_flow, running.merged, running.bytes_kept) == ({}, {}, {}, 0)
     mine = [one.transaction for one in play.received] + [number for number, _, _ in play.sent]
     assert sorted(play.ended) == sorted(mine)  # each is told to have ended exactly once
 
