@@ -257,14 +257,14 @@ def _bench() -> Iterator[Bench]:
             bench.close()
 
 
-def highest(bench: Bench, first: int, stride: int, finer: int, seconds: float) -> Step:
-    """Raise the rate by `stride` until it is too much, then by `finer` from the last that was not."""
+def highest(bench: Bench, first: int, strides: tuple[int, ...], seconds: float) -> Step:
+    """Raise the rate by the first stride until it is too much, then by the next from the last that was not."""
     best = carried(bench, first, seconds)
     if best is None:
         raise RuntimeError(f"not even {first} calls a second were carried: a call failed, or came late")
-    for step_calls_s in (stride, finer):
+    for stride in strides:
         while best.rate < MOST_CALLS_S:
-            more = carried(bench, best.rate + step_calls_s, seconds)
+            more = carried(bench, best.rate + stride, seconds)
             if more is None:
                 break
             best = more
@@ -285,8 +285,8 @@ def run(quick: bool = False) -> list[Row]:
     seconds = 2.0 if quick else 3.0
     with _bench() as bench:
         bench.load(50, 1.0)  # warming up
-        best = highest(bench, 200, 200, 200, seconds) if quick else highest(bench, 200, 200, 100, seconds)
-        over = bench.load(1.5 * best.rate, 2 * seconds)
+        best = highest(bench, 200, (200,) if quick else (200, 100), seconds)
+        over = bench.load(1.5 * best.rate, seconds if quick else 2 * seconds)
     load = f"through a queue to {AGENTS} agents, {TALK_MS} ms of talk, signalling on one core"
     note = (
         f"{best.completed} calls {load}: none failed, {best.repeated} messages repeated, "
