@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+import msgspec
+
 from softswitch.errors import PeerError
 from softswitch.sip.headers import NameAddr
 from softswitch.sip.message import Headers, Message, Request, Response
@@ -55,10 +57,10 @@ class Dialog:
 
     @classmethod
     def uac(cls, request: Request, response: Response) -> Dialog:
-        """The dialog that a response with a To tag makes of our INVITE (12.1.2): early by 1xx, else
-        confirmed.
+        """The dialog that a response makes of our INVITE (12.1.2): early by 1xx, else confirmed.
 
-        `request` is ours, with its Contact. Raises PeerError 400 when the response has no To tag or target.
+        `request` is ours, with its Contact. Raises PeerError 400 when the response has no To tag, or when the
+        target or the routes cannot be read.
         """
         if response.to.tag is None:
             raise PeerError(400, "The response has no To tag")
@@ -163,7 +165,12 @@ def _target(message: Message) -> Uri:
         raise PeerError(400, "A dialog needs exactly one Contact")
     if contacts[0].uri.scheme not in ("sip", "sips"):
         raise PeerError(400, "The Contact of a dialog must be a SIP URI")
-    return contacts[0].uri
+    target = contacts[0].uri
+    # As a Request-URI it may have neither headers nor a method (12.2.1.1, 19.1.1).
+    if target.headers or target.param("method") is not None:
+        params = tuple(pair for pair in target.params if pair[0] != "method")
+        target = msgspec.structs.replace(target, headers=(), params=params)
+    return target
 
 
 def _routes(message: Message) -> tuple[NameAddr, ...]:

@@ -64,6 +64,12 @@ def test_numbers_grow_and_ack_repeats_that_of_its_invite() -> None:
     assert str(uac.ack(10).cseq) == "10 ACK"
 
 
+def test_a_target_loses_what_no_request_uri_may_have() -> None:
+    request = invite()
+    request.headers.set("Contact", "<sip:a@h;method=BYE;x=y?Replaces=1>")
+    assert str(Dialog.uas(request, "bt", "<sip:b@h>").request("BYE").uri) == "sip:a@h;x=y"
+
+
 def test_strict_router_takes_the_request_uri() -> None:
     request = invite(("Record-Route", "<sip:strict.example>, <sip:loose;lr>"))
     bye = Dialog.uas(request, "bt", "<sip:b@h>").request("BYE")
