@@ -258,7 +258,7 @@ def _bench() -> Iterator[Bench]:
 
 
 def highest(bench: Bench, first: int, strides: tuple[int, ...], seconds: float) -> Step:
-    """Raise the rate by the first stride until it is too much, then by the next from the last that was not."""
+    """Raise the rate by the first stride until it is too much, then by the next from there."""
     best = carried(bench, first, seconds)
     if best is None:
         raise RuntimeError(f"not even {first} calls a second were carried: a call failed, or came late")
