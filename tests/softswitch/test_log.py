@@ -138,4 +138,4 @@ def test_a_stream_that_cannot_be_written_stops_nothing() -> None:
 
 @pytest.mark.parametrize("name", ["response", "RESPONSE", "rEsPoNsE"])
 def test_a_digest_response_is_hidden_however_it_is_spelt(name: str) -> None:
-    assert "c0ffee" not in redact(f'Authorization: Digest username="u", {name}="c0ffee"')
+    assert "c0ffee" not in log.redact(f'Authorization: Digest username="u", {name}="c0ffee"')
