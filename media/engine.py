@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from media.clips import ClipStore
-from media.errors import PortsExhaustedError
+from media.clips import Clip
+from media.errors import ClipError, PortsExhaustedError
 from media.inside import Inside
 from media.key_press import KeyPresses
 from media.latching import Latching
@@ -72,7 +72,6 @@ class Engine:
         ports: PortPool,
         *,
         address: str,
-        clips: ClipStore,
         recorder: Recorder,
         media_timeout_s: float = 30.0,
         seed: int | None = None,
@@ -88,7 +87,7 @@ class Engine:
         self._listener = Listener(legs, self._latching, self._reception)
         self._reports = Reports(legs, self._reception, cname, self._random)
         self._inside = Inside(legs, recorder)
-        self._speech = Speech(legs, clips)
+        self._speech = Speech(legs)
         self._keys = KeyPresses(capacity)
         self._relay = Relay(legs)
         self._slot_of: dict[int, int] = {}
@@ -127,6 +126,15 @@ class Engine:
         """What happened since the last call."""
         found, self._events = self._events, []
         return found
+
+    def needs(self) -> list[str]:
+        """Names of clips that Plays wait for, each told once; the shell loads them and calls `loaded`."""
+        return self._speech.needs()
+
+    def loaded(self, name: str, clip: Clip | ClipError) -> None:
+        """A clip that was needed, or why it cannot be had."""
+        self._events += self._speech.loaded(name, clip)
+        self._relay.changed()
 
     def _allocate(self, command: Allocate, now: float) -> None:
         if command.leg in self._slot_of:

@@ -31,7 +31,7 @@ from media.packet import (
 )
 from media.sequence import Reception
 
-MAX_PACKETS_PER_LEG = 16
+MAX_PACKETS_PER_LEG = 32
 """Packets of one leg that are taken from one batch (of a few milliseconds); more is a flood."""
 AUDIO, EVENT, OTHER = 0, 1, 2
 """Kinds of packets: of the leg's codec, telephone events, and others (comfort noise), which only count."""

@@ -2,14 +2,20 @@
 ...`.
 
 The signalling process listens on the Unix socket PATH (or hands over a connected descriptor); this process
-connects and obeys. Its loop: wait on the control socket alone until the next batch is due, read all media
-sockets in one go, run the engine on arrays, send in one go; every 20 ms a tick. Invariants: the loop never
-waits on anything else; a late tick is caught up one at a time, never in a burst; when the control socket
-closes, or on SIGTERM, recordings are closed and the process ends with status 0. Errors are one line of
-`key=value` on stderr.
+connects and obeys. Its loop: wait on the control socket (and for clips) until the next batch is due, read
+all media sockets in one go, run the engine on arrays, send in one go; every 20 ms a tick. Invariants: the
+loop never waits on anything else; a late tick is caught up one at a time, never in a burst; when the control
+socket closes, or on SIGTERM, recordings are closed and the process ends with status 0. Errors are one line
+of `key=value` on stderr.
 """
 
 from __future__ import annotations
+
+import os
+
+# Before numpy is imported: its threads would cost a process that multiplies only small matrices their memory,
+# and the ticks their punctuality.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import argparse
 import contextlib
@@ -30,6 +36,7 @@ from media.control import command_reader, encode
 from media.engine import Engine
 from media.errors import ControlError, MediaError
 from media.io import BatchIo, PortSockets
+from media.loader import ClipLoader
 from media.messages import Event
 from media.packet import TICK_S
 from media.ports import PortPool
@@ -43,6 +50,8 @@ MAX_BATCHES_A_TURN = 8
 GIVE_UP_TICKS_S = 0.2
 """A worker that was stopped for longer than this (a suspended machine) leaves the missed ticks out."""
 MAX_UNSENT_BYTES = 16 << 20
+THREAD_SWITCH_S = 0.0005
+"""How long the thread that loads clips may keep the loop from running."""
 
 
 def log(level: str, event: str, **fields: object) -> None:
@@ -122,12 +131,14 @@ class Worker:
         io: BatchIo,
         sockets: PortSockets,
         control: ControlSocket,
+        clips: ClipLoader,
         clock: Callable[[], float],
     ) -> None:
         self._engine = engine
         self._io = io
         self._sockets = sockets
         self._control = control
+        self._clips = clips
         self._clock = clock
         self._stopping = False
 
@@ -139,13 +150,18 @@ class Worker:
         """Until the control socket closes or `stop` is called. Raises ControlError when it breaks."""
         poll = select.poll()
         poll.register(self._control.fileno(), select.POLLIN)
+        poll.register(self._clips.fileno(), select.POLLIN)
         next_tick = self._clock() + TICK_S
         next_batch = self._clock()
         while not self._stopping:
             now = self._clock()
             wait_s = max(min(next_batch, next_tick) - now, 0.0)
-            if poll.poll(wait_s * 1000.0) and not self._obey():
-                return
+            for descriptor, _ in poll.poll(wait_s * 1000.0):
+                if descriptor == self._clips.fileno():
+                    for name, clip in self._clips.answers():
+                        self._engine.loaded(name, clip)
+                elif not self._obey():
+                    return
             now = self._clock()
             if now >= next_batch:
                 count = self._move_datagrams()
@@ -170,6 +186,7 @@ class Worker:
         events: list[Event] = []
         for command in commands:
             events += self._engine.command(command, now)  # type: ignore[arg-type]
+        self._clips.ask(self._engine.needs())
         self._control.send(events)
         return True
 
@@ -203,6 +220,7 @@ class Worker:
         with contextlib.suppress(ControlError):  # nobody is left to hear it; the files are complete
             self._control.send(events)
         self._sockets.close_all()
+        self._clips.close()
 
 
 def _ports(text: str) -> tuple[int, int]:
@@ -270,14 +288,14 @@ def main(arguments: Sequence[str]) -> int:
             options.capacity,
             PortPool(options.ports[0], options.ports[1], sockets),
             address=options.address,
-            clips=ClipStore(),
             recorder=Recorder(),
             media_timeout_s=options.media_timeout_s,
         )
     except ValueError as error:
         log("error", "wrong_setting", cause=str(error))
         return 2
-    worker = Worker(engine, io, sockets, ControlSocket(connected), clock)
+    sys.setswitchinterval(THREAD_SWITCH_S)
+    worker = Worker(engine, io, sockets, ControlSocket(connected), ClipLoader(ClipStore()), clock)
     signal.signal(signal.SIGTERM, worker.stop)
     signal.signal(signal.SIGINT, worker.stop)
     try:

@@ -11,6 +11,7 @@ import numpy as np
 
 from media.clips import ClipStore
 from media.engine import Engine
+from media.errors import ClipError
 from media.messages import Allocate, Allocated, CodecName, Command, Event, Latched, SetRemote
 from media.packet import STRIDE, Batch, Outgoing
 from media.path import path_of, remote_of
@@ -137,12 +138,27 @@ class EngineBench:
             capacity,
             PortPool(*ports, self.binder),
             address="10.0.0.1",
-            clips=ClipStore(),
             recorder=self.recorder,
             media_timeout_s=media_timeout_s,
             seed=7,
         )
         self.events: list[Event] = []
+        self.clips = ClipStore()
+        self.needed: list[str] = []
+        """Clips that plays wait for; filled, and not loaded at once, while `slow_disk`."""
+        self.slow_disk = False
+
+    def load(self) -> list[Event]:
+        """Load what is needed."""
+        names, self.needed = self.needed, []
+        for name in names:
+            try:
+                self.engine.loaded(name, self.clips.get(name))
+            except ClipError as error:
+                self.engine.loaded(name, error)
+        found = self.engine.events()
+        self.events += found
+        return found
 
     def close(self) -> None:
         self.events += self.engine.close()
@@ -151,8 +167,10 @@ class EngineBench:
         """Commands; the events they cause (also kept in `events`)."""
         found: list[Event] = []
         for command in commands:
-            found += self.engine.command(command, self.now)
-        self.events += found
+            some = self.engine.command(command, self.now)
+            self.events += some
+            self.needed += self.engine.needs()
+            found += some if self.slow_disk else some + self.load()
         return found
 
     def receive(self, *datagrams: Datagram) -> list[Datagram]:
