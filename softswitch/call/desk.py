@@ -6,12 +6,14 @@ from acd import messages as acd
 from acd.events import Kind, LogEvent
 from media import messages as m
 from softswitch.call.call import Attempt, Call, Heard, Stage
-from softswitch.call.events import Append, Closed, Confirmed, Ended, Incoming, Opened
+from softswitch.call.closing import Closing
+from softswitch.call.events import Append, Confirmed, Ended, Incoming, Opened
 from softswitch.call.features import Features
 from softswitch.call.hub import Hub
 from softswitch.call.identity import Identity
 from softswitch.call.leg import Leg
 from softswitch.call.menu import Menu
+from softswitch.call.outcome import outcome, passed_on
 from softswitch.call.own_calls import OwnCalls
 from softswitch.call.queueing import Queueing
 from softswitch.call.record import Disposition, EndedBy
@@ -20,43 +22,14 @@ from softswitch.call.router import route
 from softswitch.call.settings import Target
 from softswitch.call.story import Story
 from softswitch.call.talk import Talk
-from softswitch.call.text import printable
 from softswitch.errors import LocalError, PeerError
 from softswitch.sip.flow import Transport
 
 MAX_HOPS = 30
 # One in so many places for calls is kept for those whom we know: strangers cannot lock the house.
 RESERVED_PART = 10
-# How long a record waits for the statistics and the recording of a call that is over.
-CLOSING_S = 3.0
 FAREWELL_S = 30.0
 MAX_LOGGED_DIGITS = 200
-
-_BY_STAGE = {
-    Stage.SETUP: Disposition.CANCELED,
-    Stage.ANSWERED: Disposition.FAILED,
-    Stage.MENU: Disposition.MENU_ABANDONED,
-    Stage.QUEUE: Disposition.ABANDONED,
-    Stage.RINGING: Disposition.CANCELED,
-    Stage.TALK: Disposition.ANSWERED,
-    Stage.FAREWELL: Disposition.SELF_SERVICE,
-}
-# What a call ends with that was not ended by its caller, nor talked, nor came to its own end.
-_NEVER_BY_SYSTEM = frozenset((Disposition.CANCELED, Disposition.MENU_ABANDONED, Disposition.ABANDONED))
-# An overflow outranks these (see Disposition): the queue failed him, whatever he heard afterwards.
-_BELOW_OVERFLOW = frozenset(list(Disposition)[list(Disposition).index(Disposition.OVERFLOW) :])
-# What a called phone may say to a caller's phone as it is; all else is between that phone and us.
-_PASSED_ON = frozenset((403, 404, 406, 408, 410, 480, 482, 483, 484, 486, 488, 504, 600, 603, 604, 606, 607))
-
-
-def passed_on(status: int, reason: str) -> PeerError:
-    """What the caller's phone is told when the called one answered so. A redirection that nobody follows, a
-    challenge that only we could meet, or a 503 (which would be ours, RFC 3261 16.7) must not reach it."""
-    if status in _PASSED_ON:
-        return PeerError(status, printable(reason))
-    if status < 400 or status in (487, 503):
-        return PeerError(480, "Temporarily Unavailable")
-    return PeerError(502, "Bad Gateway")
 
 
 class Desk:
@@ -70,8 +43,7 @@ class Desk:
         self.talking = Talk(hub)
         self.own_calls = OwnCalls(hub)
         self.features = Features(hub, self.queueing, agents)
-        self._closing: dict[str, Call] = {}
-        self._recordings: dict[int, Call] = {}
+        self.closing = Closing(hub)
         self._channels: dict[str, int] = {}
         self.calls_total = 0
 
@@ -130,7 +102,7 @@ class Desk:
         if leg.audio is not None:
             leg.audio.released = True  # there is nothing to give back
         self.hub.plane.released(m.Released(leg.id, m.Quality(0, 0, 0, 0.0, 0.0)))
-        self.released(leg)
+        self.closing.released(leg)
         if call is None:
             return
         error = PeerError(503, "No media port is left", (("Retry-After", "5"),))
@@ -276,8 +248,7 @@ class Desk:
         if call.stage is Stage.SETUP:
             self._answer(call, now)
         self.talking.begin(call, leg, party, agent, now)
-        if call.recording:
-            self._recordings[call.recording] = call
+        self.closing.recording(call)
 
     def farewell(self, call: Call, clips: tuple[str, ...], cause: str, now: float) -> None:
         """Let him hear the clips, then hang up."""
@@ -367,28 +338,15 @@ class Desk:
             self.hub.let_go(leg, now)
             self.talking.forget(leg)
         if disposition is None:
-            disposition = self._outcome(call, stage, by, now)
+            care = self.hub.settings.queues.get(call.story.queue)
+            disposition = outcome(call, stage, by, care.short_abandon_s if care is not None else 0.0, now)
         if stage is Stage.SETUP and not call.story.sip_status:
             call.story.sip_status = 487 if by == "caller" else 480
         call.story.finish(disposition, cause, by, now)
         self.own_calls.end(call, call.story.total("talk"))
         ended = {"disposition": str(disposition), "cause": call.story.cause, "ended_by": by}
         self.hub.post(Append(LogEvent(now, Kind.CALL_END, call.id, data=ended)))
-        self._closing[call.id] = call
-        self.hub.at(now + CLOSING_S, lambda at: self._close(call))
-        self._close_if_complete(call)
-
-    def _outcome(self, call: Call, stage: Stage, by: EndedBy, now: float) -> Disposition:
-        """What the call has come to, by what it was doing and who ended it: the first that applies."""
-        outcome = call.story.disposition
-        if outcome is Disposition.OPEN:
-            outcome = _BY_STAGE[stage]
-        if by != "caller" and outcome in _NEVER_BY_SYSTEM:
-            outcome = Disposition.FAILED
-        if outcome is Disposition.ABANDONED:
-            short_s = self.hub.settings.queues[call.story.queue].short_abandon_s
-            outcome = Disposition.SHORT_ABANDON if now - call.since < short_s else outcome
-        return Disposition.OVERFLOW if call.overflowed and outcome in _BELOW_OVERFLOW else outcome
+        self.closing.begin(call, now)
 
     def _leave_queue(self, call: Call, stage: Stage, cause: str, by: EndedBy) -> None:
         if stage is Stage.QUEUE:
@@ -399,47 +357,11 @@ class Desk:
         elif stage is Stage.TALK and call.agent:
             self.hub.post(acd.Ended(call.id, by or "system", cause))
 
-    @property
-    def is_settled(self) -> bool:
-        """Whether no record waits for statistics or a recording."""
-        return not self._closing
-
-    def released(self, leg: Leg) -> None:
-        """The statistics of a leg are there."""
-        call = self._closing.get(leg.call)
-        if call is not None:
-            call.awaiting.discard(leg.id)
-            self._close_if_complete(call)
-
-    def recorded(self, event: m.Recorded | m.RecordFailed, now: float) -> None:
-        """A recording is complete, or could not be made."""
-        call = self._recordings.pop(event.recording, None)
-        if call is None:
-            return
-        call.recording = 0
-        if isinstance(event, m.RecordFailed):
-            call.story.recording = ""
-            self.hub.warn("a recording failed; the call is not affected", call=call.id, reason=event.reason)
-            self.hub.log(now, Kind.RECORDING, call, path=event.path, error=event.reason)
-        else:
-            self.hub.log(now, Kind.RECORDING, call, path=event.path, duration_ms=event.duration_ms)
-        if call.id in self._closing:
-            self._close_if_complete(call)
-
     def worker_lost(self, legs: list[Leg], reason: str, now: float) -> None:
         """The worker of these legs died."""
         for leg in legs:
             call = self.hub.call_of(leg)
             if call is not None:
-                self._recordings.pop(call.recording, None)
+                self.closing.recorder_lost(call)
                 self.end(call, Disposition.MEDIA_FAILURE, reason, "system", now)
-            self.released(leg)
-
-    def _close_if_complete(self, call: Call) -> None:
-        if not call.awaiting and call.recording not in self._recordings:
-            self._close(call)
-
-    def _close(self, call: Call) -> None:
-        if self._closing.pop(call.id, None) is not None:
-            self._recordings.pop(call.recording, None)
-            self.hub.emit([Closed(call.story.record())])
+            self.closing.released(leg)

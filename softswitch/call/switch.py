@@ -133,9 +133,9 @@ class Switch:
         """Something happened in a media worker."""
         if isinstance(event, m.Released):
             if (leg := self.hub.plane.released(event)) is not None:
-                self.desk.released(leg)
+                self.desk.closing.released(leg)
         elif isinstance(event, m.Recorded | m.RecordFailed):
-            self.desk.recorded(event, now)
+            self.desk.closing.recorded(event, now)
         elif not isinstance(event, m.Pong) and (leg := self.hub.plane.leg(event.leg)) is not None:
             try:
                 self._heard(leg, event, now)
@@ -222,7 +222,7 @@ class Switch:
     @property
     def is_settled(self) -> bool:
         """Whether every call that is over has its record."""
-        return not self.hub.calls and self.desk.is_settled
+        return not self.hub.calls and self.desk.closing.is_settled
 
     @property
     def registrations(self) -> Mapping[str, tuple[Binding, ...]]:

@@ -9,7 +9,7 @@ from acd import messages as acd
 from acd.events import Kind
 from media import messages as m
 from softswitch.call.call import Stage
-from softswitch.call.desk import passed_on
+from softswitch.call.outcome import passed_on
 from softswitch.call.record import Disposition
 from softswitch.call.settings import Phone, QueueCare, Target
 from softswitch.errors import LocalError
