@@ -53,6 +53,7 @@ class TcpTransport:
         self._connections: dict[int, Connection] = {}
         self._by_remote: dict[Address, Connection] = {}
         self._by_party: Counter[str] = Counter()
+        self._turned_away: Counter[str] = Counter()  # since the last sweep
         self._attempts: dict[Address, _Attempt] = {}
         self._sweep: asyncio.TimerHandle | None = None
         self._closed = False
@@ -133,12 +134,9 @@ class TcpTransport:
         """A connection stands (called by it)."""
         party = _party(connection.flow.remote[0])
         limits = self.limits
-        limit = limits.connections if len(self._connections) >= limits.connections else 0
-        if self._by_party[party] >= limits.connections_per_address:
-            limit = limits.connections_per_address
-        if self._closed or limit:
-            if not self._closed:
-                log.warning("connection refused: the limit is reached", remote=party, limit=limit)
+        full = len(self._connections) >= limits.connections
+        if self._closed or full or self._by_party[party] >= limits.connections_per_address:
+            self._turned_away[party] += 1
             connection.abort("too many connections")
             return
         self._by_party[party] += 1
@@ -215,6 +213,12 @@ class TcpTransport:
             reason = connection.overdue(now)
             if reason is not None:
                 connection.abort(reason)
+        # Told once a sweep, or a flood of connections would be a flood of the log.
+        if self._turned_away:
+            (most, _), *_ = self._turned_away.most_common(1)
+            total = self._turned_away.total()
+            log.warning("connections refused: the limit is reached", refused=total, most_from=most)
+            self._turned_away.clear()
         self._sweep = self._loop.call_later(_SWEEP_S, self._sweep_idle)
 
 

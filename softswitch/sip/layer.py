@@ -122,7 +122,9 @@ class TransactionLayer:
 
     def _refusal(self, request: Request) -> int | None:
         """The status that refuses a new request before it becomes a transaction, or None."""
-        if len(self._running) >= self._max or self._running.bytes_kept >= self._max_bytes:
+        # What belongs to a dialog finds a place a little longer than what wants to begin one.
+        room = 1.0 if request.to.tag is None else 1.125
+        if len(self._running) >= room * self._max or self._running.bytes_kept >= room * self._max_bytes:
             return 503
         if request.uri.scheme not in _SCHEMES:
             return 416

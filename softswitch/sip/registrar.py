@@ -92,6 +92,9 @@ class Registrar:
         known = self._records.get(aor, ())
         current = [binding for binding in known if binding.expires_at > now]
         changes = [Change("removed", binding) for binding in known if binding.expires_at <= now]
+        values = request.headers.values("Contact")
+        if "*" in values and len(values) > 1:
+            raise PeerError(400, "Contact * must stand alone")
         if request.contact_is_star:
             if request.expires != 0:
                 raise PeerError(400, "Contact * needs Expires: 0")
@@ -99,8 +102,6 @@ class Registrar:
                 _check_order(binding, request)
             return self._store(aor, [], changes + [Change("removed", binding) for binding in current])
         contacts = request.contacts
-        if any(value == "*" for value in request.headers.all("Contact")):
-            raise PeerError(400, "Contact * must stand alone")
         if len(contacts) > self._max_bindings:
             raise PeerError(403, "Too many contacts")
         fresh: list[Binding] = []

@@ -386,6 +386,15 @@ def test_overload_is_refused_without_state() -> None:
     assert told(layer.receive(make("ACK", "z9hG4bKz"), UDP, 0.0)) == ["ACK"]
 
 
+def test_overload_hits_requests_inside_a_dialog_last() -> None:
+    layer = TransactionLayer(max_transactions=8, token=counter())
+    for number in range(8):
+        layer.receive(make("OPTIONS", f"z9hG4bK{number}", call_id=str(number)), UDP, 0.0)
+    assert told(layer.receive(make("INVITE", "z9hG4bKx", call_id="x"), UDP, 0.0)) == ["> 503"]
+    assert told(layer.receive(make("BYE", "z9hG4bKy", to_tag="t", call_id="y"), UDP, 0.0)) == ["BYE"]
+    assert told(layer.receive(make("BYE", "z9hG4bKz", to_tag="t", call_id="z"), UDP, 0.0)) == ["> 503"]
+
+
 def test_bytes_kept_for_repetition_are_bounded_and_given_back() -> None:
     layer = TransactionLayer(max_bytes=400, token=counter())
     fat = [("User-Agent", "x" * 400)]

@@ -74,6 +74,7 @@ def test_wildcard() -> None:
     assert refused(registrar, "*", number=2) == 400
     assert refused(registrar, "*", number=2, expires="60") == 400
     assert refused(registrar, "<sip:a@h>", "*", number=2, expires="0") == 400
+    assert refused(registrar, "*", "<sip:a@h>", number=2, expires="0") == 400
     assert refused(registrar, "*", number=1, expires="0") == 500
     done = register(registrar, "*", number=2, expires="0")
     assert [change.kind for change in done.changes] == ["removed", "removed"]
