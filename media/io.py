@@ -18,12 +18,13 @@ import numpy as np
 
 from media import mmsg
 from media.errors import DescriptorsExhaustedError
-from media.packet import I32, STRIDE, U8, U16, U64, Batch, Index, Outgoing
+from media.packet import I32, STRIDE, U8, U64, Batch, Index, Outgoing
 from media.path import local_ports, path_of, remote_of
 
-RECEIVE_BUFFER_BYTES = 4 << 20
+RECEIVE_BUFFER_BYTES = 8 << 20
 SEND_BUFFER_BYTES = 2 << 20
 _SO_RCVBUFFORCE = 33
+_IP_MTU_DISCOVER, _IP_PMTUDISC_PROBE = 10, 3
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _NS_FIELDS = np.dtype([("bytes", "u8"), ("level", "i4"), ("type", "i4"), ("s", "i8"), ("ns", "i8")])
 
@@ -44,6 +45,10 @@ def bind_udp(address: str, port: int) -> socket.socket:
         except OSError:  # without the privilege: as much as the system allows
             made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        # Nothing we send is ever fragmented: say so, and the kernel (Linux) computes no fragment identifiers,
+        # which takes it a tenth of the time of a packet.
+        with contextlib.suppress(OSError):
+            made.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _IP_PMTUDISC_PROBE)
         made.bind((address, port))
     except OSError:
         made.close()
@@ -225,16 +230,18 @@ class BatchIo:
             else:
                 here = slice(begin, begin + self.capacity)
                 rows, lengths, paths = outgoing.rows[here], outgoing.lengths[here], outgoing.paths[here]
+            if not self._batched:
+                self._send_plainly(outgoing.data, rows, lengths, paths)
+                continue
             ports = local_ports(paths)
+            cuts = [0, rows.size]
             if (ports != ports[0]).any():
                 order = np.argsort(ports, kind="stable")
                 rows, lengths, paths, ports = rows[order], lengths[order], paths[order], ports[order]
-            if self._batched:
-                self._send_batched(outgoing.data, rows, lengths, paths, ports)
-            else:
-                self._send_plainly(outgoing.data, rows, lengths, paths)
+                cuts[1:1] = (np.flatnonzero(ports[1:] != ports[:-1]) + 1).tolist()
+            self._send_batched(outgoing.data, rows, lengths, paths, cuts)
 
-    def _send_batched(self, data: U8, rows: Index, lengths: I32, paths: U64, ports: U16) -> None:
+    def _send_batched(self, data: U8, rows: Index, lengths: I32, paths: U64, cuts: list[int]) -> None:
         count = rows.size
         out = self._out
         if data is self._data:
@@ -243,9 +250,8 @@ class BatchIo:
             out.vectors["base"][:count] = rows * STRIDE + data.ctypes.data
         out.vectors["bytes"][:count] = lengths
         out.set_remotes(count, paths)
-        cuts = [0, *(np.flatnonzero(ports[1:] != ports[:-1]) + 1).tolist(), count]
-        for start, end in itertools.pairwise(cuts):
-            one = self._sockets.get(int(ports[start]))
+        for start, end in itertools.pairwise(cuts):  # one local port each
+            one = self._sockets.get(int(paths[start]) & 0xFFFF)
             sent = out.send(one.fileno(), start, end - start) if one is not None else 0
             self.dropped += end - start - sent
 

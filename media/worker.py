@@ -44,8 +44,10 @@ from media.recorder import Recorder
 
 BATCH_S = 0.005
 BUSY_BATCH_S = 0.01
-BUSY_PACKETS = 128
-"""A batch this large shows a load at which larger batches, read less often, cost clearly less a packet."""
+BUSY_PACKETS_A_S = 12_800
+"""From this rate on, larger batches, read less often, cost clearly less a packet ..."""
+GOOD_BATCH = 600
+"""... up to about this size; what comes faster is read more often again, for less delay."""
 MAX_BATCHES_A_TURN = 8
 GIVE_UP_TICKS_S = 0.2
 """A worker that was stopped for longer than this (a suspended machine) leaves the missed ticks out."""
@@ -152,7 +154,7 @@ class Worker:
         poll.register(self._control.fileno(), select.POLLIN)
         poll.register(self._clips.fileno(), select.POLLIN)
         next_tick = self._clock() + TICK_S
-        next_batch = self._clock()
+        next_batch = last_batch = self._clock()
         while not self._stopping:
             now = self._clock()
             wait_s = max(min(next_batch, next_tick) - now, 0.0)
@@ -165,18 +167,21 @@ class Worker:
             now = self._clock()
             if now >= next_batch:
                 count = self._move_datagrams()
-                next_batch = self._clock() + self._batch_s(count)
+                next_batch = self._clock() + self._batch_s(count / max(now - last_batch, BATCH_S))
+                last_batch = now
             if now >= next_tick:
                 next_tick = self._tick(next_tick, now)
             events = self._engine.events()
             if events or self._control.congested:
                 self._control.send(events)
 
-    def _batch_s(self, count: int) -> float:
-        """How long the next batch may gather, after one of `count` datagrams."""
+    def _batch_s(self, packets_a_s: float) -> float:
+        """How long the next batch may gather, when they come at this rate."""
         if not len(self._engine):
             return TICK_S
-        return BUSY_BATCH_S if count >= BUSY_PACKETS else BATCH_S
+        if packets_a_s < BUSY_PACKETS_A_S:
+            return BATCH_S
+        return min(max(GOOD_BATCH / packets_a_s, BATCH_S), BUSY_BATCH_S)
 
     def _obey(self) -> bool:
         commands = self._control.receive()
