@@ -10,7 +10,7 @@ import typer
 
 from cli.moments import SinceOption, UntilOption, epoch
 from cli.output import JsonOption, duration, moment, print_fields, print_json, print_table
-from cli.place import ConfigOption, DatabaseOption, SocketOption
+from cli.place import ConfigOption, DatabaseOption, SocketOption, refuse_unknown
 from cli.refusals import BadUsage
 
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ def calls(
         limit=limit,
     )
     records = list(source.calls(wanted))
+    if not records:
+        refuse_unknown(config, socket, database, queue=queue, agent=agent)
     if json:
         print_json(records)
         return
@@ -140,6 +142,8 @@ def events(
         limit=limit,
     )
     found = list(open_source(config, socket, database).events(wanted))
+    if not found:
+        refuse_unknown(config, socket, database, queue=queue, agent=agent)
     if json:
         print_json(found)
     else:

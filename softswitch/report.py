@@ -250,7 +250,7 @@ async def _intervals(
         raise BadReport("intervals need a beginning and an end: give since and until")
     if not interval_s >= 1 or (until - wanted.since) / interval_s > MAX_INTERVALS:
         raise BadReport(
-            f"interval_s = {interval_s:g}: use at least 1 s, and at most {MAX_INTERVALS} intervals"
+            f"intervals of {interval_s:g} s: use at least 1 s, and a range of at most {MAX_INTERVALS} of them"
         )
     since = wanted.since
     rows = await _fold(
@@ -278,7 +278,7 @@ def _of_queues(log: LogReader, wanted: ReportQuery) -> AsyncIterator[StoredEvent
 
 
 async def _of_agents(log: LogReader, wanted: ReportQuery) -> AsyncIterator[StoredEvent]:
-    """All that happened to the agents in the range, and before it what says how they were at its beginning."""
+    """What happened to the agents in the range, and before it, what says how they were at its beginning."""
     since = wanted.since
     if since is not None:
         start = await _earliest_login(log, since)

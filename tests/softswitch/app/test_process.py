@@ -2,6 +2,9 @@
 
 import subprocess
 import sys
+from ipaddress import ip_address
+
+from softswitch.app.process import told_address
 
 LIMITS = """
 import resource, subprocess, sys
@@ -33,3 +36,12 @@ def test_the_limit_of_open_files_is_raised_and_inherited() -> None:
 
 def test_what_lives_for_ever_is_not_collected_again() -> None:
     _run(COLLECTOR)
+
+
+def test_peers_are_told_an_address_that_they_can_reach() -> None:
+    assert told_address("192.0.2.5") == "192.0.2.5"
+    assert told_address("192.0.2.5", "203.0.113.1") == "203.0.113.1"
+    assert told_address("0.0.0.0", "203.0.113.1") == "203.0.113.1"
+    for everywhere in ("0.0.0.0", "::"):
+        told = ip_address(told_address(everywhere))
+        assert not told.is_unspecified and told.version == ip_address(everywhere).version

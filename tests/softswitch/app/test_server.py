@@ -1,8 +1,12 @@
 """The running switch in one process with its test: started wholly or not at all, stopped in order."""
 
 import asyncio
+import io
+import os
+import signal
 import socket
 import sqlite3
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +16,7 @@ from softswitch.api.control import Refused
 from softswitch.app import Server
 from softswitch.config import Config, load
 from softswitch.errors import LocalError
+from softswitch.log import configure
 from softswitch.sip.flow import Flow
 from tests.support.ports import free_port, free_rtp_port
 
@@ -149,3 +154,56 @@ async def test_administrators(config: Config) -> None:
         await server.stop()
     found = kinds(config)
     assert found.count("AGENTLOGIN") == found.count("AGENTLOGOFF") == 1
+
+
+async def test_a_run_that_died_and_a_worker_that_died_are_told(config: Config) -> None:
+    server = Server(config)
+    await server.start()
+    server.control.agent_login("anna", None, "cli")
+    server.worker_lost(99, "killed by a test")
+    status = server.control.status()
+    assert (status.media_lost, status.media_lost_reason) == (1, "killed by a test")
+    assert status.media_lost_at is not None and status.media_lost_at >= status.started_at
+    await server.stop()
+    with sqlite3.connect(config.store.path) as database:  # as if the switch had been killed before that
+        database.execute("DELETE FROM events WHERE kind IN ('AGENTLOGOFF', 'SYSTEM_STOP')")
+    database.close()
+    lines = io.StringIO()
+    configure("info", "json", lines)
+    try:
+        second = Server(config)
+        await second.start()
+        await second.stop()
+    finally:
+        configure()
+    assert "the last run did not end in order" in lines.getvalue()
+    assert '"agents":1' in lines.getvalue()
+
+
+async def test_signals(config: Config, tmp_path: Path) -> None:
+    """SIGHUP ends no call; SIGTERM ends in order."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "cli.main", "serve", "-c", str(tmp_path / "cc.toml")),
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr is not None
+
+    async def told(words: str) -> None:
+        assert process.stderr is not None
+        while words not in (line := (await process.stderr.readline()).decode()):
+            assert line, f"ended without {words!r}"
+
+    try:
+        async with asyncio.timeout(50):
+            await told("= ready")
+            process.send_signal(signal.SIGHUP)
+            await told("SIGHUP changes nothing")
+            process.terminate()
+            await process.stderr.read()
+            assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert kinds(config) == ["SYSTEM_START", "SYSTEM_STOP"]
