@@ -112,12 +112,6 @@ class WireLog:
             self._log.debug("< " + _first_line(data), flow=str(flow), data=_text(data))
 
 
-def state(log: Log, what: str, before: object, after: object, **fields: object) -> None:
-    """Log a change of state: `= what  before -> after`."""
-    if _Threshold.level <= logging.DEBUG:
-        log.debug(f"= {what}", before=str(before), after=str(after), **fields)
-
-
 def _text(data: bytes) -> str:
     return redact(data.decode("utf-8", "backslashreplace").replace("\r\n", "\n"))
 

@@ -6,7 +6,7 @@ changes nothing. A forked INVITE makes several dialogs, one for each To tag: the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import msgspec
 
@@ -98,11 +98,9 @@ class Dialog:
         headers: Iterable[tuple[str, str]] = (),
         body: bytes = b"",
         content_type: str | None = None,
-        *,
-        first_number: Callable[[], int] = lambda: 1,
     ) -> Request:
         """A request inside the dialog with the next CSeq, without Via (12.2.1.1). Not for ACK."""
-        self.local_number = first_number() if self.local_number is None else self.local_number + 1
+        self.local_number = (self.local_number or 0) + 1
         request = self._request(method, self.local_number)
         if method in ("INVITE", "UPDATE", "SUBSCRIBE", "NOTIFY", "REFER"):
             request.headers.add("Contact", self.contact)
@@ -148,11 +146,6 @@ class Dialog:
         self.remote_number = number
         if target is not None:
             self.remote_target = target
-
-    def refresh_target(self, response: Response) -> None:
-        """A 2xx to our re-INVITE or UPDATE moves the target (12.2.1.2). Raises PeerError 400."""
-        if response.headers.get("Contact") is not None:
-            self.remote_target = _target(response)
 
 
 def _contact_value(contact: Uri | str) -> str:

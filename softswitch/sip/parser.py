@@ -46,7 +46,7 @@ def parse(data: bytes) -> Request | Response:
         if int(length) > len(body):
             raise PeerError(400, "Content-Length is larger than the body")
         body = body[: int(length)]
-    headers = Headers._of_canonical(items)
+    headers = Headers.of_canonical(items)
     for name in _MANDATORY:
         if name not in single:
             raise PeerError(400, f"Missing {name}")

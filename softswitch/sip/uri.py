@@ -183,11 +183,6 @@ class Uri(msgspec.Struct, frozen=True, gc=False):
         """The transport parameter in lower case, or ""."""
         return (self.param("transport") or "").lower()
 
-    def address_of_record(self) -> str:
-        """The canonical name of a registration (10.3 step 5): scheme, user and host, without the rest."""
-        user = "" if self.user is None else escape(self.user) + "@"
-        return f"{self.scheme}:{user}{host_port(self.host, self.port)}"
-
     def __str__(self) -> str:
         if self.scheme not in ("sip", "sips"):
             opaque = self.user or ""

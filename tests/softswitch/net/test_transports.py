@@ -45,9 +45,9 @@ def address(transports: Transports, transport: str) -> tuple[str, int]:
 
 
 def flow_to(transports: Transports, transport: str, remote: tuple[str, int]) -> Flow:
-    flow = transports.flow_to("udp" if transport == "udp" else "tcp", *remote)
-    assert flow is not None
-    return flow
+    local = transports.local_address(transport, remote[0])
+    assert local is not None
+    return Flow("udp" if transport == "udp" else "tcp", local, remote)
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
