@@ -1,14 +1,13 @@
 # One command for each thing that a person wants. Every target works on a fresh clone: the setup comes first by itself.
 SHELL := /bin/sh
 BIN := .venv/bin
-CODE := softswitch media acd ivr cli
 PYTEST := $(BIN)/python -m pytest
 # Two workers: the tests share nothing, and the end-to-end ones mostly wait for audio.
 JOBS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check static bench docs lock clean
+.PHONY: help setup demo test check static format lint types layers documents lockfile bench docs lock clean
 
 help: ## say what can be made
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -27,14 +26,25 @@ test: ## run every test, warnings as errors: units, and end to end with SIPp, ba
 check: static ## format, lint, types, import layers, generated documents and the fast tests
 	@$(PYTEST) -n $(JOBS) -m 'not e2e' $(ARGS)
 
-static:
-	@sh scripts/setup.sh
+static: format lint types layers documents lockfile
+
+format: setup
 	$(BIN)/ruff format --check .
+
+lint: setup
 	$(BIN)/ruff check .
+
+types: setup
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+
+layers: setup
+	$(BIN)/lint-imports --no-logo
+
+documents: setup
 	@set -e; for tool in scripts/gen_*.py; do \
 	  if [ -e "$$tool" ]; then echo "$$tool --check"; $(BIN)/python "$$tool" --check; fi; done
+
+lockfile: setup
 	@$(BIN)/uv lock --check --quiet --offline 2>/dev/null || $(BIN)/uv lock --check
 
 bench: ## measure against the peers; writes benchmarks/results.json and benchmarks/RESULTS.md

@@ -19,6 +19,7 @@ import numpy as np
 
 from media.io import BatchIo, PortSockets, bind_udp
 from media.packet import FRAME_SAMPLES, HEADER_BYTES, STRIDE, U8, Index, Outgoing, words, write_headers
+from media.path import path_of
 
 SLICES = 10
 SLICE_S = 0.002
@@ -54,7 +55,7 @@ class Load:
             self.ports[stream] = made.getsockname()[1]
             self.sockets.adopt(int(self.ports[stream]), made)
         self.io = BatchIo(self.sockets, time.monotonic, time.time, capacity=4096)
-        self.targets = np.zeros(count, np.uint16)
+        self.paths = np.zeros(count, np.uint64)
         self.number = np.zeros(count, np.uint32)
         self.ssrcs = np.arange(1, count + 1, dtype=np.uint32) * np.uint32(2654435761)
         self.data: U8 = np.full((count, STRIDE), 0x55, np.uint8)
@@ -77,9 +78,7 @@ class Load:
                 self.data,
                 streams,
                 np.full(count, DATAGRAM_BYTES, np.int32),
-                self.ports[streams],
-                np.full(count, LOOPBACK, np.uint32),
-                self.targets[streams],
+                self.paths[streams],
             )
         )
 
@@ -142,7 +141,7 @@ def main(count: int) -> None:
         order = json.loads(text)
         if "to" in order:
             for stream, port in order["to"]:
-                load.targets[stream] = port
+                load.paths[stream] = path_of(int(load.ports[stream]), LOOPBACK, port)
                 load.send(np.array([stream], np.intp))
             answer: dict[str, float] = {}
         else:

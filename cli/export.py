@@ -1,4 +1,4 @@
-"""The log as other programs read it: CSV, and Asterisk's queue_log.
+"""The log as other programs read it: CSV, lines of JSON, and Asterisk's queue_log.
 
 Invariants: a file appears whole or not at all; a cell that a caller wrote cannot become a formula in a
 spreadsheet. CSV is RFC 4180 in UTF-8, times are epoch seconds.
@@ -10,6 +10,7 @@ import csv
 import io
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -25,24 +26,29 @@ EVENT_COLUMNS = ("id", "at", "kind", "call", "queue", "agent", "data")
 
 
 def csv_of_calls(records: Iterable[CallRecord]) -> Iterator[str]:
-    """A heading and a line a call, oldest first; the menu path as `node > node`."""
-    yield _line(CALL_COLUMNS)
-    oldest_first = sorted(records, key=lambda record: (record.started_at, record.id))
-    for record in oldest_first:
-        cells = {name: getattr(record, name) for name in CALL_COLUMNS}
-        cells["path"] = " > ".join(record.path)
-        yield _line([_cell(value) for value in cells.values()])
+    """A heading and a line a call; the menu path as `node > node`."""
+
+    def cells(record: CallRecord) -> list[str]:
+        path = " > ".join(record.path)
+        return [_cell(path if name == "path" else getattr(record, name)) for name in CALL_COLUMNS]
+
+    return _csv(CALL_COLUMNS, map(cells, records))
 
 
 def csv_of_events(events: Iterable[StoredEvent]) -> Iterator[str]:
     """A heading and a line an event; `data` as JSON."""
-    yield _line(EVENT_COLUMNS)
-    for event in events:
-        data = msgspec.json.encode(event.data).decode()
-        yield _line(
-            [_cell(value) for value in (event.id, event.at, event.kind, event.call, event.queue, event.agent)]
-            + [data]
-        )
+
+    def cells(event: StoredEvent) -> list[str]:
+        named = (event.id, event.at, event.kind, event.call, event.queue, event.agent)
+        return [*map(_cell, named), msgspec.json.encode(event.data).decode()]
+
+    return _csv(EVENT_COLUMNS, map(cells, events))
+
+
+def json_lines(values: Iterable[CallRecord | StoredEvent]) -> Iterator[str]:
+    """An object a line."""
+    for value in values:
+        yield msgspec.json.encode(value).decode() + "\n"
 
 
 def queue_log(events: Iterable[StoredEvent]) -> Iterator[str]:
@@ -81,7 +87,13 @@ def _cell(value: Any) -> str:
     return "'" + text if formula else text
 
 
-def _line(cells: Sequence[str]) -> str:
+def _csv(heading: Sequence[str], rows: Iterator[Sequence[str]]) -> Iterator[str]:
+    """The heading comes with the first row: nothing is written of a log that cannot be read."""
     buffer = io.StringIO()
-    csv.writer(buffer).writerow(cells)
-    return buffer.getvalue()
+    writer = csv.writer(buffer)
+    first = next(rows, None)
+    for row in chain([heading], [] if first is None else [first], rows):
+        writer.writerow(row)
+        yield buffer.getvalue()
+        buffer.seek(0)
+        buffer.truncate()

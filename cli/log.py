@@ -10,7 +10,7 @@ import typer
 
 from cli.moments import SinceOption, UntilOption, epoch
 from cli.output import JsonOption, duration, moment, print_fields, print_json, print_table
-from cli.place import ConfigOption, DatabaseOption, SocketOption
+from cli.place import ConfigOption, DatabaseOption, SocketOption, refuse_unknown
 from cli.refusals import BadUsage
 
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ def calls(
         limit=limit,
     )
     records = list(source.calls(wanted))
+    if not records:
+        refuse_unknown(config, socket, database, queue=queue, agent=agent)
     if json:
         print_json(records)
         return
@@ -140,6 +142,8 @@ def events(
         limit=limit,
     )
     found = list(open_source(config, socket, database).events(wanted))
+    if not found:
+        refuse_unknown(config, socket, database, queue=queue, agent=agent)
     if json:
         print_json(found)
     else:
@@ -162,25 +166,28 @@ def export(
     config: ConfigOption = None,
     socket: SocketOption = None,
     database: DatabaseOption = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a line instead of a format.")] = False,
 ) -> None:
     """Write the log in a format that other programs read, oldest first."""
     if file_format not in ("csv", "queue_log"):
         raise BadUsage(f"--format {file_format!r} is unknown: use csv or queue_log")
     if what not in ("calls", "events"):
         raise BadUsage(f"--what {what!r} is unknown: use calls or events")
-    from cli.export import csv_of_calls, csv_of_events, queue_log, write_lines
+    from cli.export import csv_of_calls, csv_of_events, json_lines, queue_log, write_lines
     from cli.source import open_source
     from softswitch.store.query import CallFilter, EventFilter
 
     now = time.time()
     start, end = epoch(since, "--since", now), epoch(until, "--until", now)
     source = open_source(config, socket, database)
-    if file_format == "queue_log":
-        lines = queue_log(source.events(EventFilter(since=start, until=end)))
-    elif what == "events":
-        lines = csv_of_events(source.events(EventFilter(since=start, until=end)))
+    if what == "events" or (file_format == "queue_log" and not json):
+        found = source.events(EventFilter(since=start, until=end))
+        lines = (
+            json_lines(found) if json else (queue_log if file_format == "queue_log" else csv_of_events)(found)
+        )
     else:
-        lines = csv_of_calls(source.calls(CallFilter(since=start, until=end)))
+        records = source.calls(CallFilter(since=start, until=end, oldest_first=True))
+        lines = json_lines(records) if json else csv_of_calls(records)
     write_lines(lines, output)
 
 
@@ -236,12 +243,17 @@ def _print_events(found: list[StoredEvent], *, with_call: bool) -> None:
                 *((event.call,) if with_call else ()),
                 event.queue,
                 event.agent,
-                " ".join(f"{key}={value}" for key, value in event.data.items()),
+                " ".join(f"{key}={_shown(value)}" for key, value in event.data.items()),
             )
             for event in found
         ),
         empty="The log has no such events.",
     )
+
+
+def _shown(value: object) -> str:
+    """A value of an event's data; durations to the millisecond."""
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def _disposition(word: str) -> Disposition | None:
@@ -258,7 +270,10 @@ def _disposition(word: str) -> Disposition | None:
 def _kinds(words: list[str]) -> tuple[Kind, ...]:
     from acd.events import Kind
 
-    try:
-        return tuple(Kind(word.upper()) for word in words)
-    except ValueError as error:
-        raise BadUsage(f"--kind: {error}; there are {', '.join(Kind)}") from None
+    kinds = []
+    for word in words:
+        try:
+            kinds.append(Kind(word.upper()))
+        except ValueError:
+            raise BadUsage(f"--kind {word!r} is unknown: there are {', '.join(Kind)}") from None
+    return tuple(kinds)

@@ -10,7 +10,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from importlib.metadata import version
 from importlib.util import find_spec
+from typing import Annotated
 
 import typer
 
@@ -22,11 +24,27 @@ _PARTS = (status, serve, agents, queues, calls, log, report, phone)
 
 app = typer.Typer(
     name="cc",
-    help="Run and administer the call centre. Every command that prints has --json.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"cc {version('cc-softswitch')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version.")
+    ] = False,
+) -> None:
+    """Run and administer the call centre. Every command that prints has --json."""
+
+
 for _part in _PARTS:
     _part.mount(app)
 if find_spec("cli.demo") is not None:  # the demonstration may be left out of an installation
@@ -40,8 +58,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else DONE if end.code is None else FAILED
     except LocalError as error:
-        print(f"cc: {error}", file=sys.stderr)
-        return WRONG_USAGE if isinstance(error, BadUsage) or _about_configuration(error) else FAILED
+        configuration = _about_configuration(error)  # its lines begin with file:line, which editors jump to
+        print(error if configuration else f"cc: {error}", file=sys.stderr)
+        return WRONG_USAGE if configuration or isinstance(error, BadUsage) else FAILED
     return DONE
 
 

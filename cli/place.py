@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,12 +36,13 @@ DatabaseOption = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a call centre is. `queues` are its queues' tables of the configuration, unchecked."""
+    """Where a call centre is. `queues` and `agents` are the tables of the configuration, unchecked."""
 
     file: Path | None
     socket: Path
     database: Path
     queues: Mapping[str, Mapping[str, Any]]
+    agents: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def find_config(config: Path | None) -> Path:
@@ -71,15 +72,35 @@ def find_place(config: Path | None, socket: Path | None = None) -> Place:
     except ValueError as error:  # TOML's and Unicode's errors are both
         raise BadUsage(f"{file} is not TOML: {error}; `cc check {file}` says more") from error
     folder = file.resolve().parent
-    queues = table.get("queues")
     return Place(
         file=file,
         socket=socket or (folder / _key(table, "api", "socket", DEFAULT_SOCKET)).resolve(),
         database=(folder / _key(table, "store", "path", DEFAULT_DATABASE)).resolve(),
-        queues={name: queue for name, queue in queues.items() if isinstance(queue, dict)}
-        if isinstance(queues, dict)
-        else {},
+        queues=_tables(table, "queues"),
+        agents=_tables(table, "agents"),
     )
+
+
+def refuse_unknown(
+    config: Path | None, socket: Path | None, database: Path | None, *, queue: str = "", agent: str = ""
+) -> None:
+    """For where nothing was found: raises UnknownName if the configuration has no such queue or agent."""
+    if database is not None and config is None:
+        return
+    place = find_place(config, socket)
+    if place.file is None:
+        return
+    from softswitch.api.control import UnknownName
+
+    for what, name, known in (("queue", queue, place.queues), ("agent", agent, place.agents)):
+        if name and name not in known:
+            raise UnknownName(what, name, known)
+
+
+def _tables(table: Mapping[str, Any], section: str) -> dict[str, Mapping[str, Any]]:
+    found = table.get(section)
+    members = found.items() if isinstance(found, dict) else ()
+    return {name: member for name, member in members if isinstance(member, dict)}
 
 
 def _key(table: Mapping[str, Any], section: str, key: str, default: str) -> Path:

@@ -10,7 +10,7 @@ import typer
 from cli.log import AgentOption, QueueOption
 from cli.moments import SinceOption, UntilOption, epoch
 from cli.output import JsonOption, duration, moment, print_json, print_table, share
-from cli.place import ConfigOption, DatabaseOption, SocketOption
+from cli.place import ConfigOption, DatabaseOption, SocketOption, refuse_unknown
 from cli.refusals import BadUsage
 
 if TYPE_CHECKING:
@@ -54,8 +54,11 @@ def report(
         raise BadUsage(f"--formula {formula!r} is unknown: there are {known}") from None
     now = time.time()
     end = epoch(until, "--until", now)
+    start = epoch(since, "--since", now)
+    if interval is not None and start is None:
+        raise BadUsage("--interval needs a beginning: give --since too")
     wanted = ReportQuery(
-        since=epoch(since, "--since", now),
+        since=start,
         until=now if end is None and interval is not None else end,
         queue=queue,
         agent=agent,
@@ -63,6 +66,8 @@ def report(
         interval_s=None if interval is None else interval * 60.0,
     )
     made = open_source(config, socket, database).report(wanted)
+    if not made.queues and not made.agents:
+        refuse_unknown(config, socket, database, queue=queue, agent=agent)
     if json:
         print_json(made)
     else:

@@ -33,16 +33,23 @@ def status(config: ConfigOption = None, socket: SocketOption = None, json: JsonO
             ("agents", [f"{count} {state}" for state, count in answer["agents"].items() if count] or "none"),
             ("phones", f"{answer['registrations']} registered"),
             *((f"media {worker['name']}", _worker(worker)) for worker in answer["media"]),
+            ("media", None if answer["media"] else "NO WORKER RUNS: no call can be taken"),
+            ("media lost", _lost(answer)),
             ("log", _store(answer["store"])),
         ]
     )
 
 
 def _worker(worker: dict[str, Any]) -> str:
-    if not worker["alive"]:
-        return f"DOWN, restarted {worker['restarts']} times"
     late = "" if worker["late_ms"] is None else f", at most {worker['late_ms']:.1f} ms late"
     return f"process {worker['pid']}, {worker['legs']} legs on {worker['ports']} ports{late}"
+
+
+def _lost(answer: dict[str, Any]) -> str | None:
+    if not answer["media_lost"]:
+        return None
+    count, last = answer["media_lost"], moment(answer["media_lost_at"])
+    return f"{count} workers since the start, the last at {last}: {answer['media_lost_reason']}"
 
 
 def _store(store: dict[str, Any]) -> str:

@@ -21,10 +21,10 @@ def rounds(
     rounds is not yielded: the caller bounds in this way what one peer can cost.
     """
     left = np.arange(len(slots))
+    here = slots
     for _ in range(limit):
         if not len(left):
             return
-        here = slots[left]
         # Of repeated indices numpy keeps the last value assigned; written backwards, the first packet wins.
         scratch[here[::-1]] = left[::-1]
         first = scratch[here] == left
@@ -33,3 +33,4 @@ def rounds(
             return
         yield left[first]
         left = left[~first]
+        here = slots[left]

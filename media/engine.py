@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from media.clips import ClipStore
-from media.errors import PortsExhaustedError
+from media.clips import Clip
+from media.errors import ClipError, PortsExhaustedError
 from media.inside import Inside
+from media.key_press import KeyPresses
 from media.latching import Latching
 from media.legs import NO_EVENTS, NO_PEER, Legs
-from media.listen import Listener
+from media.listen import EVENT, Arrived, Listener
 from media.messages import (
     Allocate,
     Allocated,
@@ -44,14 +45,13 @@ from media.messages import (
     Stop,
     StopRecord,
 )
-from media.packet import HEADER_BYTES, U8, Batch, Index, Outgoing, empty_outgoing
+from media.packet import U8, Batch, Bools, Index, Outgoing, empty_outgoing, joined
 from media.ports import PortPool
 from media.recorder import Recorder
-from media.relay import Arrived, relay
+from media.relay import Relay
 from media.reports import Reports
 from media.sequence import Reception
 from media.speech import Speech
-from media.telephone_event import EventReceiver
 from media.tone import DIGITS
 
 LOST_CHECK_TICKS = 25
@@ -72,7 +72,6 @@ class Engine:
         ports: PortPool,
         *,
         address: str,
-        clips: ClipStore,
         recorder: Recorder,
         media_timeout_s: float = 30.0,
         seed: int | None = None,
@@ -88,8 +87,9 @@ class Engine:
         self._listener = Listener(legs, self._latching, self._reception)
         self._reports = Reports(legs, self._reception, cname, self._random)
         self._inside = Inside(legs, recorder)
-        self._speech = Speech(legs, clips)
-        self._keys = EventReceiver(capacity)
+        self._speech = Speech(legs)
+        self._keys = KeyPresses(capacity)
+        self._relay = Relay(legs)
         self._slot_of: dict[int, int] = {}
         self._free = list(range(capacity - 1, -1, -1))
         self._events: list[Event] = []
@@ -119,12 +119,22 @@ class Engine:
     def command(self, command: Command, now: float) -> list[Event]:
         """Carry out one command; everything that happened up to now, as by `events`."""
         self._handlers[type(command)](command, now)
+        self._relay.changed()
         return self.events()
 
     def events(self) -> list[Event]:
         """What happened since the last call."""
         found, self._events = self._events, []
         return found
+
+    def needs(self) -> list[str]:
+        """Names of clips that Plays wait for, each told once; the shell loads them and calls `loaded`."""
+        return self._speech.needs()
+
+    def loaded(self, name: str, clip: Clip | ClipError) -> None:
+        """A clip that was needed, or why it cannot be had."""
+        self._events += self._speech.loaded(name, clip)
+        self._relay.changed()
 
     def _allocate(self, command: Allocate, now: float) -> None:
         if command.leg in self._slot_of:
@@ -169,7 +179,6 @@ class Engine:
         nowhere = port == 0 or command.address == "0.0.0.0"  # hold as of RFC 2543
         if command.receive and not legs.receive[slot]:
             legs.heard_at[slot] = now
-            legs.loss_reported[slot] = False
         legs.configured[slot] = True
         legs.law[slot] = LAWS[command.codec]
         legs.payload_type[slot] = command.payload_type & 0x7F
@@ -177,6 +186,7 @@ class Engine:
         legs.event_type[slot] = NO_EVENTS if events is None else events & 0x7F
         legs.send[slot] = command.send and not nowhere
         legs.receive[slot] = command.receive
+        legs.settle(slot)
         self._latching.signal(slot, number, port, now)
         if 0 < command.rtcp_port < 65536:
             legs.rtcp_port[slot] = command.rtcp_port
@@ -191,6 +201,7 @@ class Engine:
             self._part(slot)
         self._legs.peer[a], self._legs.peer[b] = b, a
         for slot in {a, b}:
+            self._keys.bridged(slot)
             self._events += self._speech.stop(slot)
 
     def _disconnect(self, command: Disconnect, now: float) -> None:
@@ -256,23 +267,25 @@ class Engine:
         """Take datagrams that arrived; what is to be sent at once, in rows of the same `data`."""
         if batch.count == 0:
             return empty_outgoing(batch.data)
-        control = np.flatnonzero(batch.local_ports[: batch.count] & np.uint16(1))
-        if control.size:
-            self._reports.receive(batch, control)
-        arrived = self._listener.listen(batch, now)
+        parts = [self._take(arrived, now) for arrived in self._listener.listen(batch, now)]
+        if self._listener.control.size:
+            self._reports.receive(batch, self._listener.control)
+        return joined([part for part in parts if part is not None], batch.data)
+
+    def _take(self, arrived: Arrived, now: float) -> Outgoing | None:
+        """One packet of each of some legs."""
         if self._listener.latched:
             self._announce_latched()
-        if arrived is None:
-            return empty_outgoing(batch.data)
-        if arrived.events.any():
-            self._take_keys(arrived)
-        legs = self._legs
-        listening = (legs.detecting | (legs.recordings > 0)) & legs.receive
-        heard = listening[arrived.slots] & ~arrived.events
-        if heard.any():
-            some = arrived.select(heard)
-            self._inside.put(some.slots, some.rows, some.lengths, some.timestamps, batch.data)
-        return relay(legs, self._reception, arrived, now) or empty_outgoing(batch.data)
+        allowed = None if arrived.kinds is None else self._take_keys(arrived, arrived.kinds == EVENT)
+        listening = self._inside.wanted
+        if listening is not None:
+            heard = listening[arrived.slots]
+            if arrived.kinds is not None:
+                heard &= arrived.kinds != EVENT
+            if heard.any():
+                some = arrived.select(heard)
+                self._inside.put(some.slots, some.rows, some.lengths, some.timestamps, some.data)
+        return self._relay.relay(arrived, allowed, now)
 
     def _announce_latched(self) -> None:
         legs = self._legs
@@ -282,13 +295,15 @@ class Engine:
             address = str(ipaddress.IPv4Address(int(legs.address[slot])))
             self._events.append(Latched(int(legs.leg[slot]), address, int(legs.port[slot])))
         self._listener.latched.clear()
+        self._relay.changed()
 
-    def _take_keys(self, arrived: Arrived) -> None:
-        some = arrived.select(arrived.events & (arrived.lengths >= HEADER_BYTES + 4))
-        if some.slots.size:
-            payloads = some.data[some.rows, HEADER_BYTES : HEADER_BYTES + 4]
-            slots, codes = self._keys.receive(some.slots, some.timestamps, payloads)
-            self._report_keys(slots, codes, inband=False)
+    def _take_keys(self, arrived: Arrived, events: Bools) -> Bools:
+        """Report new presses; `events` bool[n]. Returns bool[n]: may be relayed, audio among them."""
+        slots, codes, relayable = self._keys.receive(arrived.select(events))
+        self._report_keys(slots, codes, inband=False)
+        allowed = ~events
+        allowed[events] = relayable
+        return allowed
 
     def _report_keys(self, slots: Index, codes: U8, inband: bool) -> None:
         """Tell of pressed keys; a peer without telephone-event gets a key that came as an event as a tone."""
@@ -301,17 +316,21 @@ class Engine:
                 continue
             if legs.event_type[peer] == NO_EVENTS:
                 self._events += self._speech.send_keys(peer, digit, RELAYED_KEY_MS, RELAYED_KEY_MS)
+                self._relay.changed()
 
     # ----- time
 
     def tick(self, now: float) -> list[Outgoing]:
         """20 ms have passed: what is to be sent. The arrays are good until the next tick."""
+        if self._speech.busy:  # somebody's clip or key may end with this tick
+            self._relay.changed()
         spoken, ended = self._speech.tick(now)
         self._events += ended
         slots, codes = self._inside.tick()
         if slots.size:
             self._report_keys(slots, codes, inband=True)
         self._events += self._inside.ended()
+        self._reception.note_peaks()
         self._ticks += 1
         if self._ticks % LOST_CHECK_TICKS == 0:
             self._find_lost(now)
@@ -319,9 +338,10 @@ class Engine:
 
     def _find_lost(self, now: float) -> None:
         legs = self._legs
-        expected = legs.used & legs.configured & legs.receive & ~legs.loss_reported
-        lost = np.flatnonzero(expected & (now - legs.heard_at > self._media_timeout_s))
-        legs.loss_reported[lost] = True
+        silent = legs.used & legs.configured & legs.receive
+        silent &= now - legs.heard_at > self._media_timeout_s
+        lost = np.flatnonzero(silent & ~legs.loss_reported)
+        legs.loss_reported[:] = silent
         for slot in lost.tolist():
             self._events.append(MediaLost(int(legs.leg[slot]), round(now - float(legs.heard_at[slot]), 3)))
 

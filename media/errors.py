@@ -22,6 +22,10 @@ class PortsExhaustedError(MediaError):
     """The configured range has no free RTP port left: the message names the range."""
 
 
+class DescriptorsExhaustedError(PortsExhaustedError):
+    """The process has no file descriptor left for a socket: the message names the limit."""
+
+
 class ControlError(MediaError):
     """The other end of the control socket broke the framing; the connection cannot go on."""
 

@@ -19,7 +19,7 @@ from media.g711 import DECODE
 from media.jitter import JitterBuffer
 from media.legs import Legs
 from media.messages import Recorded, RecordFailed
-from media.packet import I16, I32, U8, U32, Index
+from media.packet import I16, I32, U8, U32, Bools, Index
 from media.recorder import Recorder
 
 
@@ -52,8 +52,17 @@ class Inside:
         self._jitter.reset(slot)
         self._detector.reset(slot)
 
+    @property
+    def wanted(self) -> Bools | None:
+        """Whose audio is to be `put`, bool[capacity]; None for nobody's."""
+        legs = self._legs
+        if not (self._ids.size or legs.detecting.any()):
+            return None
+        listening: Bools = (legs.detecting | (legs.recordings > 0)) & legs.receive
+        return listening
+
     def put(self, slots: Index, rows: Index, lengths: I32, timestamps: U32, data: U8) -> None:
-        """Audio packets that arrived for listening legs: sorted by slot (stable), rows of `data`."""
+        """Audio packets that arrived for n different listening legs, rows of `data`."""
         if slots.size:
             legs, numbers, begin, payloads = self._framer.frames(slots, rows, lengths, timestamps, data)
             if legs.size:

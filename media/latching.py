@@ -13,9 +13,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from media.demux import NOBODY, KeyTable, key_of
+from media.demux import NOBODY, KeyTable
 from media.legs import Legs
 from media.packet import U64, Bools, Index
+from media.path import local_ports, path_of, remote_of
 from media.ports import PortPool
 
 STALE_SOURCE_S = 5.0
@@ -49,15 +50,14 @@ class Latching:
             return
         legs.signalled_address[slot] = address
         legs.signalled_port[slot] = port
-        legs.address[slot] = address
-        legs.port[slot] = port
         legs.latched[slot] = False
+        legs.send_to(slot, address, port)
         self._ports.expect(slot, address, port)
         old = self._key_of.get(slot)
         self._drop_key(slot)
         if old is not None:  # what is still under way from the old source must not latch again
             self._ignore(old, now, MOVED_SOURCE_S)
-        self._take_key(slot, key_of(int(legs.local_port[slot]), address, port))
+        self._take_key(slot, path_of(int(legs.local_port[slot]), address, port))
 
     def _take_key(self, slot: int, key: int) -> None:
         if self._keys.add(key, slot):
@@ -77,21 +77,22 @@ class Latching:
         for heir in self._wanted.pop(key, []):
             self._take_key(heir, key)
 
-    def look_up(self, keys: U64) -> Index:
-        """The slots of n packets' keys, intp[n], NOBODY where no leg is."""
-        return self._keys.look_up(keys)
+    def look_up(self, paths: U64) -> tuple[Index, Bools]:
+        """The slots of n packets' paths, intp[n], and bool[n]: there is such a leg (else the slot means
+        nothing)."""
+        return self._keys.look_up(paths)
 
     def adopt(
-        self, keys: U64, unknown: Bools, is_ours: Callable[[int, Index], Bools], now: float
+        self, paths: U64, unknown: Bools, is_ours: Callable[[int, Index], Bools], now: float
     ) -> list[int]:
         """Latch unlatched legs onto unknown sources. The slots that latched: if any, look up again.
 
-        keys: uint64[n]; unknown: bool[n], valid packets without a leg. `is_ours(slot, rows)` says which of
+        paths: uint64[n]; unknown: bool[n], valid packets without a leg. `is_ours(slot, rows)` says which of
         these rows carry a payload type that the slot expects.
         """
         found: list[int] = []
         rows = np.flatnonzero(unknown)
-        ports = (keys[rows] >> np.uint64(48)).astype(np.uint16)
+        ports = local_ports(paths[rows])
         for port in np.unique(ports).tolist():  # open local ports: a handful, whatever is sent to them
             slot = self._ports.unlatched(port)
             if slot is None or not self._legs.configured[slot]:
@@ -99,7 +100,7 @@ class Latching:
             candidates = rows[ports == port]
             fitting = candidates[is_ours(slot, candidates)]
             for row in fitting[:16].tolist():
-                key = int(keys[row])
+                key = int(paths[row])
                 if self._stale.get(key, 0.0) <= now:
                     self._drop_key(slot)
                     self._take_key(slot, key)
@@ -113,11 +114,10 @@ class Latching:
         self._fix(slot, self._key_of[slot])
 
     def _fix(self, slot: int, key: int) -> None:
-        address, port = (key >> 16) & 0xFFFFFFFF, key & 0xFFFF
+        address, port = remote_of(key)
         legs = self._legs
         legs.latched[slot] = True
-        legs.address[slot] = address
-        legs.port[slot] = port
+        legs.send_to(slot, address, port)
         self._ports.latched(slot, address, port)
 
     def release(self, slot: int, now: float) -> None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from media.packet import VERSION_2
+from media.path import path_of
+
 NO_PEER = -1
 NO_EVENTS = -1
 MAX_CAPACITY = 32767
-"""Slots are sorted as int16."""
 
 SOURCE_NONE = -2
 SOURCE_OWN = -1
@@ -34,12 +36,15 @@ class Legs:
         self.latched = np.zeros(capacity, np.bool_)
         self.address = np.zeros(capacity, np.uint32)  # where we send; 0: nowhere
         self.port = np.zeros(capacity, np.uint16)
+        self.path = np.zeros(capacity, np.uint64)  # local port, address and port in one
         self.rtcp_port = np.zeros(capacity, np.uint16)
         # what offer/answer settled
         self.configured = np.zeros(capacity, np.bool_)
         self.law = np.zeros(capacity, np.uint8)  # 0 PCMU, 1 PCMA
         self.payload_type = np.zeros(capacity, np.int16)
         self.event_type = np.full(capacity, NO_EVENTS, np.int16)
+        self.head = np.zeros(capacity, np.uint32)  # first header word of our audio, without sequence number
+        self.expected = np.zeros(capacity, np.uint32)  # the same of plain audio from it; 0 until it latches
         self.send = np.zeros(capacity, np.bool_)
         self.receive = np.zeros(capacity, np.bool_)
         # what it hears
@@ -49,9 +54,9 @@ class Legs:
         # our stream to it
         self.ssrc = np.zeros(capacity, np.uint32)
         self.source = np.full(capacity, SOURCE_NONE, np.int64)
-        self.sequence_shift = np.zeros(capacity, np.uint32)
+        self.sequence_shift = np.zeros(capacity, np.int64)  # ours minus the source's, extended numbers
         self.timestamp_shift = np.zeros(capacity, np.uint32)
-        self.sequence = np.zeros(capacity, np.uint32)  # last sent (highest)
+        self.sequence = np.zeros(capacity, np.int64)  # last sent (highest), extended
         self.timestamp = np.zeros(capacity, np.uint32)  # last sent (highest)
         self.sent_at = np.zeros(capacity, np.float64)  # 0: nothing sent yet
         self.key_timestamp = np.zeros(capacity, np.uint32)  # of the key being sent
@@ -77,6 +82,14 @@ class Legs:
         self.sequence[slot] = sequence
         self.timestamp[slot] = timestamp
 
-    def reachable(self, slot: int) -> bool:
-        """Is there an address to send to?"""
-        return bool(self.address[slot] != 0 and self.port[slot] != 0)
+    def send_to(self, slot: int, address: int, port: int) -> None:
+        """Where the leg is now."""
+        self.address[slot] = address
+        self.port[slot] = port
+        self.path[slot] = path_of(int(self.local_port[slot]), address, port)
+        self.settle(slot)
+
+    def settle(self, slot: int) -> None:
+        """The payload type or the latch has changed: derive `head` and `expected`."""
+        self.head[slot] = VERSION_2 | int(self.payload_type[slot]) << 16
+        self.expected[slot] = self.head[slot] if self.latched[slot] and self.configured[slot] else 0

@@ -1,22 +1,74 @@
 """From a batch of datagrams to accepted packets of known legs: validate, demultiplex, latch, count.
 
-Invariant: whatever is not a well-formed RTP packet of an expected payload type from a leg's own source is
-dropped here, and nobody further in ever sees it.
+Nearly every packet is plain audio of a latched leg: one comparison of the header's first word with what the
+leg is expected to send shows it, and only the others are looked at further. Invariant: whatever is not a
+well-formed RTP packet of an expected payload type from a leg's own source is dropped here, and nobody further
+in ever sees it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 
-from media.demux import keys_of
+from media.batch import rounds
 from media.latching import Latching
 from media.legs import Legs
-from media.packet import Batch, Bools, Headers, Index, read_headers, valid_rtp
-from media.relay import Arrived
-from media.sequence import Reception, Runs
+from media.packet import (
+    HEADER_BYTES,
+    I32,
+    I64,
+    PLAIN_MASK,
+    U8,
+    U32,
+    Batch,
+    Bools,
+    Index,
+    read_headers,
+    valid_rtp,
+)
+from media.sequence import Reception
 
 MAX_PACKETS_PER_LEG = 32
-"""Packets of one leg that are taken from one batch (a few milliseconds); more is a flood."""
+"""Packets of one leg that are taken from one batch (of a few milliseconds); more is a flood."""
+AUDIO, EVENT, OTHER = 0, 1, 2
+"""Kinds of packets: of the leg's codec, telephone events, and others (comfort noise), which only count."""
+
+
+@dataclass(slots=True)
+class Arrived:
+    """Accepted packets of known legs, one each of n > 0 different legs; `rows` are rows of `data`.
+
+    slots, rows: intp[n]; first, timestamps: uint32[n], header words; lengths: int32[n]; extended: int64[n],
+    sequence numbers that do not wrap; streams: int64[n], names of the streams they number; kinds: uint8[n],
+    AUDIO or EVENT, None meaning that all are AUDIO.
+    """
+
+    data: U8
+    slots: Index
+    rows: Index
+    first: U32
+    timestamps: U32
+    lengths: I32
+    extended: I64
+    streams: I64
+    kinds: U8 | None
+
+    def select(self, mask: Bools) -> Arrived:
+        """The packets where `mask` (bool[n]) is True."""
+        return Arrived(
+            self.data,
+            self.slots[mask],
+            self.rows[mask],
+            self.first[mask],
+            self.timestamps[mask],
+            self.lengths[mask],
+            self.extended[mask],
+            self.streams[mask],
+            None if self.kinds is None else self.kinds[mask],
+        )
 
 
 class Listener:
@@ -26,93 +78,114 @@ class Listener:
         self._legs = legs
         self._latching = latching
         self._reception = reception
+        self._scratch = np.zeros(legs.capacity, np.intp)
         self.latched: list[int] = []
         """Slots that have latched since this list was last cleared."""
+        self.control: Index = np.empty(0, np.intp)
+        """Rows of the last batch that came to RTCP ports."""
 
-    def listen(self, batch: Batch, now: float) -> Arrived | None:
-        """The accepted packets; None when there are none. Even local ports only (RTCP is not for here)."""
+    def listen(self, batch: Batch, now: float) -> Iterator[Arrived]:
+        """The accepted packets, in rounds of at most one packet of each leg."""
         count = batch.count
         headers = read_headers(batch.data, count)
+        slots, known = self._latching.look_up(batch.paths[:count])
         lengths = batch.lengths[:count]
-        good = valid_rtp(batch.data[:count], lengths, headers.first)
-        ports = batch.local_ports[:count]
-        good &= (ports & np.uint16(1)) == 0
-        slots = self._demultiplex(batch, headers, good, now)
-        rows = np.flatnonzero(slots >= 0)
-        if not rows.size:
-            return None
-        slots = slots[rows]
-        order = np.argsort(slots.astype(np.int16), kind="stable")
-        rows, slots = rows[order], slots[order]
-        legs = self._legs
-        first = headers.first[rows]
-        types = ((first >> np.uint32(16)) & np.uint32(0x7F)).astype(np.int16)
-        events = types == legs.event_type[slots]
-        wanted = events | (types == legs.payload_type[slots])
-        legs.heard_at[slots] = now
-        legs.loss_reported[slots] = False
-        self._latch(slots[wanted])
-        # Packets of other types (comfort noise) count, so that they are no loss, and go no further.
-        arrived = Arrived(
-            batch.data, slots, rows, first, headers.timestamps[rows], lengths[rows].astype(np.int32), events
-        )
-        known = legs.latched[slots]
-        _limit_floods(known, arrived.runs())
-        if not known.all():
-            arrived, wanted = arrived.select(known), wanted[known]
-            if not wanted.size:
-                return None
-        return self._count(arrived, wanted, headers, batch)
+        plain = (headers[:, 0] & PLAIN_MASK) == self._legs.expected[slots]
+        plain &= known
+        plain &= lengths > HEADER_BYTES
+        self.control = self.control[:0]
+        kinds: U8 | None = None
+        if plain.all():
+            rows = np.arange(count)
+        else:
+            rows, slots, kinds = self._examine(batch, headers, plain, now)
+            if not rows.size:
+                return
+        self._legs.heard_at[slots] = now
+        for turn in rounds(slots, self._scratch, MAX_PACKETS_PER_LEG):
+            whole = turn.size == count
+            arrived = self._count(
+                batch,
+                headers if whole else headers[rows[turn]],
+                rows if whole else rows[turn],
+                slots if whole else slots[turn],
+                kinds if whole or kinds is None else kinds[turn],
+            )
+            if arrived is not None:
+                yield arrived
 
-    def _demultiplex(self, batch: Batch, headers: Headers, good: Bools, now: float) -> Index:
-        count = batch.count
-        keys = keys_of(batch.local_ports[:count], batch.addresses[:count], batch.remote_ports[:count])
-        slots = self._latching.look_up(keys)
-        unknown = good & (slots < 0)
+    def _examine(self, batch: Batch, headers: U32, plain: Bools, now: float) -> tuple[Index, Index, U8]:
+        """Sort out what is not plain audio. Returns rows[k], slots[k], kinds[k] of all that is accepted."""
+        count, legs = batch.count, self._legs
+        paths = batch.paths[:count]
+        first = headers[:, 0]
+        to_control = (paths & np.uint64(1)) != 0  # odd local ports
+        self.control = np.flatnonzero(to_control)
+        good = plain | valid_rtp(batch.data[:count], batch.lengths[:count], first, ~(plain | to_control))
+        types = ((first >> np.uint32(16)) & np.uint32(0x7F)).astype(np.int16)
+        slots, known = self._latching.look_up(paths)
+        unknown = good & ~known
         if unknown.any():
-            types = headers.payload_types
 
             def is_ours(slot: int, rows: Index) -> Bools:
-                of_row = types[rows].astype(np.int16)
-                audio: Bools = of_row == self._legs.payload_type[slot]
-                events: Bools = of_row == self._legs.event_type[slot]
-                return audio | events
+                fits: Bools = types[rows] == legs.payload_type[slot]
+                fits |= types[rows] == legs.event_type[slot]
+                return fits
 
-            adopted = self._latching.adopt(keys, unknown, is_ours, now)
+            adopted = self._latching.adopt(paths, unknown, is_ours, now)
             if adopted:
                 self.latched += adopted
-                slots = self._latching.look_up(keys)
-        slots[~good] = -1
-        return slots
+                slots, known = self._latching.look_up(paths)
+        rows = np.flatnonzero(good & known)
+        slots, types = slots[rows], types[rows]
+        kinds = np.full(rows.size, OTHER, np.uint8)
+        kinds[types == legs.event_type[slots]] = EVENT
+        kinds[types == legs.payload_type[slots]] = AUDIO
+        self._latch(slots[kinds != OTHER])
+        live = legs.latched[slots]
+        return rows[live], slots[live], kinds[live]
 
     def _latch(self, slots: Index) -> None:
-        fresh = ~self._legs.latched[slots]
+        legs = self._legs
+        fresh = legs.configured[slots] & ~legs.latched[slots]
         if fresh.any():
             for slot in np.unique(slots[fresh]).tolist():  # once in the life of a leg
                 self._latching.latch(slot)
                 self.latched.append(slot)
 
-    def _count(self, arrived: Arrived, wanted: Bools, headers: Headers, batch: Batch) -> Arrived | None:
-        sequences = arrived.first & np.uint32(0xFFFF)
-        seen = self._reception.observe(arrived.slots, sequences, headers.ssrcs[arrived.rows], arrived.runs())
-        wanted = wanted & seen.accepted
-        if not wanted.all():
-            if not wanted.any():
-                return None
+    def _count(
+        self, batch: Batch, headers: U32, rows: Index, slots: Index, kinds: U8 | None
+    ) -> Arrived | None:
+        """Statistics of one packet of each of n different legs; those that go further."""
+        seen = self._reception.observe(slots, headers[:, 0], headers[:, 2])
+        arrived = Arrived(
+            batch.data,
+            slots,
+            rows,
+            headers[:, 0],
+            headers[:, 1],
+            batch.lengths[rows],
+            seen.extended,
+            self._reception.stream[slots],
+            kinds,
+        )
+        wanted = seen.accepted
+        if kinds is not None:
+            other = kinds == OTHER
+            if other.any():
+                other = ~other
+                wanted = other if wanted is None else wanted & other
+        if wanted is not None:
             arrived = arrived.select(wanted)
+            if not arrived.slots.size:
+                return None
         audio = arrived
-        if arrived.events.any():
-            audio = arrived.select(~arrived.events)
+        if arrived.kinds is not None:
+            events = arrived.kinds == EVENT
+            if events.any():
+                audio = arrived.select(~events)
+            else:
+                arrived.kinds = None
         if audio.slots.size:
-            self._reception.observe_jitter(
-                audio.slots, audio.timestamps, batch.arrivals[audio.rows], audio.runs()
-            )
+            self._reception.observe_jitter(audio.slots, audio.timestamps, batch.arrivals[audio.rows])
         return arrived
-
-
-def _limit_floods(keep: Bools, runs: Runs) -> None:
-    """Clear `keep` (bool[n], in place) where a leg has had its share of the batch."""
-    starts, counts = runs
-    if int(counts.max()) > MAX_PACKETS_PER_LEG:
-        rank = np.arange(keep.size) - np.repeat(starts, counts)
-        keep &= rank < MAX_PACKETS_PER_LEG

@@ -14,11 +14,12 @@ import sys
 import numpy as np
 import numpy.typing as npt
 
-from media.packet import STRIDE, U8
+from media.packet import STRIDE, U8, U64
+from media.path import socket_addresses
 
 SO_TIMESTAMPNS = 35
 SO_RXQ_OVFL = 40
-MSG_TRUNC = 0x20
+_RECEIVE_FLAGS = socket.MSG_DONTWAIT | socket.MSG_TRUNC  # tell the whole length of what is longer than a row
 NAME_BYTES = 16
 CONTROL_BYTES = 64
 
@@ -37,12 +38,18 @@ _HEADER = np.dtype(
         ("_3", "u4"),
     ]
 )
+_NOT_FAMILY = ~np.uint64(0xFFFF)
 _VECTOR = np.dtype([("base", "u8"), ("bytes", "u8")])
-SOCKADDR = np.dtype([("family", "u2"), ("port", ">u2"), ("address", ">u4"), ("zero", "u8")])
+_NAME_WORDS = NAME_BYTES // 8
+_STAMP_HEAD = 4  # 32-bit words of a control message before its data: length (two words), level, type
 
 
 def _load() -> tuple[ctypes._CFuncPtr, ctypes._CFuncPtr] | None:  # type: ignore[name-defined]
-    if not sys.platform.startswith("linux") or ctypes.sizeof(ctypes.c_void_p) != 8:
+    if (
+        not sys.platform.startswith("linux")
+        or sys.byteorder != "little"
+        or ctypes.sizeof(ctypes.c_void_p) != 8
+    ):
         return None
     try:
         libc = ctypes.CDLL(None, use_errno=True)
@@ -66,7 +73,7 @@ class Messages:
     """`count` message headers over the rows of a payload matrix and an array of socket addresses."""
 
     def __init__(self, count: int, control: bool) -> None:
-        self.names = np.zeros(count, SOCKADDR)
+        self.names = np.zeros((count, _NAME_WORDS), np.uint64)  # sockaddr_in, the first word as in media.path
         self.vectors = np.zeros(count, _VECTOR)
         self.headers = np.zeros(count, _HEADER)
         self.control = np.zeros((count if control else 0, CONTROL_BYTES), np.uint8)
@@ -92,12 +99,23 @@ class Messages:
         if self._with_control:
             self.headers["control_bytes"][:count] = CONTROL_BYTES
 
+    def remotes(self, count: int) -> U64:
+        """The remote parts of the paths that messages came from, uint64[count]; the local port is zero."""
+        return self.names[:count, 0] & _NOT_FAMILY
+
+    def set_remotes(self, count: int, paths: U64) -> None:
+        """Where messages 0..count are to go."""
+        self.names[:count, 0] = socket_addresses(paths)
+
+    def unstamped(self, count: int) -> bool:
+        """Has any of the received messages no arrival time?"""
+        kinds = self.control[:count].view(np.uint32)[:, _STAMP_HEAD - 1]
+        return bool((kinds != SO_TIMESTAMPNS).any())
+
     def receive(self, descriptor: int, first: int, count: int) -> int:
         """Receive into messages first..first+count without waiting; how many came (0: none, or an error)."""
         assert _CALLS is not None
-        got: int = _CALLS[0](
-            descriptor, self._base + first * _HEADER.itemsize, count, socket.MSG_DONTWAIT, None
-        )
+        got: int = _CALLS[0](descriptor, self._base + first * _HEADER.itemsize, count, _RECEIVE_FLAGS, None)
         return max(got, 0)
 
     def send(self, descriptor: int, first: int, count: int) -> int:

@@ -11,8 +11,18 @@ from __future__ import annotations
 import numpy as np
 
 from media.legs import SOURCE_OWN, Legs
-from media.packet import FRAME_SAMPLES, HEADER_BYTES, I32, I64, SAMPLES_PER_S, TICK_S, U32, Bools, Index
-from media.sequence import Runs
+from media.packet import (
+    FRAME_SAMPLES,
+    HEADER_BYTES,
+    I32,
+    I64,
+    LOW_16,
+    SAMPLES_PER_S,
+    TICK_S,
+    U32,
+    Bools,
+    Index,
+)
 
 MAX_PAUSE_S = 3600.0
 
@@ -24,38 +34,36 @@ def _elapsed_samples(legs: Legs, slots: Index, now: float) -> U32:
 
 
 def map_relayed(
-    legs: Legs, to: Index, sources: I64, sequences: U32, timestamps: U32, lengths: I32, runs: Runs, now: float
-) -> tuple[U32, U32, Bools]:
-    """Sequence numbers and timestamps for n > 0 relayed packets, and where a new source begins.
+    legs: Legs, to: Index, streams: I64, extended: I64, timestamps: U32, lengths: I32, now: float
+) -> tuple[I64, U32, Bools | None]:
+    """Sequence numbers and timestamps for relayed packets, one to each of n different slots `to` (intp[n]),
+    and where a new source begins.
 
-    to: intp[n], slots that hear them, equal ones adjacent and in order of arrival; sources: int64[n], name
-    of the stream each comes from; lengths: int32[n], datagram bytes; runs: `segments(to)`. Returns
-    uint32[n] (only 16 bits count), uint32[n], bool[n] (set the marker bit).
+    streams: int64[n], name of the stream each comes from; extended: int64[n], its sequence numbers there;
+    lengths: int32[n], datagram bytes. Returns int64[n] (16 bits go on the wire), uint32[n], and bool[n] (set
+    the marker bit) or None for nowhere.
     """
-    starts, counts = runs
-    hearing = to[starts]
-    new = legs.source[hearing] != sources[starts]
-    if new.any():
-        first = starts[new]
-        slots = hearing[new]
-        legs.source[slots] = sources[first]
-        legs.sequence_shift[slots] = legs.sequence[slots] + np.uint32(1) - sequences[first]
+    begins: Bools = legs.source[to] != streams
+    changed = bool(begins.any())
+    if changed:
+        slots = to[begins]
+        legs.source[slots] = streams[begins]
+        legs.sequence_shift[slots] = legs.sequence[slots] + 1 - extended[begins]
         legs.timestamp_shift[slots] = (
-            legs.timestamp[slots] + _elapsed_samples(legs, slots, now) - timestamps[first]
+            legs.timestamp[slots] + _elapsed_samples(legs, slots, now) - timestamps[begins]
         )
-    out_sequences = sequences + legs.sequence_shift[to]
-    out_timestamps = timestamps + legs.timestamp_shift[to]
-    ahead = (out_sequences - legs.sequence[to]).astype(np.uint16).astype(np.int16)
-    further = np.maximum(np.maximum.reduceat(ahead, starts), 0)
-    legs.sequence[hearing] += further.astype(np.uint32)
-    later = np.maximum(np.maximum.reduceat((out_timestamps - legs.timestamp[to]).astype(np.int32), starts), 0)
-    legs.timestamp[hearing] += later.astype(np.uint32)
-    legs.sent_at[hearing] = now
-    legs.packets_sent[hearing] += counts
-    legs.octets_sent[hearing] += np.add.reduceat(lengths, starts) - HEADER_BYTES * counts
-    begins = np.zeros(to.size, np.bool_)
-    begins[starts[new]] = True
-    return out_sequences, out_timestamps, begins
+    numbers = legs.sequence_shift[to]
+    numbers += extended
+    legs.sequence[to] = np.maximum(legs.sequence[to], numbers)
+    stamps = legs.timestamp_shift[to]
+    stamps += timestamps
+    latest = legs.timestamp[to]
+    latest += np.maximum((stamps - latest).view(np.int32), 0).view(np.uint32)
+    legs.timestamp[to] = latest
+    legs.sent_at[to] = now
+    legs.packets_sent[to] += 1
+    legs.octets_sent[to] += lengths - np.int32(HEADER_BYTES)
+    return numbers, stamps, begins if changed else None
 
 
 def advance_own(legs: Legs, slots: Index, now: float) -> Bools:
@@ -73,9 +81,9 @@ def advance_own(legs: Legs, slots: Index, now: float) -> Bools:
 
 
 def number_own(legs: Legs, slots: Index, payload_bytes: I32) -> U32:
-    """Sequence numbers for one packet of our own to each of n different legs, uint32[n]; counts them as
-    sent."""
-    legs.sequence[slots] += np.uint32(1)
+    """Sequence numbers for one packet of our own to each of n different legs, uint32[n] of 16 bits; counts
+    them as sent."""
+    legs.sequence[slots] += 1
     legs.packets_sent[slots] += 1
     legs.octets_sent[slots] += payload_bytes
-    return legs.sequence[slots]
+    return legs.sequence[slots].astype(np.uint32) & LOW_16

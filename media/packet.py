@@ -17,7 +17,10 @@ HEADER_BYTES = 12
 FRAME_SAMPLES = 160
 TICK_S = 0.02
 SAMPLES_PER_S = 8000
-MIN_AUDIO_BYTES = 1
+VERSION_2 = 0x80000000  # all these are bits of the first header word
+MARKER = np.uint32(0x00800000)
+PLAIN_MASK = np.uint32(0xFF7F0000)  # version, padding, extension, CSRCs, payload type
+LOW_16 = np.uint32(0xFFFF)
 
 U8 = npt.NDArray[np.uint8]
 U16 = npt.NDArray[np.uint16]
@@ -36,18 +39,15 @@ Index = npt.NDArray[np.intp]
 class Batch:
     """Datagrams that arrived, n rows (the arrays may be longer: only the first `count` rows count).
 
-    data: uint8[>=n, STRIDE], aligned to 4 bytes; the engine rewrites it in place. lengths: int32[n], bytes.
-    local_ports: uint16[n]. addresses: uint32[n], the sender's IPv4 address as a number (IPv6 sources would be
-    interned by the I/O shell into numbers of 240/4, which never occur as sources). remote_ports: uint16[n].
+    data: uint8[>=n, STRIDE], aligned to 4 bytes; the engine rewrites it in place. lengths: int32[n], bytes, 0
+    for a datagram that did not fit into its row. paths: uint64[n], local port and remote (media.path).
     arrivals: float64[n], seconds on the clock of `now`.
     """
 
     count: int
     data: U8
     lengths: I32
-    local_ports: U16
-    addresses: U32
-    remote_ports: U16
+    paths: U64
     arrivals: F64
 
 
@@ -61,28 +61,7 @@ class Outgoing:
     data: U8
     rows: Index
     lengths: I32
-    local_ports: U16
-    addresses: U32
-    remote_ports: U16
-
-
-@dataclass(slots=True)
-class Headers:
-    """The fixed header fields of n packets, in native byte order. `payload_types` int64 0..127."""
-
-    first: U32
-    timestamps: U32
-    ssrcs: U32
-
-    @property
-    def sequences(self) -> U16:
-        """uint16[n]."""
-        return self.first.astype(np.uint16)
-
-    @property
-    def payload_types(self) -> U32:
-        """uint32[n], 0..127."""
-        return (self.first >> np.uint32(16)) & np.uint32(0x7F)
+    paths: U64
 
 
 def words(data: U8) -> npt.NDArray[np.uint32]:
@@ -91,24 +70,23 @@ def words(data: U8) -> npt.NDArray[np.uint32]:
     return data.view(">u4")
 
 
-def read_headers(data: U8, count: int) -> Headers:
-    """Header fields of the first `count` rows. Meaningless where `valid_rtp` says False."""
-    view = words(data)[:count]
-    return Headers(
-        view[:, 0].astype(np.uint32),
-        view[:, 1].astype(np.uint32),
-        view[:, 2].astype(np.uint32),
-    )
+def read_headers(data: U8, count: int) -> U32:
+    """The headers of the first `count` rows, uint32[count, 3] in native byte order: first word, timestamp,
+    SSRC. Meaningless where there is no RTP."""
+    return words(data)[:count, :3].astype(np.uint32)
 
 
-def valid_rtp(data: U8, lengths: I32, first: U32) -> Bools:
-    """Which rows are RTP version 2 with a payload; rows with padding, CSRCs or an extension are straightened.
+def valid_rtp(data: U8, lengths: I32, first: U32, candidates: Bools) -> Bools:
+    """Which of the candidate rows (bool[n]) are RTP version 2 with a payload; those with padding, CSRCs or an
+    extension are straightened.
 
     A straightened row has its payload moved to byte 12, `lengths` corrected and the P, X and CC bits
     cleared, in `data` and in `first`, all in place. RTCP that strayed onto an RTP port (payload types 64 to
     95 with the marker bit, RFC 5761 section 4) is refused.
     """
-    good: Bools = ((first >> np.uint32(30)) == 2) & (lengths > HEADER_BYTES)
+    good: Bools = (
+        candidates & ((first >> np.uint32(30)) == 2) & (lengths > HEADER_BYTES) & (lengths <= STRIDE)
+    )
     odd = (first & np.uint32(0x3F000000)) != 0
     if odd.any():
         _straighten(data, lengths, first, good, np.flatnonzero(odd & good))
@@ -146,14 +124,6 @@ def _straighten(data: U8, lengths: I32, first: U32, good: Bools, rows: Index) ->
     first[rows] &= np.uint32(0xC0FFFFFF)
 
 
-def first_words(payload_types: npt.NDArray[np.generic], markers: Bools, sequences: U16) -> U32:
-    """The first header word of n packets: version 2, marker, payload type, sequence number."""
-    words_out: U32 = sequences.astype(np.uint32) | np.uint32(0x80000000)
-    words_out |= markers.astype(np.uint32) << np.uint32(23)
-    words_out |= payload_types.astype(np.uint32) << np.uint32(16)
-    return words_out
-
-
 def write_headers(data: U8, rows: Index, first: U32, timestamps: U32, ssrcs: U32) -> None:
     """Write the fixed header into the given rows of `data`."""
     view = words(data)
@@ -164,11 +134,18 @@ def write_headers(data: U8, rows: Index, first: U32, timestamps: U32, ssrcs: U32
 
 def empty_outgoing(data: U8) -> Outgoing:
     """Nothing to send."""
+    return Outgoing(data, np.empty(0, np.intp), np.empty(0, np.int32), np.empty(0, np.uint64))
+
+
+def joined(parts: list[Outgoing], data: U8) -> Outgoing:
+    """Several lists of datagrams, all of them rows of `data`, as one."""
+    if len(parts) == 1:
+        return parts[0]
+    if not parts:
+        return empty_outgoing(data)
     return Outgoing(
         data,
-        np.empty(0, np.intp),
-        np.empty(0, np.int32),
-        np.empty(0, np.uint16),
-        np.empty(0, np.uint32),
-        np.empty(0, np.uint16),
+        np.concatenate([part.rows for part in parts]),
+        np.concatenate([part.lengths for part in parts]),
+        np.concatenate([part.paths for part in parts]),
     )

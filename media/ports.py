@@ -8,19 +8,27 @@ have any remote, so it gets a port of its own; others may join that port once it
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from media.errors import PortsExhaustedError
 
 KEEP_IDLE = 4
+K = TypeVar("K")
+Remote = tuple[int, int]
+"""(address, port); 0 for what is not known."""
+_NOWHERE: Counter[int] = Counter()
 
 
 class PortBinder(Protocol):
     """Opens and closes the sockets of one RTP port and the RTCP port above it."""
 
     def open(self, port: int) -> bool:
-        """Bind `port` and `port + 1`; False when the system refuses (another program has one of them)."""
+        """Bind `port` and `port + 1`; False when another program has one of them.
+
+        Raises DescriptorsExhaustedError when no other port could be opened either.
+        """
 
     def close(self, port: int) -> None:
         """Close both."""
@@ -28,22 +36,49 @@ class PortBinder(Protocol):
 
 @dataclass(slots=True)
 class SharedPort:
-    """One open local port. `remotes`: what each leg's remote is or may be, (address, port), 0 for unknown."""
+    """One open local port. `remotes`: what each leg's remote is or may be."""
 
     port: int
     unlatched: set[int] = field(default_factory=set)
-    remotes: dict[int, tuple[int, int]] = field(default_factory=dict)
+    remotes: dict[int, Remote] = field(default_factory=dict)
 
-    def has_room_for(self, address: int, port: int) -> bool:
-        """May a new leg with this remote (0: unknown) join?"""
-        if self.unlatched:
-            return False
-        if address == 0:
-            return not self.remotes
-        if port == 0:
-            return all(address != other for other, _ in self.remotes.values())
-        taken = self.remotes.values()
-        return (address, port) not in taken and (address, 0) not in taken and (0, 0) not in taken
+
+class _Taken:
+    """On which ports a remote is, and how often: the port for a leg is found without asking every leg."""
+
+    def __init__(self) -> None:
+        self._exactly: dict[Remote, Counter[int]] = {}
+        self._at_address: dict[int, Counter[int]] = {}
+
+    def add(self, port: int, remote: Remote) -> None:
+        self._exactly.setdefault(remote, Counter())[port] += 1
+        self._at_address.setdefault(remote[0], Counter())[port] += 1
+
+    def remove(self, port: int, remote: Remote) -> None:
+        _decrease(self._exactly, remote, port)
+        _decrease(self._at_address, remote[0], port)
+
+    def first_free(self, candidates: dict[int, SharedPort], address: int, port: int) -> SharedPort | None:
+        """The first of the ports on which nobody could be mistaken for this remote; `address` is known."""
+        unknown = self._exactly.get((0, 0), _NOWHERE)
+        if port:
+            exactly = self._exactly.get((address, port), _NOWHERE)
+            anywhere = self._exactly.get((address, 0), _NOWHERE)
+        else:
+            exactly, anywhere = _NOWHERE, self._at_address.get(address, _NOWHERE)
+        for number, shared in candidates.items():
+            if number not in exactly and number not in anywhere and number not in unknown:
+                return shared
+        return None
+
+
+def _decrease(counts: dict[K, Counter[int]], key: K, port: int) -> None:
+    on = counts[key]
+    on[port] -= 1
+    if not on[port]:
+        del on[port]
+        if not on:
+            del counts[key]
 
 
 class PortPool:
@@ -57,7 +92,9 @@ class PortPool:
         self._closed = list(range(last - 1 - (last - 1) % 2, first - 1, -2))
         self._open: dict[int, SharedPort] = {}
         self._idle: dict[int, SharedPort] = {}  # open, nobody uses it; oldest first
+        self._settled: dict[int, SharedPort] = {}  # in use, and every leg on it has latched
         self._port_of: dict[int, SharedPort] = {}
+        self._taken = _Taken()
 
     def __len__(self) -> int:
         """Open RTP ports."""
@@ -67,40 +104,50 @@ class PortPool:
         """A local port for an unlatched leg whose remote is `address` and `port` as far as known (0:
         unknown).
 
-        Raises PortsExhaustedError when the range is used up.
+        Raises PortsExhaustedError when the range is used up, or no socket can be had.
         """
         shared = self._choose(address, port)
         self._idle.pop(shared.port, None)
+        self._settled.pop(shared.port, None)
         shared.unlatched.add(slot)
-        shared.remotes[slot] = (address, port)
         self._port_of[slot] = shared
+        self._set_remote(slot, shared, (address, port))
         return shared.port
 
     def _choose(self, address: int, port: int) -> SharedPort:
         if address:
-            for shared in self._open.values():
-                if shared.remotes and shared.has_room_for(address, port):
-                    return shared
+            shared = self._taken.first_free(self._settled, address, port)
+            if shared is not None:
+                return shared
         if self._idle:
             return next(iter(self._idle.values()))
         return self._open_another()
 
+    def _set_remote(self, slot: int, shared: SharedPort, remote: Remote) -> None:
+        before = shared.remotes.get(slot)
+        if before is not None:
+            self._taken.remove(shared.port, before)
+        shared.remotes[slot] = remote
+        self._taken.add(shared.port, remote)
+
     def _open_another(self) -> SharedPort:
         refused = []
         opened: SharedPort | None = None
-        while self._closed and opened is None:
-            number = self._closed.pop()
-            if self._binder.open(number):
-                opened = self._open[number] = SharedPort(number)
-            else:
-                refused.append(number)
-        self._closed[:0] = refused  # tried again when all others are used
+        try:
+            while self._closed and opened is None:
+                number = self._closed[-1]
+                if self._binder.open(number):
+                    opened = self._open[number] = SharedPort(number)
+                else:
+                    refused.append(number)
+                self._closed.pop()
+        finally:
+            self._closed[:0] = refused  # tried again when all others are used
         if opened is None:
             first, last = self._range
             raise PortsExhaustedError(
                 f"no RTP port is left in {first}-{last}: {len(self._open)} are in use, {len(refused)} are "
-                "taken by other programs or refused by the system; widen the media port range or "
-                "raise the limit of open files"
+                "taken by other programs; widen the media port range"
             )
         return opened
 
@@ -109,30 +156,31 @@ class PortPool:
         shared = self._open.get(port)
         return next(iter(shared.unlatched)) if shared and len(shared.unlatched) == 1 else None
 
-    def slots(self, port: int) -> list[int]:
-        """All slots on the port."""
-        shared = self._open.get(port)
-        return list(shared.remotes) if shared else []
-
     def expect(self, slot: int, address: int, port: int) -> None:
         """The leg's remote is now signalled to be this, and not certain any more."""
         shared = self._port_of[slot]
         shared.unlatched.add(slot)
-        shared.remotes[slot] = (address, port)
+        self._settled.pop(shared.port, None)
+        self._set_remote(slot, shared, (address, port))
 
     def latched(self, slot: int, address: int, port: int) -> None:
         """The leg's remote is now certain; the port may take another unlatched leg."""
         shared = self._port_of[slot]
+        self._set_remote(slot, shared, (address, port))
         shared.unlatched.discard(slot)
-        shared.remotes[slot] = (address, port)
+        if not shared.unlatched:
+            self._settled[shared.port] = shared
 
     def release(self, slot: int) -> None:
         """The leg is over; a port that nobody uses is kept for the next leg or closed."""
         shared = self._port_of.pop(slot)
         shared.unlatched.discard(slot)
-        del shared.remotes[slot]
+        self._taken.remove(shared.port, shared.remotes.pop(slot))
         if shared.remotes:
+            if not shared.unlatched:
+                self._settled[shared.port] = shared
             return
+        self._settled.pop(shared.port, None)
         self._idle[shared.port] = shared
         while len(self._idle) > KEEP_IDLE:
             oldest = next(iter(self._idle))
@@ -146,4 +194,6 @@ class PortPool:
             self._binder.close(number)
         self._open.clear()
         self._idle.clear()
+        self._settled.clear()
         self._port_of.clear()
+        self._taken = _Taken()

@@ -7,107 +7,81 @@ then a table maps them code by code.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from media.g711 import TRANSCODE
 from media.legs import Legs
+from media.listen import EVENT, Arrived
 from media.outbound import map_relayed
-from media.packet import HEADER_BYTES, I32, U8, U32, Bools, Index, Outgoing, first_words, write_headers
-from media.sequence import Reception, Runs, segments
+from media.packet import HEADER_BYTES, LOW_16, MARKER, VERSION_2, Bools, Index, Outgoing, write_headers
 
 
-@dataclass(slots=True)
-class Arrived:
-    """Accepted packets of known legs, sorted by slot (stable), n > 0; `rows` are rows of `data`.
+class Relay:
+    """Who hears whom, derived from `legs` when something changed there: `changed` says that."""
 
-    slots, rows: intp[n]; first, timestamps: uint32[n], header words; lengths: int32[n]; events: bool[n],
-    telephone events (all others are audio).
-    """
+    def __init__(self, legs: Legs) -> None:
+        self._legs = legs
+        self._hears: Index = np.full(legs.capacity, -1, np.intp)  # who gets this slot's packets; -1: nobody
+        self._differs = np.zeros(legs.capacity, np.bool_)  # and has the other law
+        self._some_differ = False
+        self._stale = True
 
-    data: U8
-    slots: Index
-    rows: Index
-    first: U32
-    timestamps: U32
-    lengths: I32
-    events: Bools
-    _runs: Runs | None = None
+    def changed(self) -> None:
+        """A bridge, a direction, a law, an address, or what we say to a leg ourselves has changed."""
+        self._stale = True
 
-    def runs(self) -> Runs:
-        """`segments(slots)`, computed once."""
-        if self._runs is None:
-            self._runs = segments(self.slots)
-        return self._runs
+    def _derive(self) -> None:
+        legs = self._legs
+        able = legs.send & (legs.address != 0) & ~legs.playing & ~legs.keying
+        # A missing peer (-1) reads the last row; the first condition masks it out.
+        heard = (legs.peer >= 0) & legs.receive & able[legs.peer]
+        self._hears = np.where(heard, legs.peer, -1)
+        self._differs = heard & (legs.law != legs.law[legs.peer])
+        self._some_differ = bool(self._differs.any())
+        self._stale = False
 
-    def select(self, mask: Bools) -> Arrived:
-        """The packets where `mask` (bool[n]) is True."""
-        return Arrived(
-            self.data,
-            self.slots[mask],
-            self.rows[mask],
-            self.first[mask],
-            self.timestamps[mask],
-            self.lengths[mask],
-            self.events[mask],
+    def relay(self, arrived: Arrived, allowed: Bools | None, now: float) -> Outgoing | None:
+        """Rewrite what goes to bridged legs, in place; None when nothing does.
+
+        One packet of each of n different legs; `allowed` bool[n] (None: all) are those that may be relayed.
+        """
+        legs = self._legs
+        if self._stale:
+            self._derive()
+        peers = self._hears[arrived.slots]
+        wanted = peers >= 0
+        if allowed is not None:
+            wanted &= allowed
+        if arrived.kinds is not None:
+            wanted &= (arrived.kinds != EVENT) | (legs.event_type[peers] >= 0)
+        if not wanted.all():
+            if not wanted.any():
+                return None
+            arrived, peers = arrived.select(wanted), peers[wanted]
+        numbers, stamps, begins = map_relayed(
+            legs, peers, arrived.streams, arrived.extended, arrived.timestamps, arrived.lengths, now
         )
+        first = legs.head[peers]
+        if arrived.kinds is not None:
+            events = arrived.kinds == EVENT
+            types = legs.event_type[peers[events]].astype(np.uint32)
+            first[events] = np.uint32(VERSION_2) | types << np.uint32(16)
+        first |= arrived.first & MARKER
+        first |= numbers.astype(np.uint32) & LOW_16
+        if begins is not None:
+            first[begins] |= MARKER
+        write_headers(arrived.data, arrived.rows, first, stamps, legs.ssrc[peers])
+        if self._some_differ:
+            self._transcode(arrived)
+        return Outgoing(arrived.data, arrived.rows, arrived.lengths, legs.path[peers])
 
-
-def may_hear(legs: Legs) -> Bools:
-    """Which slots a bridge may send to now, bool[capacity]."""
-    able: Bools = legs.send & (legs.address != 0) & ~legs.playing & ~legs.keying
-    return able
-
-
-def relay(legs: Legs, reception: Reception, arrived: Arrived, now: float) -> Outgoing | None:
-    """Rewrite what goes to bridged legs; None when nothing does."""
-    peers = legs.peer[arrived.slots]
-    # A missing peer (-1) reads the last row; the first condition masks it out.
-    wanted = (peers >= 0) & legs.receive[arrived.slots] & may_hear(legs)[peers]
-    if arrived.events.any():
-        wanted &= ~arrived.events | (legs.event_type[peers] >= 0)
-    if not wanted.all():
-        if not wanted.any():
-            return None
-        arrived = arrived.select(wanted)
-        peers = peers[wanted]
-    sources = reception.generation[arrived.slots] * legs.capacity + arrived.slots
-    sequences, timestamps, begins = map_relayed(
-        legs,
-        peers,
-        sources,
-        arrived.first & np.uint32(0xFFFF),
-        arrived.timestamps,
-        arrived.lengths,
-        arrived.runs(),  # peers come in pairs: their runs are the senders'
-        now,
-    )
-    types = legs.payload_type[peers]
-    if arrived.events.any():
-        types = np.where(arrived.events, legs.event_type[peers], types)
-    markers = ((arrived.first & np.uint32(0x00800000)) != 0) | begins
-    first = first_words(types, markers, sequences.astype(np.uint16))
-    write_headers(arrived.data, arrived.rows, first, timestamps, legs.ssrc[peers])
-    _transcode(legs, arrived, peers)
-    return Outgoing(
-        arrived.data,
-        arrived.rows,
-        arrived.lengths,
-        legs.local_port[peers],
-        legs.address[peers],
-        legs.port[peers],
-    )
-
-
-def _transcode(legs: Legs, arrived: Arrived, peers: Index) -> None:
-    laws = legs.law[arrived.slots]
-    differ = laws != legs.law[peers]
-    if not differ.any():
-        return
-    differ &= ~arrived.events
-    rows = arrived.rows[differ]
-    if rows.size:
-        end = int(arrived.lengths[differ].max())
-        codes = arrived.data[rows, HEADER_BYTES:end]
-        arrived.data[rows, HEADER_BYTES:end] = TRANSCODE[laws[differ][:, None], codes]
+    def _transcode(self, arrived: Arrived) -> None:
+        differ = self._differs[arrived.slots]
+        if arrived.kinds is not None:
+            differ &= arrived.kinds != EVENT
+        rows = arrived.rows[differ]
+        if rows.size:
+            end = int(arrived.lengths[differ].max())
+            laws = self._legs.law[arrived.slots[differ]]
+            codes = arrived.data[rows, HEADER_BYTES:end]
+            arrived.data[rows, HEADER_BYTES:end] = TRANSCODE[laws[:, None], codes]

@@ -13,7 +13,8 @@ from media import rtcp
 from media.legs import Legs
 from media.messages import Quality
 from media.packet import F64, SAMPLES_PER_S, STRIDE, U8, Batch, Index, Outgoing, empty_outgoing
-from media.sequence import MS_PER_SAMPLE, Reception
+from media.path import path_of, paths_of, remote_of
+from media.sequence import FIRST_CYCLE, MS_PER_SAMPLE, NO_SOURCE, Reception
 
 MAX_RECEIVED = 256
 LOOK_EVERY_TICKS = 10
@@ -38,7 +39,7 @@ class Reports:
         self._remote_lost = np.full(capacity, -1, np.int64)
         self._remote_jitter = np.full(capacity, -1.0)  # samples
         self._round_trip_s = np.full(capacity, -1.0)
-        self._farewells: list[tuple[bytes, int, int, int]] = []  # datagram, local port, address, port
+        self._farewells: list[tuple[bytes, int]] = []  # datagram, path
 
     def reset(self, slot: int) -> None:
         """A new leg has the slot; it reports nothing before `start`."""
@@ -62,22 +63,20 @@ class Reports:
             compound = rtcp.parse(batch.data[row, :length].tobytes())
             if compound is None:
                 continue
-            slot = self._slot_of(
-                int(batch.local_ports[row]) - 1,
-                int(batch.addresses[row]),
-                int(batch.remote_ports[row]),
-                compound.ssrc,
-            )
+            path = int(batch.paths[row])
+            address, port = remote_of(path)
+            slot = self._slot_of((path & 0xFFFF) - 1, address, port, compound.ssrc)
             if slot is not None:
-                self._legs.rtcp_port[slot] = batch.remote_ports[row]  # NAT: answer where it came from
+                self._legs.rtcp_port[slot] = port  # NAT: answer where it came from
                 self._take(slot, compound, float(batch.arrivals[row]))
 
     def _slot_of(self, local_port: int, address: int, port: int, ssrc: int) -> int | None:
         legs = self._legs
         near = np.flatnonzero(legs.used & (legs.local_port == local_port) & (legs.address == address))
-        named = near[self._reception.active[near] & (self._reception.ssrc[near] == ssrc)]
+        source = self._reception.ssrc[near]
+        named = near[source == ssrc]
         if named.size == 0:  # a peer that only listens has no RTP stream to name
-            named = near[~self._reception.active[near] & (legs.rtcp_port[near] == port)]
+            named = near[(source == NO_SOURCE) & (legs.rtcp_port[near] == port)]
         return int(named[0]) if named.size == 1 else None
 
     def _take(self, slot: int, compound: rtcp.Compound, at: float) -> None:
@@ -109,7 +108,7 @@ class Reports:
         legs = self._legs
         slots = slots[(legs.address[slots] != 0) & (legs.rtcp_port[slots] != 0)]
         sends = legs.packets_sent[slots] > self._sent_before[slots]
-        hears = self._reception.active[slots]
+        hears = self._reception.ssrc[slots] != NO_SOURCE
         self._sent_before[slots] = legs.packets_sent[slots]
         groups = [
             (slots[(sends == sender) & (hears == block)], sender, block)
@@ -137,7 +136,7 @@ class Reports:
             blocks = rtcp.BlockColumns(
                 reception.ssrc[slots],
                 reception.fraction_lost(slots).astype(np.int64) << 24 | lost,
-                (reception.highest[slots] - 65536) & 0xFFFFFFFF,
+                (reception.highest[slots] - FIRST_CYCLE) & 0xFFFFFFFF,
                 reception.jitter[slots].astype(np.int64),
                 self._sr_ntp[slots],
                 np.where(known, delay, 0),
@@ -149,24 +148,21 @@ class Reports:
         count = sum(slots.size for slots, _ in groups) + len(self._farewells)
         data = np.zeros((count, STRIDE), np.uint8)
         lengths = np.zeros(count, np.int32)
-        ports = np.zeros(count, np.uint16)
-        addresses = np.zeros(count, np.uint32)
-        remote = np.zeros(count, np.uint16)
+        paths = np.zeros(count, np.uint64)
         at = 0
         for slots, reports in groups:
             here = slice(at, at + slots.size)
             data[here, : reports.shape[1]] = reports
             lengths[here] = reports.shape[1]
-            ports[here] = legs.local_port[slots] + np.uint16(1)
-            addresses[here] = legs.address[slots]
-            remote[here] = legs.rtcp_port[slots]
+            local = legs.local_port[slots] + np.uint16(1)
+            paths[here] = paths_of(local, legs.address[slots], legs.rtcp_port[slots])
             at += slots.size
-        for datagram, port, address, remote_port in self._farewells:
+        for datagram, path in self._farewells:
             data[at, : len(datagram)] = np.frombuffer(datagram, np.uint8)
-            lengths[at], ports[at], addresses[at], remote[at] = len(datagram), port, address, remote_port
+            lengths[at], paths[at] = len(datagram), path
             at += 1
         self._farewells.clear()
-        return Outgoing(data, np.arange(count), lengths, ports, addresses, remote)
+        return Outgoing(data, np.arange(count), lengths, paths)
 
     def release(self, slot: int) -> None:
         """The leg is over: say BYE with the next tick (section 6.6), if we sent it anything."""
@@ -174,13 +170,14 @@ class Reports:
         self._due_at[slot] = np.inf
         if legs.packets_sent[slot] and legs.address[slot] and legs.rtcp_port[slot]:
             bye = rtcp.build_bye(int(legs.ssrc[slot]), self._cname)
-            local = int(legs.local_port[slot]) + 1
-            self._farewells.append((bye, local, int(legs.address[slot]), int(legs.rtcp_port[slot])))
+            local, port = int(legs.local_port[slot]) + 1, int(legs.rtcp_port[slot])
+            self._farewells.append((bye, path_of(local, int(legs.address[slot]), port)))
 
     def quality(self, slot: int) -> Quality:
         """The leg's statistics as they are now."""
         one = np.array([slot], np.intp)
         reception = self._reception
+        reception.note_peaks()
         remote_jitter, trip = float(self._remote_jitter[slot]), float(self._round_trip_s[slot])
         return Quality(
             packets_received=int(reception.total_received(one)[0]),

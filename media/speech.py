@@ -7,9 +7,11 @@ playing.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from media.clips import ClipStore, clip_of
+from media.clips import Clip, clip_of
 from media.errors import ClipError
 from media.legs import NO_EVENTS, Legs
 from media.messages import Play, Played
@@ -17,10 +19,11 @@ from media.outbound import advance_own, number_own
 from media.packet import (
     FRAME_SAMPLES,
     HEADER_BYTES,
+    MARKER,
     STRIDE,
+    VERSION_2,
     Outgoing,
     empty_outgoing,
-    first_words,
     write_headers,
 )
 from media.player import Player
@@ -34,40 +37,90 @@ MAX_RESUMABLE = 8
 EVENT_BYTES = 4
 
 
+@dataclass(slots=True)
+class _Waiting:
+    """A play whose clips are not all there yet."""
+
+    command: Play
+    missing: set[str]
+    clips: dict[str, Clip]
+
+
 class Speech:
     """Player and key sender of all legs. `now` in seconds; a slot is a row of `legs`."""
 
-    def __init__(self, legs: Legs, clips: ClipStore) -> None:
+    def __init__(self, legs: Legs) -> None:
         self._legs = legs
-        self._clips = clips
         self._player = Player(legs.capacity)
         self._keys = EventSender(legs.capacity)
         self._current: dict[int, Play] = {}
+        self._waiting: dict[int, _Waiting] = {}
+        self._wanted: dict[str, set[int]] = {}  # clip that was asked for -> slots that waited for it
+        self._needs: list[str] = []
         self._left_at: dict[int, dict[tuple[str, ...], int]] = {}
         self._data = np.zeros((0, STRIDE), np.uint8)
 
     def play(self, slot: int, command: Play) -> list[Played]:
-        """Begin to play, instead of what the leg was hearing."""
+        """Instead of what the leg was hearing, begin to play, as soon as the clips are there (`needs`)."""
         events = self.stop(slot)
-        try:
-            if not command.clips:
-                raise ClipError("nothing to play: the list of clips is empty")
-            clips = [self._clips.get(name) for name in command.clips]
-            position = 0
-            if command.loop and command.resume:
-                position = self._left_at.get(slot, {}).get(command.clips, 0)
-            self._player.play(slot, command.play, clips, command.loop, position)
-        except ClipError as error:
-            return [*events, Played(command.leg, command.play, "failed", str(error))]
+        if not command.clips:
+            why = "nothing to play: the list of clips is empty"
+            return [*events, Played(command.leg, command.play, "failed", why)]
         self._current[slot] = command
         self._legs.playing[slot] = True
+        self._waiting[slot] = _Waiting(command, set(command.clips), {})
+        for name in self._waiting[slot].missing:
+            if name not in self._wanted:
+                self._wanted[name] = set()
+                self._needs.append(name)
+            self._wanted[name].add(slot)
         return events
+
+    def needs(self) -> list[str]:
+        """Names of clips to load, each to be answered by `loaded`; those asked for since the last call."""
+        names, self._needs = self._needs, []
+        return names
+
+    def loaded(self, name: str, clip: Clip | ClipError) -> list[Played]:
+        """A clip is there, or cannot be had: the plays that end with that."""
+        events: list[Played] = []
+        for slot in self._wanted.pop(name, ()):
+            waiting = self._waiting.get(slot)
+            if waiting is None or name not in waiting.missing:  # stopped or replaced meanwhile
+                continue
+            if isinstance(clip, ClipError):
+                events.append(self._fail(slot, clip))
+                continue
+            waiting.missing.discard(name)
+            waiting.clips[name] = clip
+            if not waiting.missing:
+                try:
+                    self._begin(slot, waiting)
+                except ClipError as error:
+                    events.append(self._fail(slot, error))
+        return events
+
+    def _begin(self, slot: int, waiting: _Waiting) -> None:
+        command = waiting.command
+        position = 0
+        if command.loop and command.resume:
+            position = self._left_at.get(slot, {}).get(command.clips, 0)
+        clips = [waiting.clips[name] for name in command.clips]
+        self._player.play(slot, command.play, clips, command.loop, position)
+        del self._waiting[slot]
+
+    def _fail(self, slot: int, error: ClipError) -> Played:
+        command = self._waiting.pop(slot).command
+        del self._current[slot]
+        self._legs.playing[slot] = False
+        return Played(command.leg, command.play, "failed", str(error))
 
     def stop(self, slot: int) -> list[Played]:
         """Stop what the leg is hearing from a player."""
         if not self._legs.playing[slot]:
             return []
         self._legs.playing[slot] = False
+        self._waiting.pop(slot, None)
         stopped = self._player.stop(slot)
         command = self._current.pop(slot, None)
         if command is None:
@@ -93,6 +146,11 @@ class Speech:
         self._legs.playing[slot] = True
         return events
 
+    @property
+    def busy(self) -> bool:
+        """Is anybody hearing us?"""
+        return bool(self._legs.playing.any() or self._legs.keying.any())
+
     def release(self, slot: int) -> list[Played]:
         """The leg is over."""
         events = self.stop(slot)
@@ -103,7 +161,7 @@ class Speech:
     def tick(self, now: float) -> tuple[Outgoing, list[Played]]:
         """This tick's packets, and the plays that ended with it. The packets are good until the next tick."""
         legs = self._legs
-        if not (legs.playing.any() or legs.keying.any()):
+        if not self.busy:
             return empty_outgoing(self._data), []
         played = self._player.tick(legs.law)
         pressed = self._keys.tick()
@@ -129,20 +187,11 @@ class Speech:
         legs.key_timestamp[keying[begins]] = timestamps[spoken:][begins]
         timestamps[spoken:] = legs.key_timestamp[keying]
         markers[spoken:] = begins
-        types = np.where(rows < spoken, legs.payload_type[slots], legs.event_type[slots])
-        first = first_words(types, markers, number_own(legs, slots, size).astype(np.uint16))
+        types = np.where(rows < spoken, legs.payload_type[slots], legs.event_type[slots]).astype(np.uint32)
+        first = np.uint32(VERSION_2) | types << np.uint32(16) | number_own(legs, slots, size)
+        first[markers] |= MARKER
         write_headers(self._data, rows, first, timestamps, legs.ssrc[slots])
-        return (
-            Outgoing(
-                self._data,
-                rows,
-                size + HEADER_BYTES,
-                legs.local_port[slots],
-                legs.address[slots],
-                legs.port[slots],
-            ),
-            events,
-        )
+        return Outgoing(self._data, rows, size + np.int32(HEADER_BYTES), legs.path[slots]), events
 
     def _finish(self, finished: list[tuple[int, int]]) -> list[Played]:
         events = []

@@ -36,7 +36,8 @@ class EventReceiver:
     """State per slot: the press last seen, and the one before it if it had the same timestamp.
 
     Sequence numbers are not looked at: should the network repeat two packets of a press after its end, they
-    are taken for a second press with the same timestamp, unless the caller has dropped such duplicates.
+    are taken for a second press with the same timestamp, unless the caller has dropped such duplicates
+    (`media.key_press` does).
     """
 
     def __init__(self, capacity: int) -> None:
@@ -50,8 +51,8 @@ class EventReceiver:
         self._before = np.full(capacity, -1, dtype=np.int16)  # code of the former press with this timestamp
         self._first = np.zeros(capacity, dtype=np.intp)  # scratch of `rounds`
 
-    def reset(self, slot: int) -> None:
-        """Forget everything about a slot (a new leg has it, or a new source)."""
+    def reset(self, slot: int | Slots) -> None:
+        """Forget everything about a slot, or about some (a new leg has it, or a new source)."""
         self._known[slot] = False
 
     def receive(

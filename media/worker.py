@@ -2,18 +2,25 @@
 ...`.
 
 The signalling process listens on the Unix socket PATH (or hands over a connected descriptor); this process
-connects and obeys. Its loop: wait on the control socket alone until the next batch is due, read all media
-sockets in one go, run the engine on arrays, send in one go; every 20 ms a tick. Invariants: the loop never
-waits on anything else; a late tick is caught up one at a time, never in a burst; when the control socket
-closes, or on SIGTERM, recordings are closed and the process ends with status 0. Errors are one line of
-`key=value` on stderr.
+connects and obeys. Its loop: wait on the control socket (and for clips) until the next batch is due, read
+all media sockets in one go, run the engine on arrays, send in one go; every 20 ms a tick. Invariants: the
+loop never waits on anything else; a late tick is caught up one at a time, never in a burst; when the control
+socket closes, or on SIGTERM, recordings are closed and the process ends with status 0. Errors are one line
+of `key=value` on stderr.
 """
 
 from __future__ import annotations
 
+import os
+
+# Before numpy is imported: its threads would cost a process that multiplies only small matrices their memory,
+# and the ticks their punctuality.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import argparse
 import contextlib
 import ipaddress
+import resource
 import select
 import signal
 import socket
@@ -29,6 +36,7 @@ from media.control import command_reader, encode
 from media.engine import Engine
 from media.errors import ControlError, MediaError
 from media.io import BatchIo, PortSockets
+from media.loader import ClipLoader
 from media.messages import Event
 from media.packet import TICK_S
 from media.ports import PortPool
@@ -36,12 +44,16 @@ from media.recorder import Recorder
 
 BATCH_S = 0.005
 BUSY_BATCH_S = 0.01
-BUSY_PACKETS = 128
-"""A batch this large shows a load at which larger batches, read less often, cost clearly less a packet."""
+BUSY_PACKETS_A_S = 12_800
+"""From this rate on, larger batches, read less often, cost clearly less a packet ..."""
+GOOD_BATCH = 600
+"""... up to about this size; what comes faster is read more often again, for less delay."""
 MAX_BATCHES_A_TURN = 8
 GIVE_UP_TICKS_S = 0.2
 """A worker that was stopped for longer than this (a suspended machine) leaves the missed ticks out."""
 MAX_UNSENT_BYTES = 16 << 20
+THREAD_SWITCH_S = 0.0005
+"""How long the thread that loads clips may keep the loop from running."""
 
 
 def log(level: str, event: str, **fields: object) -> None:
@@ -54,6 +66,14 @@ def anchored_clock() -> Callable[[], float]:
     """Seconds since 1970 that only ever go forward, whatever happens to the system's time."""
     anchor = time.time() - time.monotonic()
     return lambda: anchor + time.monotonic()
+
+
+def allow_many_sockets() -> None:
+    """Raise the soft limit of open files to the hard one: legs that cannot share a port need two sockets."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(OSError, ValueError):  # then the limit is what it is: Allocate will tell
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 class ControlSocket:
@@ -113,12 +133,14 @@ class Worker:
         io: BatchIo,
         sockets: PortSockets,
         control: ControlSocket,
+        clips: ClipLoader,
         clock: Callable[[], float],
     ) -> None:
         self._engine = engine
         self._io = io
         self._sockets = sockets
         self._control = control
+        self._clips = clips
         self._clock = clock
         self._stopping = False
 
@@ -130,28 +152,36 @@ class Worker:
         """Until the control socket closes or `stop` is called. Raises ControlError when it breaks."""
         poll = select.poll()
         poll.register(self._control.fileno(), select.POLLIN)
+        poll.register(self._clips.fileno(), select.POLLIN)
         next_tick = self._clock() + TICK_S
-        next_batch = self._clock()
+        next_batch = last_batch = self._clock()
         while not self._stopping:
             now = self._clock()
             wait_s = max(min(next_batch, next_tick) - now, 0.0)
-            if poll.poll(wait_s * 1000.0) and not self._obey():
-                return
+            for descriptor, _ in poll.poll(wait_s * 1000.0):
+                if descriptor == self._clips.fileno():
+                    for name, clip in self._clips.answers():
+                        self._engine.loaded(name, clip)
+                elif not self._obey():
+                    return
             now = self._clock()
             if now >= next_batch:
                 count = self._move_datagrams()
-                next_batch = self._clock() + self._batch_s(count)
+                next_batch = self._clock() + self._batch_s(count / max(now - last_batch, BATCH_S))
+                last_batch = now
             if now >= next_tick:
                 next_tick = self._tick(next_tick, now)
             events = self._engine.events()
             if events or self._control.congested:
                 self._control.send(events)
 
-    def _batch_s(self, count: int) -> float:
-        """How long the next batch may gather, after one of `count` datagrams."""
+    def _batch_s(self, packets_a_s: float) -> float:
+        """How long the next batch may gather, when they come at this rate."""
         if not len(self._engine):
             return TICK_S
-        return BUSY_BATCH_S if count >= BUSY_PACKETS else BATCH_S
+        if packets_a_s < BUSY_PACKETS_A_S:
+            return BATCH_S
+        return min(max(GOOD_BATCH / packets_a_s, BATCH_S), BUSY_BATCH_S)
 
     def _obey(self) -> bool:
         commands = self._control.receive()
@@ -161,6 +191,7 @@ class Worker:
         events: list[Event] = []
         for command in commands:
             events += self._engine.command(command, now)  # type: ignore[arg-type]
+        self._clips.ask(self._engine.needs())
         self._control.send(events)
         return True
 
@@ -194,6 +225,7 @@ class Worker:
         with contextlib.suppress(ControlError):  # nobody is left to hear it; the files are complete
             self._control.send(events)
         self._sockets.close_all()
+        self._clips.close()
 
 
 def _ports(text: str) -> tuple[int, int]:
@@ -252,6 +284,7 @@ def main(arguments: Sequence[str]) -> int:
     except OSError as error:
         log("error", "no_control_socket", path=options.connect or options.control_fd, cause=str(error))
         return 1
+    allow_many_sockets()
     clock = anchored_clock()
     sockets = PortSockets(options.bind or options.address)
     io = BatchIo(sockets, clock, time.time, batched=mmsg.AVAILABLE and not options.plain_sockets)
@@ -260,14 +293,14 @@ def main(arguments: Sequence[str]) -> int:
             options.capacity,
             PortPool(options.ports[0], options.ports[1], sockets),
             address=options.address,
-            clips=ClipStore(),
             recorder=Recorder(),
             media_timeout_s=options.media_timeout_s,
         )
     except ValueError as error:
         log("error", "wrong_setting", cause=str(error))
         return 2
-    worker = Worker(engine, io, sockets, ControlSocket(connected), clock)
+    sys.setswitchinterval(THREAD_SWITCH_S)
+    worker = Worker(engine, io, sockets, ControlSocket(connected), ClipLoader(ClipStore()), clock)
     signal.signal(signal.SIGTERM, worker.stop)
     signal.signal(signal.SIGINT, worker.stop)
     try:

@@ -23,8 +23,54 @@ from softswitch.store.query import EventFilter, LogReader, StoredEvent
 
 LOOK_BACK_S = 31 * 86_400.0
 """How long before the range a log-in may lie, to count for the range."""
+LONGEST_CALL_S = 86_400.0
+"""How long before the range a call, an offer or a wrap-up may begin that reaches into it."""
 MAX_INTERVALS = 3_000
 _PAGE_EVENTS = 1000
+
+_CONVERSATION = (
+    Kind.CONNECT,
+    Kind.COMPLETEAGENT,
+    Kind.COMPLETECALLER,
+    Kind.COMPLETESYSTEM,
+    Kind.BLINDTRANSFER,
+    Kind.ATTENDEDTRANSFER,
+    Kind.RINGNOANSWER,
+    Kind.WRAPUP_END,
+)
+QUEUE_KINDS = (
+    *_CONVERSATION,
+    Kind.ENTERQUEUE,
+    Kind.REFUSED,
+    Kind.ABANDON,
+    Kind.EXITEMPTY,
+    Kind.EXITWITHTIMEOUT,
+    Kind.EXITWITHKEY,
+    Kind.EXITSYSTEM,
+)
+"""What queues are counted by; the rest of the log, more than half of it, is not even read."""
+PRESENCE_KINDS = (
+    Kind.SYSTEM_START,
+    Kind.AGENTLOGIN,
+    Kind.AGENTLOGOFF,
+    Kind.PAUSE,
+    Kind.UNPAUSE,
+    Kind.AGENT_UNREACHABLE,
+    Kind.AGENT_REACHABLE,
+)
+"""What may have begun long ago and still go on."""
+AGENT_KINDS = (
+    *_CONVERSATION,
+    *PRESENCE_KINDS,
+    Kind.OFFER,
+    Kind.RINGCANCELED,
+    Kind.HOLD,
+    Kind.UNHOLD,
+    Kind.WRAPUP_START,
+    Kind.AGENT_BUSY,
+    Kind.AGENT_IDLE,
+)
+"""What agents are counted by."""
 
 _T = TypeVar("_T")
 
@@ -163,21 +209,19 @@ async def make_report(
     Raises BadReport (intervals without bounds, too many of them) or LocalError (the log cannot be read).
     """
     since = -math.inf if wanted.since is None else wanted.since
-    until = math.inf if wanted.until is None else wanted.until
-    until = until if now is None else min(until, now)
+    until = min(math.inf if wanted.until is None else wanted.until, await _end(log) if now is None else now)
     queues: tuple[QueueReport, ...] = ()
     agents: tuple[AgentReport, ...] = ()
     intervals: tuple[IntervalReport, ...] = ()
     if not wanted.agent:
-        of_queues = EventFilter(since=wanted.since, until=wanted.until, queue=wanted.queue)
-        counted = await _fold(log, of_queues, lambda events: queue_stats(events, since, until, thresholds))
+        of_queues = _of_queues(log, wanted)
+        counted = await _fold(of_queues, lambda events: queue_stats(events, since, until, thresholds))
         queues = tuple(QueueReport.of(counted[name], wanted.formula) for name in sorted(counted))
         if wanted.interval_s is not None:
             intervals = await _intervals(log, wanted, until, thresholds)
     if not wanted.queue:
-        start = await _earliest_login(log, wanted.since)
-        of_agents = EventFilter(since=start, until=wanted.until)
-        presence = await _fold(log, of_agents, lambda events: agent_stats(events, since, until))
+        of_agents = _of_agents(log, wanted)
+        presence = await _fold(of_agents, lambda events: agent_stats(events, since, until))
         agents = tuple(
             AgentReport.of(presence[name])
             for name in sorted(presence)
@@ -206,12 +250,12 @@ async def _intervals(
         raise BadReport("intervals need a beginning and an end: give since and until")
     if not interval_s >= 1 or (until - wanted.since) / interval_s > MAX_INTERVALS:
         raise BadReport(
-            f"interval_s = {interval_s:g}: use at least 1 s, and at most {MAX_INTERVALS} intervals"
+            f"intervals of {interval_s:g} s: use at least 1 s, and a range of at most {MAX_INTERVALS} of them"
         )
     since = wanted.since
-    of_queues = EventFilter(since=since, until=wanted.until, queue=wanted.queue)
     rows = await _fold(
-        log, of_queues, lambda events: queue_intervals(events, since, until, interval_s, thresholds)
+        _of_queues(log, wanted),
+        lambda events: queue_intervals(events, since, until, interval_s, thresholds),
     )
     return tuple(
         IntervalReport(
@@ -221,10 +265,32 @@ async def _intervals(
     )
 
 
-async def _earliest_login(log: LogReader, since: float | None) -> float | None:
+async def _end(log: LogReader) -> float:
+    """Just after the last event of the log."""
+    last = [event.at async for event in log.events(EventFilter(limit=1))]
+    return math.nextafter(last[0], math.inf) if last else math.inf
+
+
+def _of_queues(log: LogReader, wanted: ReportQuery) -> AsyncIterator[StoredEvent]:
+    return log.events(
+        EventFilter(since=wanted.since, until=wanted.until, queue=wanted.queue, kinds=QUEUE_KINDS)
+    )
+
+
+async def _of_agents(log: LogReader, wanted: ReportQuery) -> AsyncIterator[StoredEvent]:
+    """What happened to the agents in the range, and before it, what says how they were at its beginning."""
+    since = wanted.since
+    if since is not None:
+        start = await _earliest_login(log, since)
+        since = max(start, since - LONGEST_CALL_S)
+        async for event in log.events(EventFilter(since=start, until=since, kinds=PRESENCE_KINDS)):
+            yield event
+    async for event in log.events(EventFilter(since=since, until=wanted.until, kinds=AGENT_KINDS)):
+        yield event
+
+
+async def _earliest_login(log: LogReader, since: float) -> float:
     """From when on the log must be read to know who was logged in at `since`."""
-    if since is None:
-        return None
     kinds = (Kind.AGENTLOGIN, Kind.AGENTLOGOFF, Kind.SYSTEM_START)
     present: dict[str, float] = {}
     async for event in log.events(EventFilter(since=since - LOOK_BACK_S, until=since, kinds=kinds)):
@@ -237,10 +303,9 @@ async def _earliest_login(log: LogReader, since: float | None) -> float | None:
     return min(present.values(), default=since)
 
 
-async def _fold(log: LogReader, wanted: EventFilter, fold: Callable[[Iterator[LogEvent]], _T]) -> _T:
-    """Let `fold` (plain code) read the matching events in a thread, while pages are fetched here."""
+async def _fold(stream: AsyncIterator[StoredEvent], fold: Callable[[Iterator[LogEvent]], _T]) -> _T:
+    """Let `fold` (plain code) read the events in a thread, while pages are fetched here."""
     loop = asyncio.get_running_loop()
-    stream = log.events(wanted)
 
     def events() -> Iterator[LogEvent]:
         while page := asyncio.run_coroutine_threadsafe(_page(stream), loop).result():

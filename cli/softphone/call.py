@@ -59,12 +59,13 @@ class Player(pj.AudioMediaPlayer):
         self.sink = sink
         self.number = number
         self.path = path
-        self.loop = loop
+        self.told = False
         self.createPlayer(path, 0 if loop else pj.PJMEDIA_FILE_NO_LOOP)
 
     @guarded
     def onEof2(self) -> None:  # noqa: N802 - pjsua2's name
-        if not self.loop:  # pjsua2 tells each turn of a loop as well
+        if not self.told:  # pjsua2 tells each turn of a loop
+            self.told = True
             self.sink.emit(messages.Played(call=self.number, path=self.path))
 
 

@@ -70,7 +70,7 @@ class Phone:
         self._endpoint.audDevManager().setNullDev()
         _choose_codecs(self._endpoint, options.codecs)
         ports = [self._port(transport) for transport in self._transports]
-        self._account = self._make_account("softphone", f"{options.address}:{ports[0]}", None)
+        self._account = self._make_account(options.user, f"{options.address}:{ports[0]}", None)
         self.emit(messages.Ready(address=options.address, udp_port=ports[0], tcp_port=ports[1]))
 
     def emit(self, event: messages.AnyEvent) -> None:
@@ -202,13 +202,14 @@ class Phone:
         account = PhoneAccount(self, user, server)
         config = pj.AccountConfig()
         config.idUri = f"sip:{user}@{server}"
+        name = registration.display_name if registration is not None else self.options.display_name
+        if name:
+            config.idUri = f'"{name}" <{config.idUri}>'
         config.mediaConfig.transportConfig.boundAddress = self.options.address
         config.mediaConfig.transportConfig.port = self.options.rtp_port
         config.mediaConfig.lockCodecEnabled = False
         config.videoConfig.autoShowIncoming = False
         if registration is not None:
-            if registration.display_name:
-                config.idUri = f'"{registration.display_name}" <{config.idUri}>'
             config.regConfig.registrarUri = f"sip:{server};transport={registration.transport}"
             config.regConfig.timeoutSec = registration.expires_s
             config.regConfig.retryIntervalSec = 0

@@ -28,9 +28,12 @@ class Command(
 class Start(Command, frozen=True):
     """The first command.
 
-    Files are WAV paths; `record` gets `-2`, `-3` ... before its suffix from the second call on.
+    `user` and `display_name` are whom an unregistered phone calls itself. Files are WAV paths; `record` gets
+    `-2`, `-3` ... before its suffix from the second call on.
     """
 
+    user: str = "softphone"
+    display_name: str = ""
     address: str = "127.0.0.1"
     sip_port: int = 0
     rtp_port: int = 0
@@ -254,7 +257,7 @@ class Digit(Event, frozen=True):
 
 
 class Played(Event, frozen=True):
-    """The file was sent to its end (never for a loop)."""
+    """The file was sent to its end; for a loop, the first time."""
 
     call: int
     path: str

@@ -135,7 +135,9 @@ class CallStatus(Answer, frozen=True, kw_only=True):
 
 
 class MediaWorkerStatus(Answer, frozen=True, kw_only=True):
-    """One media worker; `late_ms` is the worst lateness of a tick lately, None before the first report."""
+    """One media worker that runs; `late_ms` is the worst lateness of a tick lately, None before the first
+    report.
+    """
 
     name: str
     pid: int
@@ -143,7 +145,6 @@ class MediaWorkerStatus(Answer, frozen=True, kw_only=True):
     legs: int = 0
     ports: int = 0
     late_ms: float | None = None
-    restarts: int = 0
 
 
 class StoreStatus(Answer, frozen=True, kw_only=True):
@@ -175,6 +176,12 @@ class Status(Answer, frozen=True, kw_only=True):
     listeners: tuple[str, ...]
     """Where SIP is listened for, `udp:127.0.0.1:5060`."""
     media: tuple[MediaWorkerStatus, ...]
+    """Those that run; empty means that no call can be taken."""
+    media_lost: int = 0
+    """Workers that died since the start; each is replaced, its calls ended."""
+    media_lost_at: float | None = None
+    media_lost_reason: str = ""
+    """Of the last one."""
     store: StoreStatus
 
 

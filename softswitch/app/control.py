@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -40,6 +41,16 @@ _STATES: dict[Stage, CallState] = {
     Stage.OVER: "ending",
 }
 
+
+@dataclass(frozen=True, slots=True)
+class MediaLosses:
+    """How many media workers died since the start, why the last one did, and when (epoch seconds)."""
+
+    count: int = 0
+    reason: str = ""
+    at: float | None = None
+
+
 Feed = Callable[[Callable[[float], list[Effect]]], bool]
 
 
@@ -64,6 +75,7 @@ class SwitchControl:
         media: MediaLink,
         store: Writer,
         listeners: Sequence[str],
+        media_losses: Callable[[], MediaLosses],
     ) -> None:
         self._config = config
         self._switch = switch
@@ -73,6 +85,7 @@ class SwitchControl:
         self._media = media
         self._store = store
         self._listeners = tuple(listeners)
+        self._media_losses = media_losses
         self._started_at = clock.now()
 
     # ----- snapshots
@@ -81,6 +94,7 @@ class SwitchControl:
         """The whole at a glance."""
         now = self._clock.now()
         states = Counter(view.state for view in self._acd.agents(now))
+        losses = self._media_losses()
         registrations = sum(len(bindings) for bindings in self._switch.registrations.values())
         return Status(
             version=product_version(),
@@ -94,6 +108,9 @@ class SwitchControl:
             registrations=registrations,
             listeners=self._listeners,
             media=tuple(self._worker(number) for number in self._media.workers),
+            media_lost=losses.count,
+            media_lost_at=losses.at,
+            media_lost_reason=losses.reason,
             store=self._store_status(self._config.store.path),
         )
 

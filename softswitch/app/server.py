@@ -13,6 +13,7 @@ import secrets
 import signal
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import uvloop
@@ -22,7 +23,8 @@ from media.messages import Event
 from softswitch import plugins
 from softswitch.api.routes import build_app
 from softswitch.api.server import ApiServer
-from softswitch.app.control import SwitchControl
+from softswitch.app.control import MediaLosses, SwitchControl
+from softswitch.app.process import raise_file_limit, settle_collector, told_address
 from softswitch.app.settings import make_settings, make_thresholds
 from softswitch.call.events import Append, Closed, Effect, Media, Opened, Resolve, Warn
 from softswitch.call.switch import Switch
@@ -42,7 +44,7 @@ from softswitch.sip.flow import Flow, Transport
 from softswitch.sip.outputs import Send
 from softswitch.sip.registrar import Registrar
 from softswitch.sip.timers import Timers
-from softswitch.store import SqliteReader, Writer
+from softswitch.store import Recovered, SqliteReader, Writer
 from softswitch.system_prompts import system_prompts
 
 log = logger("switch")
@@ -66,6 +68,9 @@ class Server:
         self._transports = Transports(self)
         self._lookups: set[asyncio.Task[None]] = set()
         self._settled = asyncio.Event()
+        self._media_losses = MediaLosses()
+        self._started = False
+        self._stopping = False
         self._execute: dict[type, Callable[[Any], None]] = {
             Send: self._send,
             Media: lambda effect: self._media.send(effect.worker, effect.command),
@@ -83,6 +88,7 @@ class Server:
         try:
             await self._start()
         except BaseException:
+            self._stopping = True
             await self._stack.aclose()
             raise
 
@@ -93,6 +99,7 @@ class Server:
             config.store.path, flush_s=config.store.flush_ms / 1000, clock=self._clock.now
         )
         self._stack.push_async_callback(self._store.close)
+        self._tell_recovered(self._store.recovered)
         reader = await SqliteReader.open(config.store.path)
         self._stack.push_async_callback(reader.close)
         opened = await self._transports.open(config.sip.listen)
@@ -101,6 +108,7 @@ class Server:
         self._make_core({transport: (host, port) for transport, host, port in reversed(opened)})
         await self._start_media()
         self._driver.feed(self._switch.start)
+        self._started = True
         self.control = SwitchControl(
             config,
             self._switch,
@@ -110,10 +118,22 @@ class Server:
             self._media,
             self._store,
             self.listeners,
+            lambda: self._media_losses,
         )
         app = build_app(self.control, reader, rules=make_thresholds(config), flush=self._store.flush)
         api = await ApiServer.start(app, config.api.socket)
         self._stack.push_async_callback(api.stop)
+
+    def _tell_recovered(self, found: Recovered) -> None:
+        if found.calls or found.agents:
+            log.warning(
+                "the last run did not end in order; what it left open is closed with the cause restart",
+                calls=found.calls,
+                waiting=found.waiting,
+                talking=found.talking,
+                agents=found.agents,
+                at=datetime.fromtimestamp(found.at, UTC).isoformat(timespec="seconds"),
+            )
 
     async def _make_prompts(self) -> None:
         config = self._config
@@ -124,11 +144,11 @@ class Server:
     def _make_core(self, bound: dict[Transport, tuple[str, int]]) -> None:
         config = self._config
         self._acd = Acd(config.acd_queues(), config.acd_agents(), plugins.strategies())
-        addresses = {}
-        for transport, (_, port) in bound.items():
-            local = self._transports.local_address(transport)
-            addresses[transport] = (config.sip.external_address or (local[0] if local else ""), port)
         sip = config.sip
+        addresses = {
+            transport: (told_address(host, sip.external_address), port)
+            for transport, (host, port) in bound.items()
+        }
         self._switch = Switch(
             make_settings(config, self._music),
             self._acd,
@@ -146,13 +166,13 @@ class Server:
         self._resolver = Resolver(DnsLookup(self._clock.now), tuple(bound))
 
     async def _start_media(self) -> None:
-        media = self._config.media
-        workers = media.workers or max(1, (os.cpu_count() or 2) - 1)
+        media, bind = self._config.media, self._config.media_address
+        told = told_address(bind, media.external_address or self._config.sip.external_address)
         settings = MediaSettings(
-            media.external_address or media.address,
+            told,
             self._config.media_ports,
-            workers,
-            bind=media.address if media.external_address else None,
+            media.workers or max(1, (os.cpu_count() or 2) - 1),
+            bind=bind if bind != told else None,
             capacity=media.capacity,
             media_timeout_s=media.lost_s,
         )
@@ -162,6 +182,7 @@ class Server:
 
     async def stop(self) -> None:
         """End all calls, write their records, close everything."""
+        self._stopping = True
         self._driver.feed(self._switch.stop)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SETTLE_S):
@@ -175,13 +196,15 @@ class Server:
     # ----- from the transports and the workers
 
     def received(self, data: bytes, flow: Flow) -> None:
-        """A SIP message came."""
-        self._driver.feed(lambda now: self._switch.receive(data, flow, now))
+        """A SIP message came. Before there is a switch to take it, it is as lost as on a closed port."""
+        if self._started:
+            self._driver.feed(lambda now: self._switch.receive(data, flow, now))
 
     def failed(self, flow: Flow, reason: str) -> None:
         """A flow is broken."""
         log.debug("a flow failed", flow=str(flow), reason=reason)
-        self._driver.feed(lambda now: self._switch.transport_failed(flow, now))
+        if self._started:
+            self._driver.feed(lambda now: self._switch.transport_failed(flow, now))
 
     def worker_ready(self, worker: int) -> None:
         """A media worker takes commands."""
@@ -192,7 +215,10 @@ class Server:
         self._driver.feed(lambda now: self._switch.media(worker, event, now))
 
     def worker_lost(self, worker: int, reason: str) -> None:
-        """A media worker is gone."""
+        """A media worker is gone; at a stop that is in order."""
+        if self._stopping:
+            return
+        self._media_losses = MediaLosses(self._media_losses.count + 1, reason, self._clock.now())
         self._driver.feed(lambda now: self._switch.worker_lost(worker, reason, now))
 
     # ----- effects
@@ -231,14 +257,20 @@ class Server:
         self._driver.feed(lambda now: self._switch.resolved(effect.key, places, now))
 
 
+def _no_reload() -> None:
+    log.warning("SIGHUP changes nothing: the configuration is read at the start; restart to use a new one")
+
+
 async def serve(config: Config) -> None:
-    """Run until SIGTERM or SIGINT."""
+    """Run until SIGTERM or SIGINT. SIGHUP, which many send to reload, must not end the calls."""
     server = Server(config)
     await server.start()
+    settle_collector()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, _no_reload)
     log.info("= ready", listen=" ".join(server.listeners), api=str(config.api.socket))
     await stop.wait()
     log.info("= stopping")
@@ -248,6 +280,7 @@ async def serve(config: Config) -> None:
 def run(config: Config) -> int:
     """`cc serve`: 0 after an orderly stop, 1 when it could not start."""
     configure(config.log.level, config.log.format)
+    raise_file_limit()
     try:
         uvloop.run(serve(config))
     except LocalError as error:

@@ -75,4 +75,5 @@ def _care(config: toml.Config, name: str, music: Sequence[str]) -> QueueCare:
     queue = config.queues[name]
     overflow = {reason: config.overflow(name, reason) for reason in ("timeout", "empty", "full", "closed")}
     targets = {reason: target for reason, target in overflow.items() if target is not None}
-    return QueueCare((str(queue.music),) if queue.music else tuple(music), targets, queue.record)
+    clips = (str(queue.music),) if queue.music else tuple(music)
+    return QueueCare(clips, targets, queue.record, queue.short_abandon_s)

@@ -70,6 +70,8 @@ class Call:
     priority: int = 0
     session: Session | None = None
     menu_play: int = 0
+    menu_due: float | None = None
+    digits: int = 0
     heard: Heard = Heard.NOTHING
     attempts: dict[int, Attempt] = field(default_factory=dict)
     partner: Leg | None = None
@@ -79,6 +81,7 @@ class Call:
     channels: list[str] = field(default_factory=list)
     own_call_of: list[str] = field(default_factory=list)
     hops: int = 0
+    overflowed: bool = False
     awaiting: set[int] = field(default_factory=set)
     answer: bytes = b""
     since: float = 0.0

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from acd import messages as acd
 from acd.events import Kind, LogEvent
 from media import messages as m
 from softswitch.call.call import Attempt, Call, Heard, Stage
-from softswitch.call.events import Append, Closed, Confirmed, Ended, Incoming, Opened
+from softswitch.call.closing import Closing
+from softswitch.call.events import Append, Confirmed, Ended, Incoming, Opened
 from softswitch.call.features import Features
 from softswitch.call.hub import Hub
 from softswitch.call.identity import Identity
 from softswitch.call.leg import Leg
 from softswitch.call.menu import Menu
+from softswitch.call.outcome import outcome, passed_on
+from softswitch.call.own_calls import OwnCalls
 from softswitch.call.queueing import Queueing
 from softswitch.call.record import Disposition, EndedBy
 from softswitch.call.ringing import Ringing
@@ -21,23 +22,14 @@ from softswitch.call.router import route
 from softswitch.call.settings import Target
 from softswitch.call.story import Story
 from softswitch.call.talk import Talk
-from softswitch.errors import PeerError
+from softswitch.errors import LocalError, PeerError
 from softswitch.sip.flow import Transport
 
 MAX_HOPS = 30
-# How long a record waits for the statistics and the recording of a call that is over.
-CLOSING_S = 3.0
+# One in so many places for calls is kept for those whom we know: strangers cannot lock the house.
+RESERVED_PART = 10
 FAREWELL_S = 30.0
-
-_BY_STAGE = {
-    Stage.SETUP: Disposition.CANCELED,
-    Stage.ANSWERED: Disposition.FAILED,
-    Stage.MENU: Disposition.MENU_ABANDONED,
-    Stage.QUEUE: Disposition.ABANDONED,
-    Stage.RINGING: Disposition.CANCELED,
-    Stage.TALK: Disposition.ANSWERED,
-    Stage.FAREWELL: Disposition.SELF_SERVICE,
-}
+MAX_LOGGED_DIGITS = 200
 
 
 class Desk:
@@ -49,9 +41,9 @@ class Desk:
         self.menu = Menu(hub, self)
         self.queueing = Queueing(hub, self.ringing, self)
         self.talking = Talk(hub)
+        self.own_calls = OwnCalls(hub)
         self.features = Features(hub, self.queueing, agents)
-        self._closing: dict[str, Call] = {}
-        self._recordings: dict[int, Call] = {}
+        self.closing = Closing(hub)
         self._channels: dict[str, int] = {}
         self.calls_total = 0
 
@@ -68,7 +60,8 @@ class Desk:
             return
         call = self._open(leg, identity, now)
         try:
-            if len(hub.calls) > hub.settings.max_calls:
+            limit = hub.settings.max_calls
+            if len(hub.calls) > (limit if identity.kind != "guest" else limit - limit // RESERVED_PART):
                 raise PeerError(503, "Service Unavailable", (("Retry-After", "5"),))
             found = route(hub.settings, call.story.to_number, identity)
             call.target, call.priority = found.target, found.priority
@@ -109,6 +102,7 @@ class Desk:
         if leg.audio is not None:
             leg.audio.released = True  # there is nothing to give back
         self.hub.plane.released(m.Released(leg.id, m.Quality(0, 0, 0, 0.0, 0.0)))
+        self.closing.released(leg)
         if call is None:
             return
         error = PeerError(503, "No media port is left", (("Retry-After", "5"),))
@@ -119,6 +113,7 @@ class Desk:
 
     def _prepare(self, call: Call, now: float) -> None:
         """The caller's port is there: make our answer (or our offer), then go where he wants to."""
+        hub = self.hub
         try:
             if call.leg.invite.body:
                 call.answer, effects = self.hub.plane.answer(call.leg, call.leg.invite.body)
@@ -128,8 +123,10 @@ class Desk:
         except PeerError as error:
             self.refuse(call, error, Disposition.REFUSED, now)
             return
-        if call.identity.kind == "extension" and call.target.kind != "feature":
-            self._own_call(call, call.identity.name, "outbound")
+        if call.target.kind == "feature":
+            self.own_calls.begin(call, self.features.occupies(call, call.target.name), "outbound")
+        elif call.identity.kind == "extension":
+            self.own_calls.begin(call, hub.acd.agent_of_phone(call.identity.name), "outbound")
         if call.target.kind in ("extension", "peer"):
             self.go(call, call.target, now)
         else:
@@ -149,7 +146,7 @@ class Desk:
             try:
                 self.hub.emit(self.hub.plane.accept(event.leg, event.body))
             except PeerError as error:
-                self.end(call, Disposition.FAILED, error.reason, "system", now)
+                self.end(call, None, error.reason, "system", now)
                 return
         else:
             self.talking.confirmed(call, event, now)
@@ -173,7 +170,7 @@ class Desk:
                 clips, cause = self.features.run(call, target.name, target.number, now)
                 self.farewell(call, clips, cause, now)
             case "extension":
-                self._own_call(call, target.name, "inbound")
+                self.own_calls.begin(call, self.hub.acd.agent_of_phone(target.name), "inbound")
                 self._ring(call, now)
                 self._watch(call, self.ringing.extension(call, target.name, now), now)
             case "peer":
@@ -183,14 +180,18 @@ class Desk:
 
     def _to_peer(self, call: Call, target: Target, now: float) -> None:
         peer = self.hub.settings.peers[target.name]
-        number = target.number or call.story.to_number
         try:
+            uri = peer.number(target.number or call.story.to_number)
             self._claim(call, peer.name)
+        except LocalError as error:
+            self.hub.warn(str(error), call=call.id)
+            self._no_channel(call, PeerError(404, "Not Found"), now)
+            return
         except PeerError as error:
             self._no_channel(call, error, now)
             return
         self._ring(call, now)
-        self._watch(call, self.ringing.peer(call, peer.number(number), now), now)
+        self._watch(call, self.ringing.peer(call, uri, now), now)
 
     def _claim(self, call: Call, name: str) -> None:
         """The call takes one of the peer's channels until it ends. Raises PeerError 503."""
@@ -237,7 +238,7 @@ class Desk:
         busy = attempt.status in (486, 600, 603)
         disposition = Disposition.BUSY if busy else Disposition.NO_ANSWER
         if call.stage is Stage.SETUP:
-            self.refuse(call, PeerError(attempt.status, attempt.reason), disposition, now)
+            self.refuse(call, passed_on(attempt.status, attempt.reason), disposition, now)
             return
         call.story.disposition = disposition
         self.farewell(call, ("tone:busy" if busy else "tone:congestion",), attempt.reason, now)
@@ -247,15 +248,14 @@ class Desk:
         if call.stage is Stage.SETUP:
             self._answer(call, now)
         self.talking.begin(call, leg, party, agent, now)
-        if call.recording:
-            self._recordings[call.recording] = call
+        self.closing.recording(call)
 
     def farewell(self, call: Call, clips: tuple[str, ...], cause: str, now: float) -> None:
         """Let him hear the clips, then hang up."""
+        call.enter(Stage.FAREWELL, now)
         if not clips:
             self.end(call, None, cause, "system", now)
             return
-        call.enter(Stage.FAREWELL, now)
         call.heard = Heard.LAST_WORDS
         call.story.cause = cause
         self.hub.emit(self.hub.plane.play(call.leg, clips))
@@ -290,7 +290,9 @@ class Desk:
         """A key was pressed on a leg."""
         call = self.hub.call_of(leg)
         if call is not None and leg is call.leg and call.stage is Stage.MENU:
-            self.hub.log(now, Kind.DIGIT, call, digit=digit, method=method)
+            call.digits += 1
+            if call.digits <= MAX_LOGGED_DIGITS:
+                self.hub.log(now, Kind.DIGIT, call, digit=digit, method=method)
             self.menu.digit(call, digit, now)
 
     def played(self, leg: Leg, event: m.Played, now: float) -> None:
@@ -324,7 +326,6 @@ class Desk:
             return
         stage, call.stage = call.stage, Stage.OVER
         del self.hub.calls[call.id]
-        talked = call.story.total("talk")
         self._leave_queue(call, stage, cause, by)
         for name in call.channels:
             self._channels[name] -= 1
@@ -337,17 +338,15 @@ class Desk:
             self.hub.let_go(leg, now)
             self.talking.forget(leg)
         if disposition is None:
-            noted = call.story.disposition
-            disposition = noted if noted is not Disposition.OPEN else _BY_STAGE[stage]
+            care = self.hub.settings.queues.get(call.story.queue)
+            disposition = outcome(call, stage, by, care.short_abandon_s if care is not None else 0.0, now)
         if stage is Stage.SETUP and not call.story.sip_status:
-            call.story.sip_status = 487
+            call.story.sip_status = 487 if by == "caller" else 480
         call.story.finish(disposition, cause, by, now)
-        self._own_call_over(call, call.story.total("talk") or talked)
+        self.own_calls.end(call, call.story.total("talk"))
         ended = {"disposition": str(disposition), "cause": call.story.cause, "ended_by": by}
         self.hub.post(Append(LogEvent(now, Kind.CALL_END, call.id, data=ended)))
-        self._closing[call.id] = call
-        self.hub.at(now + CLOSING_S, lambda at: self._close(call))
-        self._close_if_complete(call)
+        self.closing.begin(call, now)
 
     def _leave_queue(self, call: Call, stage: Stage, cause: str, by: EndedBy) -> None:
         if stage is Stage.QUEUE:
@@ -358,60 +357,11 @@ class Desk:
         elif stage is Stage.TALK and call.agent:
             self.hub.post(acd.Ended(call.id, by or "system", cause))
 
-    @property
-    def is_settled(self) -> bool:
-        """Whether no record waits for statistics or a recording."""
-        return not self._closing
-
-    def released(self, leg: Leg) -> None:
-        """The statistics of a leg are there."""
-        call = self._closing.get(leg.call)
-        if call is not None:
-            call.awaiting.discard(leg.id)
-            self._close_if_complete(call)
-
-    def recorded(self, event: m.Recorded | m.RecordFailed, now: float) -> None:
-        """A recording is complete, or could not be made."""
-        call = self._recordings.pop(event.recording, None)
-        if call is None:
-            return
-        call.recording = 0
-        if isinstance(event, m.RecordFailed):
-            call.story.recording = ""
-            self.hub.warn("a recording failed; the call is not affected", call=call.id, reason=event.reason)
-            self.hub.log(now, Kind.RECORDING, call, path=event.path, error=event.reason)
-        else:
-            self.hub.log(now, Kind.RECORDING, call, path=event.path, duration_ms=event.duration_ms)
-        if call.id in self._closing:
-            self._close_if_complete(call)
-
     def worker_lost(self, legs: list[Leg], reason: str, now: float) -> None:
         """The worker of these legs died."""
         for leg in legs:
             call = self.hub.call_of(leg)
             if call is not None:
-                self._recordings.pop(call.recording, None)
+                self.closing.recorder_lost(call)
                 self.end(call, Disposition.MEDIA_FAILURE, reason, "system", now)
-            self.released(leg)
-
-    def _close_if_complete(self, call: Call) -> None:
-        if not call.awaiting and call.recording not in self._recordings:
-            self._close(call)
-
-    def _close(self, call: Call) -> None:
-        if self._closing.pop(call.id, None) is not None:
-            self._recordings.pop(call.recording, None)
-            self.hub.emit([Closed(call.story.record())])
-
-    # ----- agents who call or are called themselves
-
-    def _own_call(self, call: Call, number: str, direction: Literal["inbound", "outbound"]) -> None:
-        """While an agent makes or gets a call of his own, the distributor offers him nothing."""
-        agent = self.hub.acd.agent_of_phone(number)
-        if agent is not None and agent not in call.own_call_of:
-            call.own_call_of.append(agent)
-            self.hub.post(acd.OwnCall(agent, True, direction))
-
-    def _own_call_over(self, call: Call, talked: float) -> None:
-        for agent in call.own_call_of:
-            self.hub.post(acd.OwnCall(agent, False, talk_s=talked))
+            self.closing.released(leg)

@@ -102,8 +102,11 @@ class Endpoint:
 
     def in_dialog(self, leg: Leg, dialog: Dialog, request: Request, now: float) -> list[Output]:
         """Send a request inside a dialog; nobody waits for its answer."""
-        _, outputs = self.layer.request(request, leg.flow, now, self.sent_by(leg.flow))
-        return outputs
+        return self.request_in_dialog(leg, request, now)[1]
+
+    def request_in_dialog(self, leg: Leg, request: Request, now: float) -> tuple[int, list[Output]]:
+        """Send a request inside a dialog: its transaction, and what to send."""
+        return self.layer.request(request, leg.flow, now, self.sent_by(leg.flow))
 
     def await_ack(self, leg: Leg, transaction: int, response: Response, cseq: int, now: float) -> None:
         """Repeat this 2xx until `acknowledged` or the time is over."""
@@ -130,5 +133,6 @@ class Endpoint:
                 continue
             outputs += self.layer.respond(pending.transaction, pending.response, now)
             pending.interval_s = min(2 * pending.interval_s, self.timers.t2_s)
-            heapq.heappush(self._heap, (now + pending.interval_s, next(self._tie), leg, pending))
+            when = min(now + pending.interval_s, pending.give_up_at)
+            heapq.heappush(self._heap, (when, next(self._tie), leg, pending))
         return outputs, lost

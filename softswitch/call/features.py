@@ -30,6 +30,13 @@ class Features:
             return say("not-possible"), str(error)
         return say(phrase), feature
 
+    def occupies(self, call: Call, feature: str) -> str | None:
+        """The agent who must be offered nothing while he is on this call: he becomes ready by it.
+
+        A phone with one line would be busy for the offer, which would count as a refusal of his.
+        """
+        return self.agents.get(call.identity.name) if feature in ("login", "ready") else None
+
     def _do(self, agent: str, phone: str, feature: str, reason: str, now: float) -> str:
         match feature:
             case "login":

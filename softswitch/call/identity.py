@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from softswitch.call.settings import Phone, Settings
+from softswitch.call.text import printable
 from softswitch.errors import PeerError
 from softswitch.sip.digest import DigestServer, Stale, Verified
 from softswitch.sip.flow import Flow
@@ -20,7 +21,10 @@ from softswitch.sip.uri import Uri
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a caller is. `name` is the extension's number or the peer's name, "" for guests."""
+    """Who a caller is. `name` is the extension's number or the peer's name, "" for guests.
+
+    `number` and `display` are what he calls himself: printable and bounded, for guests and peers not proven.
+    """
 
     kind: Literal["extension", "peer", "guest"]
     name: str
@@ -48,15 +52,15 @@ class Identities:
         """Who sent this INVITE. Raises PeerError 401 (with the challenge) or 403."""
         sender = request.from_
         number = sender.uri.user or ""
-        display = sender.display
+        shown, display = printable(number), printable(sender.display)
         peer = self.settings.plan.peer_of(flow.remote[0])
         if peer is not None:
-            return Identity("peer", peer, number, display)
+            return Identity("peer", peer, shown, display)
         phone = self.settings.phones.get(number)
         if phone is None and "Authorization" not in request.headers:
             if not self.settings.guests:
                 raise self._challenge(now)
-            return Identity("guest", "", number, display)
+            return Identity("guest", "", shown, display)
         if phone is not None and phone.contact is not None and self._from_static(phone, flow):
             return Identity("extension", phone.number, phone.number, phone.name or display)
         user = self._verify(request, now)

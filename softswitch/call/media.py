@@ -32,6 +32,7 @@ class Audio:
     latched: bool = False
     play: int = 0
     released: bool = False
+    probed: bool = False
     quality: m.Quality | None = None
 
 
@@ -76,8 +77,8 @@ class MediaPlane:
         return min(self._load, key=self._load.__getitem__)
 
     def allocate(self, leg: Leg, worker: int, address: str, port: int = 0) -> list[Media]:
-        """Ask for a port; `allocated` follows. `address` and `port`: where its audio will probably come from, as
-        far as that is known; it lets legs share ports."""
+        """Ask for a port; `allocated` follows. `address` and `port`: where its audio will probably come
+        from, as far as that is known; it lets legs share ports."""
         leg.audio = Audio(worker)
         self._legs[leg.id] = leg
         self._load[worker] = self._load.get(worker, 0) + 1

@@ -7,6 +7,7 @@ from ivr import messages as ivr
 from ivr.session import Session
 from softswitch.call.call import Call, Heard, Stage
 from softswitch.call.hub import Hub
+from softswitch.call.record import Disposition
 from softswitch.call.settings import Target
 from softswitch.call.steps import Steps
 
@@ -23,6 +24,7 @@ class Menu:
         call.enter(Stage.MENU, now)
         call.story.begin("menu", now)
         variables = {"caller": call.identity.number, "number": call.story.to_number}
+        call.menu_due = None
         call.session = Session(self.hub.settings.flows, flow, variables)
         self._run(call, call.session.handle(ivr.Start(), now), now)
 
@@ -36,8 +38,9 @@ class Menu:
         if call.session is not None:
             self._run(call, call.session.handle(ivr.PlayDone(call.menu_play), now), now)
 
-    def _due(self, call: Call, session: Session, now: float) -> None:
-        if call.session is session and call.stage is Stage.MENU:
+    def _due(self, call: Call, session: Session, armed_for: float, now: float) -> None:
+        if call.session is session and call.stage is Stage.MENU and call.menu_due == armed_for:
+            call.menu_due = None
             self._run(call, session.handle_timer(now), now)
 
     def _run(self, call: Call, outputs: list[ivr.Output], now: float) -> None:
@@ -59,7 +62,13 @@ class Menu:
                     self._leave(call, output, now)
                     return
         if session is not None and (deadline := session.deadline()) is not None:
-            self.hub.at(deadline, lambda at: self._due(call, session, at))
+            self._arm(call, session, deadline)
+
+    def _arm(self, call: Call, session: Session, deadline: float) -> None:
+        """One timer a caller, however many keys he presses: it is set again when it comes too early."""
+        if call.menu_due is None or deadline < call.menu_due:
+            call.menu_due = deadline
+            self.hub.at(deadline, lambda at: self._due(call, session, deadline, at))
 
     def _leave(self, call: Call, output: ivr.EnterQueue | ivr.Transfer | ivr.HangUp, now: float) -> None:
         call.session = None
@@ -75,4 +84,5 @@ class Menu:
             case ivr.HangUp(cause, detail):
                 if cause == "failure":
                     self.hub.warn("a menu failed", call=call.id, detail=detail)
+                    call.story.disposition = Disposition.FAILED
                 self.steps.farewell(call, (), cause, now)

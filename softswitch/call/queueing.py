@@ -6,7 +6,6 @@ from acd import messages as acd
 from softswitch.call.call import Attempt, Call, Heard, Stage
 from softswitch.call.events import Append
 from softswitch.call.hub import Hub
-from softswitch.call.record import Disposition
 from softswitch.call.ringing import Ringing
 from softswitch.call.steps import Steps
 
@@ -89,10 +88,10 @@ class Queueing:
         target = self.hub.settings.queues[leave.queue].overflow.get(leave.reason)
         self.hub.emit(self.hub.plane.stop(call.leg))
         call.heard = Heard.NOTHING
+        call.overflowed = True
         if target is not None:
             self.steps.go(call, target, now)
             return
-        call.story.disposition = Disposition.OVERFLOW
         clips = self.hub.settings.say("try-later") or ("tone:busy",)
         self.steps.farewell(call, clips, f"queue {leave.queue}: {leave.reason}", now)
 

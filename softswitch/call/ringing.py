@@ -58,6 +58,15 @@ class Ringing:
             self._drop(attempt, leg, now, 487)
         self.over(attempt, now)
 
+    def sweep(self, call: Call, now: float) -> None:
+        """Let go of every leg that rings for the call, also of those that no attempt knows any more."""
+        for number, attempt in list(self.hub.attempts.items()):
+            if attempt.call is call:
+                leg = attempt.legs.get(number) or self.hub.plane.leg(number)
+                self.hub.attempts.pop(number)
+                if leg is not None:
+                    self._drop(attempt, leg, now, 500)
+
     def over(self, attempt: Attempt, now: float) -> None:
         """The attempt has come to its end, whichever: it is no longer known."""
         call = attempt.call
@@ -151,6 +160,7 @@ class Ringing:
     def _drop(self, attempt: Attempt, leg: Leg, now: float, status: int) -> None:
         attempt.legs.pop(leg.id, None)
         self.hub.attempts.pop(leg.id, None)
+        self._resolving.pop(leg.id, None)
         attempt.call.story.leg_ended(leg, status, now)
         self.hub.let_go(leg, now)
 

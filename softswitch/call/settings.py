@@ -112,6 +112,7 @@ class QueueCare:
     music: tuple[str, ...]
     overflow: Mapping[str, Target] = field(default_factory=dict)
     record: bool = False
+    short_abandon_s: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from media.messages import Quality
 from softswitch.call.identity import Identity
 from softswitch.call.leg import Leg
 from softswitch.call.record import CallRecord, Direction, Disposition, EndedBy, LegRecord, loss_percent
+from softswitch.call.text import printable
 from softswitch.sip.message import Request
 
 Stretch = Literal["menu", "wait", "talk", "hold", "ring"]
@@ -19,7 +20,6 @@ Role = Literal["caller", "agent", "extension", "peer"]
 
 MAX_PATH = 100
 MAX_LEGS = 50
-MAX_TEXT = 128
 
 
 class _LegNotes:
@@ -44,11 +44,9 @@ class _LegNotes:
             role=self.role,
             party=self.party,
             address=f"{leg.flow.transport}:{host}:{port}",
-            user_agent=(leg.invite.headers.get("User-Agent") or "")[:MAX_TEXT]
-            if leg.direction == "in"
-            else "",
+            user_agent=printable(leg.invite.headers.get("User-Agent") or "") if leg.direction == "in" else "",
             codec=audio.agreed.codec if audio is not None and audio.agreed is not None else "",
-            sip_call_id=leg.invite.call_id[:MAX_TEXT],
+            sip_call_id=printable(leg.invite.call_id),
             sip_status=self.status,
             started_at=self.started_at,
             answered_at=self.answered_at,
@@ -64,9 +62,9 @@ class Story:
         self.call = call
         self.identity = identity
         self.started_at = now
-        self.from_number = identity.number[:MAX_TEXT]
-        self.from_name = identity.display[:MAX_TEXT]
-        self.to_number = (request.uri.user or "")[:MAX_TEXT]
+        self.from_number = identity.number
+        self.from_name = identity.display
+        self.to_number = printable(request.uri.user or "")
         self.transport = transport
         self.direction: Direction = "internal" if identity.kind == "extension" else "inbound"
         self.call_type = ""
@@ -148,7 +146,7 @@ class Story:
         self.end(now)
         self.ended_at = now
         self.disposition = disposition
-        self.cause = cause[:MAX_TEXT]
+        self.cause = printable(cause)
         self.ended_by = by
         for notes in self._legs.values():
             if notes.ended_at is None:

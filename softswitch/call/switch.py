@@ -8,6 +8,7 @@ Invariant: one input is handled to its end, with all that follows from it in oth
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Mapping
 
 from acd import messages as acd
@@ -30,8 +31,9 @@ from softswitch.call.events import (
     Registering,
     Reoffer,
 )
-from softswitch.call.hub import Hub
+from softswitch.call.hub import Hub, Todo
 from softswitch.call.identity import Identities
+from softswitch.call.leg import Leg
 from softswitch.call.media import MediaPlane
 from softswitch.call.record import Disposition
 from softswitch.call.settings import Settings
@@ -45,6 +47,9 @@ from softswitch.sip.message import Response
 from softswitch.sip.outputs import Send
 from softswitch.sip.registrar import Binding, Registrar
 from softswitch.sip.timers import Timers
+
+PROBE_S = 10.0
+"""How often at most a phone on hold that sends nothing is asked whether it is still there."""
 
 
 class Switch:
@@ -89,7 +94,7 @@ class Switch:
         """End all calls; new ones are refused from now on."""
         self._stopping = True
         for call in list(self.hub.calls.values()):
-            self.desk.end(call, Disposition.FAILED, "shutdown", "system", now)
+            self.desk.end(call, None, "shutdown", "system", now)
         effects = self._finish(now)
         self.hub.log(now, Kind.SYSTEM_STOP)
         return effects + self._finish(now)
@@ -128,31 +133,47 @@ class Switch:
         """Something happened in a media worker."""
         if isinstance(event, m.Released):
             if (leg := self.hub.plane.released(event)) is not None:
-                self.desk.released(leg)
+                self.desk.closing.released(leg)
         elif isinstance(event, m.Recorded | m.RecordFailed):
-            self.desk.recorded(event, now)
+            self.desk.closing.recorded(event, now)
         elif not isinstance(event, m.Pong) and (leg := self.hub.plane.leg(event.leg)) is not None:
-            match event:
-                case m.Allocated():
-                    self.desk.allocated(leg, event, now)
-                case m.AllocateFailed():
-                    self.desk.not_allocated(leg, event.reason, now)
-                case m.Digit(_, digit, method):
-                    self.desk.digit(leg, digit, method, now)
-                case m.Played():
-                    self.desk.played(leg, event, now)
-                case m.MediaLost():
-                    self._media_lost(event, now)
+            try:
+                self._heard(leg, event, now)
+            except Exception as error:  # noqa: BLE001 - see _defect
+                self._defect(error, leg, now)
         return self._finish(now)
 
-    def _media_lost(self, event: m.MediaLost, now: float) -> None:
-        leg = self.hub.plane.leg(event.leg)
-        call = self.hub.call_of(leg) if leg is not None else None
-        if call is not None and (leg is call.leg or leg is call.partner):
+    def _heard(self, leg: Leg, event: m.Event, now: float) -> None:
+        match event:
+            case m.Allocated():
+                self.desk.allocated(leg, event, now)
+            case m.AllocateFailed():
+                self.desk.not_allocated(leg, event.reason, now)
+            case m.Digit(_, digit, method):
+                self.desk.digit(leg, digit, method, now)
+            case m.Played():
+                self.desk.played(leg, event, now)
+            case m.MediaLost():
+                self._media_lost(leg, event, now)
+
+    def _media_lost(self, leg: Leg, event: m.MediaLost, now: float) -> None:
+        call = self.hub.call_of(leg)
+        if call is None or leg.audio is None:
+            return
+        if leg.audio.held:  # a phone on hold may be silent for as long as it likes, but it must be there
+            if not leg.audio.probed:
+                leg.audio.probed = True
+                self._probe(leg, max(event.silent_s, PROBE_S), now)
+        elif leg is call.leg or leg is call.partner:
             who = "caller" if leg is call.leg else call.story.agent
             cause = f"no audio from {who} for {event.silent_s:.0f} s"
             disposition = None if call.partner is not None else Disposition.MEDIA_FAILURE
             self.desk.end(call, disposition, cause, "system", now)
+
+    def _probe(self, leg: Leg, every_s: float, now: float) -> None:
+        if self.hub.call_of(leg) is not None:
+            self.hub.do(self.hub.ua.probe(leg, now))
+            self.hub.at(now + every_s, lambda at: self._probe(leg, every_s, at))
 
     # ----- time
 
@@ -172,7 +193,10 @@ class Switch:
         self.hub.do(self.hub.ua.handle_timer(now))
         self.desk.queueing.handle_timer(now)
         while (action := self.hub.take_due(now)) is not None:
-            action(now)
+            try:
+                action(now)
+            except Exception as error:  # noqa: BLE001 - see _defect
+                self._defect(error, None, now)
         for number, _ in self.hub.identities.registrar.expire(now):
             self.desk.queueing.phone_state(number, now)
         return self._finish(now)
@@ -198,7 +222,7 @@ class Switch:
     @property
     def is_settled(self) -> bool:
         """Whether every call that is over has its record."""
-        return not self.hub.calls and self.desk.is_settled
+        return not self.hub.calls and self.desk.closing.is_settled
 
     @property
     def registrations(self) -> Mapping[str, tuple[Binding, ...]]:
@@ -222,32 +246,48 @@ class Switch:
         todo = self.hub.todo
         while todo:
             item = todo.popleft()
-            match item:
-                case Incoming():
-                    self._incoming(item, now)
-                case Registering():
-                    self._register(item, now)
-                case Progress(leg):
-                    if (attempt := self.hub.attempts.get(leg.id)) is not None:
-                        self.desk.ringing.progress(attempt, item, now)
-                case Accepted(leg):
-                    self._accepted(item, now)
-                case Confirmed(leg):
-                    if (call := self.hub.call_of(leg)) is not None:
-                        self.desk.confirmed(call, item, now)
-                case Reoffer(leg):
-                    self._reoffer(item, now)
-                case InfoDigit(leg, digit):
-                    self.desk.digit(leg, digit, "info", now)
-                case Ended(leg):
-                    self._ended(item, now)
-                case Attempt():
-                    self.desk.nobody(item, now)
-                case Send() | Append():
-                    self.hub.emit([item])
-                case _:
-                    self._tell_distributor(item, now)
+            try:
+                self._handle(item, now)
+            except Exception as error:  # noqa: BLE001 - see _defect
+                self._defect(error, getattr(item, "leg", None), now)
         return self.hub.take_effects()
+
+    def _handle(self, item: Todo, now: float) -> None:
+        match item:
+            case Incoming():
+                self._incoming(item, now)
+            case Registering():
+                self._register(item, now)
+            case Progress(leg):
+                if (attempt := self.hub.attempts.get(leg.id)) is not None:
+                    self.desk.ringing.progress(attempt, item, now)
+            case Accepted(leg):
+                self._accepted(item, now)
+            case Confirmed(leg):
+                if (call := self.hub.call_of(leg)) is not None:
+                    self.desk.confirmed(call, item, now)
+            case Reoffer(leg):
+                self._reoffer(item, now)
+            case InfoDigit(leg, digit):
+                self.desk.digit(leg, digit, "info", now)
+            case Ended(leg):
+                self._ended(item, now)
+            case Attempt():
+                self.desk.nobody(item, now)
+            case Send() | Append():
+                self.hub.emit([item])
+            case _:
+                self._tell_distributor(item, now)
+
+    def _defect(self, error: Exception, leg: Leg | None, now: float) -> None:
+        """A mistake of ours costs the call in which it shows, and is told in full; it leaves no call hanging
+        and keeps no other from being served."""
+        trace = "".join(traceback.format_exception(error))
+        call = self.hub.call_of(leg) if leg is not None else None
+        self.hub.warn("a defect in the switch; please report it", call=call.id if call else "", trace=trace)
+        if call is not None:
+            self.desk.end(call, Disposition.FAILED, "a defect in the switch", "system", now)
+            self.desk.ringing.sweep(call, now)
 
     def _tell_distributor(self, message: acd.Input, now: float) -> None:
         try:

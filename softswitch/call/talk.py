@@ -37,6 +37,8 @@ class Talk:
         care = self.hub.settings.queues.get(call.story.queue) if agent else None
         if care is not None and care.record:
             self._record(call, leg, now)
+        for each in (call.leg, leg):  # a caller may have put the queue on hold
+            self._hold(call, each, now)
 
     def _record(self, call: Call, leg: Leg, now: float) -> None:
         assert leg.audio is not None

@@ -72,8 +72,9 @@ def _success(ep: Endpoint, leg: Leg, response: Response, now: float) -> list[Leg
         return [leg.ack] if leg.ack is not None else []
     if leg.dialog is not None or leg.state is LegState.CANCELLING:
         # A fork that we do not want, or an answer that crossed our CANCEL: accept it, then end it (13.2.2.4).
-        leg.move(LegEvent.ACCEPTED)
         ack = _ack(ep, leg, dialog, response)
+        if leg.move(LegEvent.ACCEPTED):  # the one that crossed: its repetitions get the same ACK
+            leg.dialog, leg.ack = dialog, ack
         return [ack, *sends(ep.in_dialog(leg, dialog, dialog.request("BYE"), now))]
     if not leg.move(LegEvent.ACCEPTED):
         return []

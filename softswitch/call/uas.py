@@ -16,15 +16,24 @@ from softswitch.sip.message import Request, Response
 SUPPORTED: frozenset[str] = frozenset()
 
 
-def incoming(ep: Endpoint, transaction: int, request: Request, flow: Flow, now: float) -> list[LegOutput]:
-    """A new INVITE. Raises PeerError for what no call could honour."""
+def check_required(request: Request) -> None:
+    """Raises PeerError 420 for a request that needs an extension which we lack (8.2.2.3)."""
     missing = [option for option in request.options("Require") if option not in SUPPORTED]
     if missing:
         raise PeerError(420, "Bad Extension", (("Unsupported", ", ".join(missing)),))
-    if request.max_forwards == 0:
-        raise PeerError(483, "Too Many Hops")
+
+
+def check_body(request: Request) -> None:
+    """Raises PeerError 415 for an offer or answer that is not SDP (8.2.3)."""
     if request.body and request.content_type != SDP:
         raise PeerError(415, "Unsupported Media Type", (("Accept", ACCEPT),))
+
+
+def incoming(ep: Endpoint, transaction: int, request: Request, flow: Flow, now: float) -> list[LegOutput]:
+    """A new INVITE. Raises PeerError for what no call could honour."""
+    if request.max_forwards == 0:
+        raise PeerError(483, "Too Many Hops")
+    check_body(request)
     if not request.contacts:
         raise PeerError(400, "Missing Contact")
     leg = Leg(ep.new_leg_id(), "in", request, flow, LegState.INCOMING, ep.token(), transaction=transaction)
@@ -55,8 +64,10 @@ def answer(ep: Endpoint, leg: Leg, body: bytes, now: float) -> list[LegOutput]:
 def accept(
     ep: Endpoint, leg: Leg, transaction: int, request: Request, body: bytes, now: float
 ) -> list[LegOutput]:
-    """2xx to an INVITE (first, or inside the dialog) or UPDATE."""
-    headers = [*ep.common_headers(ep.contact(leg.flow, leg.invite.uri.user)), ("Content-Type", SDP)]
+    """2xx to an INVITE (first, or inside the dialog) or UPDATE; an UPDATE without offer gets no `body`."""
+    headers = ep.common_headers(ep.contact(leg.flow, leg.invite.uri.user))
+    if body:
+        headers.append(("Content-Type", SDP))
     response = Response.answering(request, 200, to_tag=leg.local_tag, headers=headers, body=body)
     if request.method == "INVITE":
         ep.await_ack(leg, transaction, response, request.cseq.number, now)
@@ -76,6 +87,12 @@ def refuse(
     ep.by_transaction.pop(leg.transaction, None)
     ep.forget(leg)
     return sends(outputs)
+
+
+def unreachable(ep: Endpoint, leg: Leg, reason: str, now: float) -> list[LegOutput]:
+    """The connection that the INVITE came by is broken: nobody is left to answer (RFC 6026 7.1)."""
+    outputs = refuse(ep, leg, 503, reason, (), now)  # moves the transaction on to its end
+    return [*outputs, Ended(leg, 503, reason)] if outputs else []
 
 
 def cancelled(ep: Endpoint, leg: Leg, now: float) -> list[LegOutput]:

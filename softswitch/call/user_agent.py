@@ -84,6 +84,14 @@ class UserAgent:
         """End the leg; no event follows."""
         return uac.hang_up(self.ep, leg, cause, now)
 
+    def probe(self, leg: Leg, now: float) -> list[LegOutput]:
+        """Ask a phone that is silent whether it still knows of the session; Ended follows if it does not."""
+        if leg.state is not LegState.CONFIRMED or leg.dialog is None:
+            return []
+        transaction, outputs = self.ep.request_in_dialog(leg, leg.dialog.request("OPTIONS"), now)
+        self.ep.by_transaction[transaction] = leg
+        return sends(outputs)
+
     def accept_reoffer(self, reoffer: Reoffer, body: bytes, now: float) -> list[LegOutput]:
         """Agree to a change of the session."""
         return uas.accept(self.ep, reoffer.leg, reoffer.transaction, reoffer.request, body, now)
@@ -127,6 +135,7 @@ class UserAgent:
 
     def _request(self, transaction: int, request: Request, flow: Flow, now: float) -> list[LegOutput]:
         try:
+            uas.check_required(request)
             if request.to.tag is not None:
                 return self._in_dialog(transaction, request, flow, now)
             match request.method:
@@ -155,12 +164,12 @@ class UserAgent:
         if leg is None or leg.dialog is None:
             raise PeerError(481, "Call/Transaction Does Not Exist")
         leg.dialog.receive(request)
-        leg.flow = flow if flow.transport != "udp" else leg.flow
+        leg.flow = flow  # a phone that moved to another network is reached where it is now
         match request.method:
             case "BYE":
                 return self._bye(leg, transaction, request, now)
             case "INVITE" | "UPDATE":
-                return self._reoffer(leg, transaction, request)
+                return self._reoffer(leg, transaction, request, now)
             case "INFO":
                 digit = digit_of(request)
                 answer = self.respond(transaction, Response.answering(request, 200), now)
@@ -178,17 +187,22 @@ class UserAgent:
             outputs.append(Ended(leg, 200, request.headers.get("Reason") or "hung up"))
         return outputs
 
-    def _reoffer(self, leg: Leg, transaction: int, request: Request) -> list[LegOutput]:
+    def _reoffer(self, leg: Leg, transaction: int, request: Request, now: float) -> list[LegOutput]:
+        if leg.state is LegState.INCOMING:  # 14.2; RFC 3311 5.2
+            raise PeerError(500, "The first INVITE is not answered yet", (("Retry-After", "2"),))
+        uas.check_body(request)
+        if request.method == "UPDATE" and not request.body:  # a new target, or a sign of life (RFC 4028)
+            return uas.accept(self.ep, leg, transaction, request, b"", now)
         if leg.pending_ack is not None or leg.state is not LegState.CONFIRMED:
             raise PeerError(491, "Request Pending")
-        if request.method == "UPDATE" and not request.body:
-            raise PeerError(488, "UPDATE without an offer changes nothing here")
         return [Reoffer(leg, transaction, request)]
 
     def _response(self, transaction: int, response: Response, now: float) -> list[LegOutput]:
         leg = self.ep.by_transaction.get(transaction)
         if leg is None:
             return []
+        if transaction != leg.transaction:
+            return self._lost(leg, response.status, now) if response.status in (408, 481) else []
         try:
             return uac.answered(self.ep, leg, response, now)
         except PeerError as error:  # a 2xx that makes no dialog: nothing to end it with
@@ -202,14 +216,24 @@ class UserAgent:
             return []  # an ACK cannot be answered (17.1.1.3): a bad one is no ACK
 
     def _failed(self, transaction: int, status: int, reason: str, now: float) -> list[LegOutput]:
-        leg = self.ep.by_transaction.pop(transaction, None)
+        leg = self.ep.by_transaction.get(transaction)
         if leg is None:
             return []
+        if transaction != leg.transaction:
+            return self._lost(leg, status, now)
         if leg.direction == "out":
             return uac.failed(self.ep, leg, status, reason)
-        if leg.pending_ack is not None:
+        if leg.state is LegState.INCOMING:
+            return uas.unreachable(self.ep, leg, reason, now)
+        if leg.pending_ack is not None and leg.pending_ack.transaction == transaction:
             return self._ack_missing(leg, now)
         return []
+
+    def _lost(self, leg: Leg, status: int, now: float) -> list[LegOutput]:
+        """The phone knows nothing of the session any more, or is not there: the dialog is over (12.2.1.2)."""
+        if not leg.move(LegEvent.HANG_UP):
+            return []
+        return [*uas.bye(self.ep, leg, "", now), Ended(leg, status, "the phone is gone")]
 
     def _ack_missing(self, leg: Leg, now: float) -> list[LegOutput]:
         """No ACK within 64*T1: the session is ended by BYE (13.3.1.4)."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from ivr.flow import suggest
 from softswitch.config.check_calls import check_flows, check_overflows, check_peers, check_routes, no_such
 from softswitch.config.draft import Draft, Fault
+from softswitch.config.fields import listen_host
 from softswitch.system_prompts import LANGUAGES
 
 MAX_SOCKET_PATH = 107
@@ -58,8 +59,7 @@ def _machine(draft: Draft) -> Iterator[Fault]:
     seen: set[str] = set()
     low, high = config.media_ports
     for index, listen in enumerate(sip.listen):
-        transport, _, rest = listen.partition(":")
-        host, _, port = rest.rpartition(":")
+        transport, port = listen.partition(":")[0], listen.rpartition(":")[2]
         if listen in seen and port != "0":
             yield ("sip", "listen", index), f"{listen} is listed twice"
         seen.add(listen)
@@ -68,16 +68,12 @@ def _machine(draft: Draft) -> Iterator[Fault]:
                 ("sip", "listen", index),
                 f"port {port} is inside media.ports ({config.media.ports}); keep them apart",
             )
-        if ip_address(host.strip("[]")).is_unspecified and not sip.external_address:
-            yield (
-                ("sip", "listen", index),
-                f"peers cannot be told {host}; give sip.external_address, or listen on one address",
-            )
-    if ip_address(config.media.address).is_unspecified and not config.media.external_address:
-        yield (
-            ("media", "address"),
-            f"peers cannot be told {config.media.address}; give media.external_address too",
+    on_network = [one for one in sip.listen if not ip_address(listen_host(one)).is_loopback]
+    if on_network and ip_address(config.media_address).is_loopback:
+        message = (
+            f"{config.media_address} is reached from this machine only, but SIP listens on {on_network[0]}"
         )
+        yield ("media", "address"), f"{message}; leave the key out, or give an address of the network"
     if (high - low + 1) // 2 < max(1, config.media.workers):
         yield (
             ("media", "ports"),

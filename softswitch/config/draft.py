@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from ivr.node import Node
+from softswitch.config.fields import IN_WORDS
 from softswitch.config.lines import Path as KeyPath
 from softswitch.config.model import Config
 
@@ -54,7 +55,7 @@ def draft(raw: Mapping[str, Any], base: Path, nodes: Mapping[str, type[Node]]) -
         try:
             config = Config.model_validate(data, context=context)
         except ValidationError as invalid:
-            errors = invalid.errors(include_url=False)
+            errors = _telling(invalid.errors(include_url=False))
             if faults is None:
                 faults = [_fault(error, raw, nodes) for error in errors]
             _prune(data, [tuple(error["loc"]) for error in errors], kept)
@@ -99,6 +100,19 @@ def _holds(holder: Any, part: int | str) -> bool:
 # ----- the wording
 
 
+def _telling(errors: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Without the complaint that a list is too short whose members are what is wrong."""
+    places = [error["loc"] for error in errors]
+    return [
+        error
+        for error in errors
+        if error["type"] != "too_short"
+        or not any(
+            len(place) > len(error["loc"]) and place[: len(error["loc"])] == error["loc"] for place in places
+        )
+    ]
+
+
 def _fault(error: ErrorDetails, raw: Mapping[str, Any], nodes: Mapping[str, type[Node]]) -> Fault:
     """One pydantic error in the words of this software."""
     path = tuple(part for part in error["loc"] if part != "[key]")
@@ -109,7 +123,17 @@ def _fault(error: ErrorDetails, raw: Mapping[str, Any], nodes: Mapping[str, type
         return path, "is missing; it has no default"
     if kind == "value_error":
         return path, error["msg"].removeprefix("Value error, ")
-    message = error["msg"].removeprefix("Input ").replace("should ", "must ", 1)
+    if kind == "string_pattern_mismatch" and (words := IN_WORDS.get(error["ctx"]["pattern"])):
+        return path, f"{given!r} cannot stand here: {words}"
+    if kind == "tuple_type":
+        return path, f"must be a list, such as [{given!r}]" if isinstance(given, str) else "must be a list"
+    message = (
+        error["msg"]
+        .removeprefix("Input ")
+        .replace("Tuple", "List")
+        .replace("dictionary", "table")
+        .replace("should ", "must ", 1)
+    )
     if message[:1].isupper():
         message = message[0].lower() + message[1:]
     if isinstance(given, str | int | float) and _SECRET not in path:

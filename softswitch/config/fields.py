@@ -39,18 +39,30 @@ class Section(BaseModel):
 
 # ----- names
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}$")]
+_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}$"
+_FLOW_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$"
+_NUMBER = r"^[A-Za-z0-9_.+*#-]{1,64}$"
+_TEXT = r"^[^\x00-\x1f\x7f\"\\<>]*$"
+IN_WORDS = {
+    _NAME: "letters, digits and _ . + -, at most 64, the first one a letter, a digit or _",
+    _FLOW_NAME: "letters, digits, _ and -, at most 64, the first one not -",
+    _NUMBER: "letters, digits and _ . + - * #, at most 64",
+    _TEXT: "no control characters, quotes, backslashes or angle brackets",
+}
+"""What each pattern allows, for the error message."""
+
+Name = Annotated[str, StringConstraints(pattern=_NAME)]
 """Of an agent, a queue, a flow ...: letters, digits and _ . + - (they stand in URLs, in SIP and in the
 log).
 """
 
-FlowName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$")]
+FlowName = Annotated[str, StringConstraints(pattern=_FLOW_NAME)]
 """Of a flow or a node: letters, digits, _ and -; the log writes `flow.node`."""
 
-Number = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.+*#-]{1,64}$")]
+Number = Annotated[str, StringConstraints(pattern=_NUMBER)]
 """What is dialled: the user part of a SIP address, letters, digits and _ . + - * #."""
 
-Text = Annotated[str, StringConstraints(max_length=128, pattern=r"^[^\x00-\x1f\x7f\"\\<>]*$")]
+Text = Annotated[str, StringConstraints(max_length=128, pattern=_TEXT)]
 """For people, on telephone displays: no control characters, quotes, backslashes or angle brackets."""
 
 
@@ -100,14 +112,16 @@ Listen = Annotated[str, AfterValidator(_listen)]
 """`udp:ADDRESS:PORT` or `tcp:ADDRESS:PORT`; IPv6 in brackets; port 0 takes a free one."""
 
 
+def listen_host(listen: str) -> str:
+    """The IP address in a `Listen`."""
+    return listen.partition(":")[2].rpartition(":")[0].strip("[]")
+
+
 def _address(value: str) -> str:
     try:
         return str(ip_address(value))
     except ValueError:
         raise ValueError(f"{value!r} is not an IP address") from None
-
-
-Address = Annotated[str, AfterValidator(_address)]
 
 
 def _optional_address(value: str) -> str:

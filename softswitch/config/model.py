@@ -21,7 +21,7 @@ from ivr.messages import Prompt
 from ivr.prompt import Catalogue
 from softswitch.call.settings import Target
 from softswitch.config.centre import Agent, Extension, FlowConfig, Peer, Queue, Route
-from softswitch.config.fields import FlowName, LanguageTag, Name, Number, Section
+from softswitch.config.fields import FlowName, LanguageTag, Name, Number, Section, listen_host
 from softswitch.config.sections import (
     Api,
     FeatureCodes,
@@ -203,6 +203,14 @@ class Config(Section):
             for network in peer.address
             if network.num_addresses == 1
         }
+
+    @property
+    def media_address(self) -> str:
+        """Where RTP is listened for: as configured, else as SIP is, rather on a network than on loopback."""
+        if self.media.address:
+            return self.media.address
+        hosts = [listen_host(listen) for listen in self.sip.listen]
+        return next((host for host in hosts if not ip_address(host).is_loopback), hosts[0])
 
     @property
     def media_ports(self) -> tuple[int, int]:

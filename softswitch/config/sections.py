@@ -12,7 +12,6 @@ from typing import Annotated, Literal
 from pydantic import Field, Strict, StringConstraints
 
 from softswitch.config.fields import (
-    Address,
     FilePath,
     LanguageTag,
     Listen,
@@ -38,7 +37,8 @@ class Sip(Section):
     )
     external_address: OptionalAddress = Field(
         "",
-        description="the IP address that peers are told instead (behind NAT, or for 0.0.0.0)",
+        description="the IP address that peers are told instead (behind NAT); "
+        "for 0.0.0.0 the one of the default route, if absent",
     )
     realm: Text = Field(
         "softswitch", min_length=1, description="realm of digest authentication; phones show it"
@@ -76,9 +76,13 @@ class Sip(Section):
 class Media(Section):
     """RTP (RFC 3550)."""
 
-    address: Address = Field("127.0.0.1", description="IP address of this machine for RTP")
+    address: OptionalAddress = Field(
+        "", description="IP address of this machine for RTP; that of sip.listen if absent"
+    )
     external_address: OptionalAddress = Field(
-        "", description="the IP address that peers are told instead (behind NAT, or for 0.0.0.0)"
+        "",
+        description="the IP address that peers are told instead (behind NAT); "
+        "sip.external_address, or for 0.0.0.0 the one of the default route, if absent",
     )
     ports: PortRange = Field("40000-41999", description="UDP ports for RTP and RTCP, shared by the workers")
     workers: int = Field(0, ge=0, le=64, description="media processes; 0: one for each core but the first")

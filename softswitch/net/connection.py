@@ -1,7 +1,8 @@
 """One TCP connection that carries SIP: framing, keep-alive, and giving up on peers that misbehave.
 
 Invariant: its owner hears of it twice, `opened` and `lost`; in between, `write_buffer_bytes` at most wait
-for a peer that does not read.
+for a peer that does not read, and a peer that sends more than `_BATCH` messages at once is read in turns with
+everybody else.
 """
 
 from __future__ import annotations
@@ -22,16 +23,22 @@ wire = WireLog(logger("tcp"))
 
 Address = tuple[str, int]
 
+# Messages taken in one turn of the loop, as of the UDP sockets.
+_BATCH = 64
+
 
 @dataclass(frozen=True, slots=True)
 class StreamLimits:
     """Bounds of the stream transports.
 
     `idle_s` is longer than a registration lives, for phones behind NAT are reached by their registration's
-    connection. `first_message_s`: a stranger who connects and says nothing whole in this time is cut off.
+    connection. `first_message_s`: a stranger who connects and says nothing whole in this time is cut off, and
+    so is who begins a message and does not end it in this time. `connections_per_address` leaves room for
+    an office behind one NAT; an IPv6 address counts by its /64.
     """
 
     connections: int = 10_000
+    connections_per_address: int = 1_000
     connect_s: float = 5.0
     idle_s: float = 4000.0
     first_message_s: float = 30.0
@@ -63,8 +70,9 @@ class Connection(asyncio.Protocol):
         self.outgoing = outgoing
         self.flow = Flow("tcp", owner.address, owner.address, number)
         self.aliases: list[Flow] = []
-        self.active_at = owner.time()
+        self.opened_at = self.active_at = owner.time()
         self.heard = False
+        self.partial_at: float | None = None  # since when the message at the front is incomplete
         self.reason = "the peer closed the connection"
         self.stream: asyncio.Transport | None = None
         self._framer = StreamFramer()
@@ -87,12 +95,23 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Called by the loop."""
-        try:
-            found = self._framer.feed(data)
-        except PeerError as error:
-            self.abort(f"the stream cannot be cut into messages: {error.reason}")
+        self._framer.feed(data)
+        self._take()
+
+    def _take(self) -> None:
+        if self.stream is None or self.stream.is_closing():
             return
-        for item in found:
+        for taken in range(_BATCH):
+            try:
+                item = self._framer.next()
+            except PeerError as error:
+                self.abort(f"the stream cannot be cut into messages: {error.reason}")
+                return
+            if item is None:
+                self._note_partial(taken > 0)
+                self.stream.resume_reading()
+                return
+            self.active_at = self.owner.time()
             if item == PING:
                 self.write(PONG_BYTES)
             elif item != PONG:
@@ -100,8 +119,26 @@ class Connection(asyncio.Protocol):
                 self.heard = True
                 wire.received(item, self.flow)
                 deliver(self.owner.sink, item, self.flow)
-        if found:
-            self.active_at = self.owner.time()
+        if not self.stream.is_closing():
+            self.stream.pause_reading()
+            asyncio.get_running_loop().call_soon(self._take)
+
+    def _note_partial(self, progress: bool) -> None:
+        if not self._framer.partial:
+            self.partial_at = None
+        elif progress or self.partial_at is None:
+            self.partial_at = self.owner.time()
+
+    def overdue(self, now: float) -> str | None:
+        """Why this connection has been given time enough, or None."""
+        limits = self.owner.limits
+        if now - self.active_at > limits.idle_s:
+            return f"idle for {limits.idle_s:g} s"
+        if not self.heard and not self.outgoing and now - self.opened_at > limits.first_message_s:
+            return f"no message within {limits.first_message_s:g} s"
+        if self.partial_at is not None and now - self.partial_at > limits.first_message_s:
+            return f"a message not ended within {limits.first_message_s:g} s"
+        return None
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the loop."""

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
+from ipaddress import IPv6Network
 
 from softswitch.log import logger
 from softswitch.net.connection import Address, Connection, StreamLimits
@@ -50,6 +52,8 @@ class TcpTransport:
         self._server: asyncio.Server | None = None
         self._connections: dict[int, Connection] = {}
         self._by_remote: dict[Address, Connection] = {}
+        self._by_party: Counter[str] = Counter()
+        self._turned_away: Counter[str] = Counter()  # since the last sweep
         self._attempts: dict[Address, _Attempt] = {}
         self._sweep: asyncio.TimerHandle | None = None
         self._closed = False
@@ -128,15 +132,14 @@ class TcpTransport:
 
     def opened(self, connection: Connection) -> None:
         """A connection stands (called by it)."""
-        if self._closed or len(self._connections) >= self.limits.connections:
-            if not self._closed:
-                log.warning(
-                    "connection refused: the limit is reached",
-                    remote=connection.flow.remote[0],
-                    limit=self.limits.connections,
-                )
+        party = _party(connection.flow.remote[0])
+        limits = self.limits
+        full = len(self._connections) >= limits.connections
+        if self._closed or full or self._by_party[party] >= limits.connections_per_address:
+            self._turned_away[party] += 1
             connection.abort("too many connections")
             return
+        self._by_party[party] += 1
         self._connections[connection.number] = connection
         self._by_remote[connection.flow.remote] = connection
         log.debug("= connection open", flow=str(connection.flow), number=connection.number)
@@ -147,6 +150,10 @@ class TcpTransport:
             return
         if self._by_remote.get(connection.flow.remote) is connection:
             del self._by_remote[connection.flow.remote]
+        party = _party(connection.flow.remote[0])
+        self._by_party[party] -= 1
+        if not self._by_party[party]:
+            del self._by_party[party]
         log.debug("= connection closed", flow=str(connection.flow), number=connection.number, reason=reason)
         if not self._closed:
             for flow in (connection.flow, *connection.aliases):
@@ -202,11 +209,19 @@ class TcpTransport:
 
     def _sweep_idle(self) -> None:
         now = self.time()
-        limits = self.limits
         for connection in list(self._connections.values()):
-            silent_s = now - connection.active_at
-            if silent_s > limits.idle_s:
-                connection.abort(f"idle for {limits.idle_s:g} s")
-            elif not connection.heard and not connection.outgoing and silent_s > limits.first_message_s:
-                connection.abort(f"no message within {limits.first_message_s:g} s")
+            reason = connection.overdue(now)
+            if reason is not None:
+                connection.abort(reason)
+        # Told once a sweep, or a flood of connections would be a flood of the log.
+        if self._turned_away:
+            (most, _), *_ = self._turned_away.most_common(1)
+            total = self._turned_away.total()
+            log.warning("connections refused: the limit is reached", refused=total, most_from=most)
+            self._turned_away.clear()
         self._sweep = self._loop.call_later(_SWEEP_S, self._sweep_idle)
+
+
+def _party(host: str) -> str:
+    """Whose connections are counted together: one IPv4 address, or one IPv6 network of the smallest size."""
+    return str(IPv6Network((host.partition("%")[0], 64), strict=False)) if ":" in host else host

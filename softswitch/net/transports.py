@@ -107,11 +107,6 @@ class Transports:
         host, port = fitting[0]
         return (self._route(towards, host), port) if host in _WILDCARDS else (host, port)
 
-    def flow_to(self, transport: Transport, host: str, port: int) -> Flow | None:
-        """A flow to an address where no connection is known; None when that transport is not open."""
-        local = self.local_address(transport, host)
-        return None if local is None else Flow(transport, local, (host, port))
-
     @property
     def connections(self) -> int:
         """Open stream connections."""

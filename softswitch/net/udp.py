@@ -3,6 +3,9 @@
 Invariant: a datagram is handed over once, with the flow it came by; sending on that flow answers to the very
 address it came from (RFC 3581). A full send buffer loses the datagram: SIP repeats over UDP, a queue would
 only age.
+
+What begins a call waits until all that belongs to calls under way is handled. So an overload makes new calls
+slow and the others not: nobody has to repeat what lies unread here, which would be more load still.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+from collections import OrderedDict
 
 from softswitch.errors import LocalError
 from softswitch.log import WireLog, logger
@@ -19,6 +23,12 @@ from softswitch.sip.flow import Flow
 MAX_DATAGRAM_BYTES = 65_535
 # Datagrams taken in one turn of the loop, so that a flood leaves time for everything else.
 _BATCH = 64
+# CANCEL is here too, because it must not overtake its INVITE.
+_NEW_CALL = (b"INVITE ", b"CANCEL ")
+# How many are let in by one turn of the loop, before the others are heard again.
+_CALLS_A_TURN = 4
+# How many wait; what comes beyond is lost, and repeated by its sender.
+_MAX_WAITING = 1024
 # For bursts while the loop is busy; the kernel caps it at net.core.rmem_max.
 _BUFFER_BYTES = 4 << 20
 
@@ -35,6 +45,7 @@ class UdpTransport:
         self._loop = loop
         self._closed = False
         self.address: tuple[str, int] = bound.getsockname()[:2]
+        self._waiting: OrderedDict[tuple[bytes, tuple[str, int]], None] = OrderedDict()
         self.sent = self.received = self.dropped = 0
         loop.add_reader(bound.fileno(), self._readable)
 
@@ -69,7 +80,10 @@ class UdpTransport:
             self.dropped += 1
             return
         except OSError as error:
-            self._fail(flow, why(error))
+            if error.errno == errno.ENOBUFS:
+                self.dropped += 1
+            else:
+                self._fail(flow, why(error))
             return
         self.sent += 1
         wire.sent(data, flow)
@@ -78,6 +92,7 @@ class UdpTransport:
         """Close the socket; nothing is received or sent any more."""
         if not self._closed:
             self._closed = True
+            self._waiting.clear()
             self._loop.remove_reader(self._socket.fileno())
             self._socket.close()
 
@@ -85,7 +100,7 @@ class UdpTransport:
         self._loop.call_soon(self._sink.failed, flow, reason)
 
     def _readable(self) -> None:
-        receive, local = self._socket.recvfrom, self.address
+        receive = self._socket.recvfrom
         for _ in range(_BATCH):
             if self._closed:
                 return
@@ -95,12 +110,34 @@ class UdpTransport:
                 return
             except OSError as error:
                 # An ICMP error of an earlier send; the transaction's timers deal with the silence.
-                log.debug("receiving failed", address=local, reason=why(error))
+                log.debug("receiving failed", address=self.address, reason=why(error))
                 continue
             self.received += 1
-            flow = Flow("udp", local, source[:2])
-            wire.received(data, flow)
-            deliver(self._sink, data, flow)
+            if data.startswith(_NEW_CALL):
+                self._wait(data, source[:2])
+            else:
+                self._hand_over(data, source[:2])
+
+    def _wait(self, data: bytes, source: tuple[str, int]) -> None:
+        """A call waits for its turn; its repetitions meanwhile say nothing new."""
+        if len(self._waiting) >= _MAX_WAITING:
+            self.dropped += 1
+            return
+        if not self._waiting:
+            self._loop.call_soon(self._let_in)
+        self._waiting[data, source] = None
+
+    def _let_in(self) -> None:
+        for _ in range(min(_CALLS_A_TURN, len(self._waiting))):
+            (data, source), _ = self._waiting.popitem(last=False)
+            self._hand_over(data, source)
+        if self._waiting:
+            self._loop.call_soon(self._let_in)
+
+    def _hand_over(self, data: bytes, source: tuple[str, int]) -> None:
+        flow = Flow("udp", self.address, source)
+        wire.received(data, flow)
+        deliver(self._sink, data, flow)
 
 
 def cannot_listen(transport: str, host: str, port: int, error: OSError) -> LocalError:

@@ -17,6 +17,7 @@ MAX_BYTES = 32_768
 MAX_LINES = 600
 MAX_MEDIA = 32
 MAX_FORMATS = 64
+MAX_ADDRESS_CHARS = 255
 
 Attribute = tuple[str, str | None]
 Line = tuple[str, str]
@@ -103,6 +104,8 @@ class SessionDescription(msgspec.Struct, frozen=True, gc=False):
             if line[1:2] != "=":
                 raise bad("line", line)
             value = line[2:]
+            if letter != "s":
+                value = value.rstrip()  # "a=sendonly " is seen in the field
             if letter == "a":
                 key, colon, text = value.partition(":")
                 attributes.append((key, text if colon else None))
@@ -179,7 +182,7 @@ def _origin(value: str) -> Origin:
 
 def _connection(value: str) -> str:
     parts = value.split()
-    if len(parts) != 3:
+    if len(parts) != 3 or len(parts[2]) > MAX_ADDRESS_CHARS:
         raise bad("c= line", value)
     if parts[0] != "IN" or parts[1] not in ("IP4", "IP6"):
         raise PeerError(488, "Only Internet addresses are spoken here (c= line)")

@@ -41,7 +41,6 @@ __all__ = [
     "accept_answer",
     "make_answer",
     "make_offer",
-    "unchanged",
 ]
 
 MAX_PTIME_MS = 200
@@ -169,14 +168,6 @@ def accept_answer(offer: SessionDescription, answer: SessionDescription) -> Nego
         we_receive and _sends(answer, theirs),
         we_send and not hears,
     )
-
-
-def unchanged(previous: SessionDescription | None, current: SessionDescription) -> bool:
-    """True when a repeated description brings nothing new (RFC 3264 section 8: same o= line).
-
-    Peers that change the media but forget to raise the version are caught: both must be the same.
-    """
-    return previous == current
 
 
 def _unacceptable(why: str) -> PeerError:

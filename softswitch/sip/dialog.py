@@ -6,7 +6,9 @@ changes nothing. A forked INVITE makes several dialogs, one for each To tag: the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+
+import msgspec
 
 from softswitch.errors import PeerError
 from softswitch.sip.headers import NameAddr
@@ -55,10 +57,10 @@ class Dialog:
 
     @classmethod
     def uac(cls, request: Request, response: Response) -> Dialog:
-        """The dialog that a response with a To tag makes of our INVITE (12.1.2): early by 1xx, else
-        confirmed.
+        """The dialog that a response makes of our INVITE (12.1.2): early by 1xx, else confirmed.
 
-        `request` is ours, with its Contact. Raises PeerError 400 when the response has no To tag or target.
+        `request` is ours, with its Contact. Raises PeerError 400 when the response has no To tag, or when the
+        target or the routes cannot be read.
         """
         if response.to.tag is None:
             raise PeerError(400, "The response has no To tag")
@@ -96,11 +98,9 @@ class Dialog:
         headers: Iterable[tuple[str, str]] = (),
         body: bytes = b"",
         content_type: str | None = None,
-        *,
-        first_number: Callable[[], int] = lambda: 1,
     ) -> Request:
         """A request inside the dialog with the next CSeq, without Via (12.2.1.1). Not for ACK."""
-        self.local_number = first_number() if self.local_number is None else self.local_number + 1
+        self.local_number = (self.local_number or 0) + 1
         request = self._request(method, self.local_number)
         if method in ("INVITE", "UPDATE", "SUBSCRIBE", "NOTIFY", "REFER"):
             request.headers.add("Contact", self.contact)
@@ -147,11 +147,6 @@ class Dialog:
         if target is not None:
             self.remote_target = target
 
-    def refresh_target(self, response: Response) -> None:
-        """A 2xx to our re-INVITE or UPDATE moves the target (12.2.1.2). Raises PeerError 400."""
-        if response.headers.get("Contact") is not None:
-            self.remote_target = _target(response)
-
 
 def _contact_value(contact: Uri | str) -> str:
     return f"<{contact}>" if isinstance(contact, Uri) else contact
@@ -163,7 +158,12 @@ def _target(message: Message) -> Uri:
         raise PeerError(400, "A dialog needs exactly one Contact")
     if contacts[0].uri.scheme not in ("sip", "sips"):
         raise PeerError(400, "The Contact of a dialog must be a SIP URI")
-    return contacts[0].uri
+    target = contacts[0].uri
+    # As a Request-URI it may have neither headers nor a method (12.2.1.1, 19.1.1).
+    if target.headers or target.param("method") is not None:
+        params = tuple(pair for pair in target.params if pair[0] != "method")
+        target = msgspec.structs.replace(target, headers=(), params=params)
+    return target
 
 
 def _routes(message: Message) -> tuple[NameAddr, ...]:

@@ -24,46 +24,55 @@ _ANY_LENGTH = re.compile(rb"\r\n(?:content-length|l)[ \t]*:", re.IGNORECASE)
 
 
 class StreamFramer:
-    """One per connection. Feed it what arrives; answer every `PING` with `PONG_BYTES`."""
+    """One per connection. `feed` it what arrives, then call `next` until it gives None; answer every `PING`
+    with `PONG_BYTES`.
+    """
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._needed = 0  # length of the message at the front, 0 while its headers are incomplete
         self._searched = 0  # no blank line ends before this offset
 
-    def feed(self, data: bytes) -> list[bytes | Keepalive]:
-        """Take bytes; return whole messages and keep-alives in order. Raises PeerError 400 or 413.
+    def feed(self, data: bytes) -> None:
+        """Take bytes."""
+        self._buffer += data
+
+    @property
+    def partial(self) -> bool:
+        """True when a message has begun that is not whole yet (after `next` gave None)."""
+        return bool(self._buffer) and self._buffer[:1] != b"\r"
+
+    def next(self) -> bytes | Keepalive | None:
+        """The next whole message or keep-alive, None when more bytes are needed. Raises PeerError 400 or 413.
 
         CRLF CRLF between messages is a ping; a lone CRLF, once something else follows it, is a pong. (Who
         waits for a pong had better take any octet as a sign of life: a pong may be half of a ping.)
         """
-        self._buffer += data
-        found: list[bytes | Keepalive] = []
-        while self._buffer:
-            if not self._needed and not (self._skip_keepalive(found) and self._read_length()):
-                break
-            if len(self._buffer) < self._needed:
-                break
-            found.append(bytes(self._buffer[: self._needed]))
-            del self._buffer[: self._needed]
-            self._needed = self._searched = 0
-        return found
-
-    def _skip_keepalive(self, found: list[bytes | Keepalive]) -> bool:
-        """Remove line breaks at the front; False when more bytes must come before they mean anything."""
         buffer = self._buffer
-        while buffer[:1] == b"\r":
-            if buffer[:4] == b"\r\n\r\n":
-                found.append(PING)
-                del buffer[:4]
-            elif len(buffer) < 4 and b"\r\n\r\n".startswith(bytes(buffer)):
-                return False
-            elif buffer[:2] == b"\r\n":
-                found.append(PONG)
-                del buffer[:2]
-            else:
-                raise PeerError(400, "A bare CR between messages")
-        return bool(buffer)
+        if not self._needed:
+            if buffer[:1] == b"\r":
+                return self._keepalive()
+            if not buffer or not self._read_length():
+                return None
+        if len(buffer) < self._needed:
+            return None
+        message = bytes(buffer[: self._needed])
+        del buffer[: self._needed]
+        self._needed = self._searched = 0
+        return message
+
+    def _keepalive(self) -> Keepalive | None:
+        """The line breaks at the front; None when more bytes must come before they mean anything."""
+        buffer = self._buffer
+        if buffer[:4] == b"\r\n\r\n":
+            del buffer[:4]
+            return PING
+        if len(buffer) < 4 and b"\r\n\r\n".startswith(bytes(buffer)):
+            return None
+        if buffer[:2] == b"\r\n":
+            del buffer[:2]
+            return PONG
+        raise PeerError(400, "A bare CR between messages")
 
     def _read_length(self) -> bool:
         """Find the end of the headers and the length of the body; False when the headers are incomplete."""

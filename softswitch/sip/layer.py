@@ -13,13 +13,20 @@ in order.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from heapq import heapify, heappop, heappush
 from typing import cast
 
 from softswitch.errors import PeerError
 from softswitch.sip.flow import Flow
 from softswitch.sip.headers import Via
-from softswitch.sip.matching import MAGIC, ack_of_failure, answer_flow, companion, merge_key, server_key
+from softswitch.sip.matching import (
+    MAGIC,
+    ack_of_failure,
+    answer_flow,
+    companion,
+    merge_key,
+    new_connection,
+    server_key,
+)
 from softswitch.sip.message import Message, Request, Response
 from softswitch.sip.outputs import (
     AckReceived,
@@ -33,6 +40,7 @@ from softswitch.sip.outputs import (
     TransportFailed,
 )
 from softswitch.sip.parser import parse, refuse
+from softswitch.sip.running import Running
 from softswitch.sip.timers import Timers
 from softswitch.sip.transactions import (
     CLIENT,
@@ -41,20 +49,19 @@ from softswitch.sip.transactions import (
     SERVER,
     Input,
     Key,
-    Table,
     Transaction,
     input_for,
 )
 from softswitch.sip.uri import host_port
 
 _SCHEMES = frozenset(("sip", "sips", "tel"))
-_HEAP_SLACK = 1024
 _SETTLED = frozenset(("completed", "confirmed", "accepted"))
 
 
 class TransactionLayer:
     """All transactions of one switch.
 
+    Above `max_transactions`, or `max_bytes` of messages kept to be repeated, new requests get a 503.
     `token` returns a new unguessable token (letters and digits) at each call; it makes branches and tags.
     """
 
@@ -62,21 +69,18 @@ class TransactionLayer:
         self,
         timers: Timers | None = None,
         max_transactions: int = 200_000,
+        max_bytes: int = 128 << 20,
         *,
         token: Callable[[], str],
     ) -> None:
         self._timers = timers or Timers()
         self._max = max_transactions
+        self._max_bytes = max_bytes
         self._token = token
-        self._next_id = 1
-        self._by_id: dict[int, Transaction] = {}
-        self._by_key: dict[Key, Transaction] = {}
-        self._by_flow: dict[Flow, set[int]] = {}
-        self._merged: dict[Key, int] = {}
-        self._heap: list[tuple[float, int, Input]] = []
+        self._running = Running()
 
     def __len__(self) -> int:
-        return len(self._by_id)
+        return len(self._running)
 
     # ----- from the network
 
@@ -85,7 +89,7 @@ class TransactionLayer:
         try:
             message = parse(data)
         except PeerError as error:
-            response = refuse(data, error)
+            response = refuse(data, error, self._token())
             return [] if response is None else self._stateless(response, flow)
         return self.receive(message, flow, now)
 
@@ -100,7 +104,7 @@ class TransactionLayer:
         if noted is not via:
             message.headers.replace_first("Via", str(noted))
         key = server_key(message, via)
-        transaction = self._by_key.get(key)
+        transaction = self._running.by_key.get(key)
         if message.method == "ACK":
             if transaction is None:
                 out.append(AckReceived(message, flow))
@@ -118,11 +122,17 @@ class TransactionLayer:
 
     def _refusal(self, request: Request) -> int | None:
         """The status that refuses a new request before it becomes a transaction, or None."""
-        if len(self._by_id) >= self._max:
+        # What belongs to a dialog finds a place a little longer than what wants to begin one.
+        room = 1.0 if request.to.tag is None else 1.125
+        if len(self._running) >= room * self._max or self._running.bytes_kept >= room * self._max_bytes:
             return 503
         if request.uri.scheme not in _SCHEMES:
             return 416
-        if request.to.tag is None and request.method != "CANCEL" and merge_key(request) in self._merged:
+        if (
+            request.to.tag is None
+            and request.method != "CANCEL"
+            and merge_key(request) in self._running.merged
+        ):
             return 482  # 8.2.2.2: the same request came by two ways
         return None
 
@@ -130,17 +140,16 @@ class TransactionLayer:
         self, request: Request, via: Via, key: Key, flow: Flow, now: float, out: list[Output]
     ) -> None:
         table = INVITE_SERVER if request.method == "INVITE" else SERVER
-        transaction = self._open(table, key, request, flow, answer_flow(via, flow))
+        transaction = self._running.open(table, key, request, flow, answer_flow(via, flow))
         if request.method != "CANCEL":
             if request.to.tag is None:
-                transaction.merge_key = merge_key(request)
-                self._merged[transaction.merge_key] = transaction.id
+                self._running.note_merge(transaction, merge_key(request))
             self._apply(transaction, "request", now, out, request, flow)
             return
         # 9.2: the CANCEL is answered here, whatever becomes of the INVITE.
         transaction.silent = True
         self._apply(transaction, "request", now, out, request, flow)
-        invite = self._by_key.get((*key[:-1], "INVITE"))
+        invite = self._running.by_key.get((*key[:-1], "INVITE"))
         status = 481 if invite is None else 200
         response = Response.answering(request, status, to_tag=self._token())
         self._apply(transaction, input_for(status), now, out, response, flow)
@@ -148,7 +157,7 @@ class TransactionLayer:
             out.append(CancelReceived(invite.id, request))
 
     def _receive_response(self, response: Response, flow: Flow, now: float, out: list[Output]) -> None:
-        transaction = self._by_key.get(("client", response.top_via.branch, response.cseq.method))
+        transaction = self._running.by_key.get(("client", response.top_via.branch, response.cseq.method))
         if transaction is None:
             return
         self._apply(transaction, input_for(response.status), now, out, response, flow)
@@ -157,10 +166,14 @@ class TransactionLayer:
             self._send_cancel(transaction, headers, now, out)
 
     def transport_failed(self, flow: Flow, now: float) -> list[Output]:
-        """`flow` is gone: the client transactions on it end, its server transactions are told."""
+        """`flow` is gone: the client transactions on it end, its server transactions are told.
+
+        What these still send goes by a new connection to the address of their Via (18.2.2).
+        """
         out: list[Output] = []
-        for number in sorted(self._by_flow.get(flow, ())):
-            self._apply(self._by_id[number], "transport_error", now, out)
+        for transaction in self._running.on_flow(flow):
+            transaction.broken = flow.connection != 0
+            self._apply(transaction, "transport_error", now, out)
         return out
 
     # ----- from the user
@@ -176,14 +189,14 @@ class TransactionLayer:
         out: list[Output] = []
         request, branch = self._with_via(request, flow, sent_by)
         table = INVITE_CLIENT if request.method == "INVITE" else CLIENT
-        transaction = self._open(table, ("client", branch, request.method), request, flow, flow)
+        transaction = self._running.open(table, ("client", branch, request.method), request, flow, flow)
         self._apply(transaction, "request", now, out, request, flow)
         return transaction.id, out
 
     def respond(self, server_transaction: int, response: Response, now: float) -> list[Output]:
         """Send a response. A 2xx to INVITE may be sent again until its ACK comes (13.3.1.4)."""
         out: list[Output] = []
-        transaction = self._by_id.get(server_transaction)
+        transaction = self._running.by_id.get(server_transaction)
         if transaction is not None and not transaction.is_client:
             self._apply(transaction, input_for(response.status), now, out, response, transaction.flow)
         return out
@@ -197,7 +210,7 @@ class TransactionLayer:
         2xx may still cross the CANCEL, and its user then owes ACK and BYE.
         """
         out: list[Output] = []
-        transaction = self._by_id.get(client_transaction)
+        transaction = self._running.by_id.get(client_transaction)
         if transaction is None or transaction.table is not INVITE_CLIENT:
             return out
         if transaction.state == "calling":
@@ -210,65 +223,22 @@ class TransactionLayer:
         """Send without a transaction: the ACK of a 2xx gets a Via of its own, a response goes as it is."""
         if isinstance(message, Request):
             message, _ = self._with_via(message, flow, sent_by)
-        return Send(message.serialise(), flow, message)
+        return Send(message.serialise(), flow)
 
     # ----- time
 
     def deadline(self) -> float | None:
         """When `handle_timer` wants to be called next; None when nothing waits."""
-        heap = self._heap
-        while heap:
-            when, number, timer = heap[0]
-            if self._is_live(when, number, timer):
-                return when
-            heappop(heap)
-        return None
+        return self._running.deadline()
 
     def handle_timer(self, now: float) -> list[Output]:
         """Fire every timer that is due at `now`, in order."""
         out: list[Output] = []
-        while (when := self.deadline()) is not None and when <= now:
-            _, number, timer = heappop(self._heap)
-            transaction = self._by_id[number]
-            del transaction.due[timer]
-            self._apply(transaction, timer, now, out)
+        while (due := self._running.take_due(now)) is not None:
+            self._apply(*due, now, out)
         return out
 
-    def _is_live(self, when: float, number: int, timer: Input) -> bool:
-        transaction = self._by_id.get(number)
-        return (
-            transaction is not None
-            and transaction.due.get(timer) == when
-            and timer in transaction.table[transaction.state]
-        )
-
-    def _start(self, transaction: Transaction, timer: Input, wait_s: float, now: float) -> None:
-        transaction.due[timer] = now + wait_s
-        heappush(self._heap, (now + wait_s, transaction.id, timer))
-        # Void entries are mostly those of ended transactions: swept when they are the larger part.
-        if len(self._heap) > 4 * len(self._by_id) + _HEAP_SLACK:
-            self._heap = [entry for entry in self._heap if self._is_live(*entry)]
-            heapify(self._heap)
-
     # ----- the machine
-
-    def _open(self, table: Table, key: Key, request: Request, flow: Flow, out_flow: Flow) -> Transaction:
-        transaction = Transaction(self._next_id, table, key, request, flow, out_flow)
-        self._next_id += 1
-        self._by_id[transaction.id] = transaction
-        self._by_key[key] = transaction
-        self._by_flow.setdefault(flow, set()).add(transaction.id)
-        return transaction
-
-    def _close(self, transaction: Transaction) -> None:
-        del self._by_id[transaction.id]
-        del self._by_key[transaction.key]
-        same_flow = self._by_flow[transaction.flow]
-        same_flow.discard(transaction.id)
-        if not same_flow:
-            del self._by_flow[transaction.flow]
-        if transaction.merge_key is not None and self._merged.get(transaction.merge_key) == transaction.id:
-            del self._merged[transaction.merge_key]
 
     def _apply(
         self,
@@ -287,11 +257,11 @@ class TransactionLayer:
         for action in actions:
             if action == "send":
                 assert message is not None  # "send" stands only in rows of requests and responses
-                transaction.sent = (message.serialise(), message)
-                out.append(Send(transaction.sent[0], transaction.out_flow, message))
+                self._running.keep(transaction, message.serialise())
+                out.append(self._send(transaction))
             elif action == "resend":
-                if transaction.sent is not None:
-                    out.append(Send(transaction.sent[0], transaction.out_flow, transaction.sent[1]))
+                if transaction.sent:
+                    out.append(self._send(transaction))
             elif action == "pass_up":
                 self._pass_up(transaction, message, flow or transaction.flow, out)
             elif action.startswith("start_"):
@@ -301,14 +271,15 @@ class TransactionLayer:
                 transaction.interval_s = (
                     longest if action == "slow_e" else min(2 * transaction.interval_s, longest)
                 )
-                self._start(transaction, cast(Input, "timer_" + action[-1]), transaction.interval_s, now)
+                name = cast(Input, "timer_" + action[-1])
+                self._running.start(transaction, name, now + transaction.interval_s)
             elif action == "ack":
                 assert transaction.request is not None  # the INVITE is kept until it has a final response
                 ack = ack_of_failure(transaction.request, cast(Response, message))
-                transaction.sent = (ack.serialise(), ack)
-                out.append(Send(transaction.sent[0], transaction.out_flow, ack))
+                self._running.keep(transaction, ack.serialise())
+                out.append(self._send(transaction))
             elif action == "send_100":
-                if transaction.sent is None and transaction.request is not None:
+                if not transaction.sent and transaction.request is not None:
                     self._apply(transaction, "1xx", now, out, Response.answering(transaction.request, 100))
             elif not transaction.silent:
                 out.append((TimedOut if action == "timed_out" else TransportFailed)(transaction.id))
@@ -316,12 +287,20 @@ class TransactionLayer:
             # These states last for half a minute: at hundreds of calls a second they must be light.
             transaction.request = None
             if transaction.state == "accepted":
-                transaction.sent = None
-        elif transaction.state == "terminated" and transaction.id in self._by_id:
-            self._close(transaction)
+                self._running.keep(transaction, b"")
+        elif transaction.state == "terminated" and transaction.id in self._running.by_id:
+            self._running.close(transaction)
             if not transaction.silent:
                 out.append(Terminated(transaction.id))
         return True
+
+    @staticmethod
+    def _send(transaction: Transaction) -> Send:
+        if transaction.broken and not transaction.is_client:
+            via = parse(transaction.sent).top_via  # of a response of ours, so it can be read
+            transaction.out_flow = new_connection(via, transaction.flow)
+            transaction.broken = False
+        return Send(transaction.sent, transaction.out_flow)
 
     def _pass_up(
         self, transaction: Transaction, message: Message | None, flow: Flow, out: list[Output]
@@ -343,7 +322,7 @@ class TransactionLayer:
         elif wait_s is not None:
             if timer in ("a", "e", "g"):
                 transaction.interval_s = wait_s
-            self._start(transaction, name, wait_s, now)
+            self._running.start(transaction, name, now + wait_s)
 
     # ----- messages of the layer's own
 
@@ -365,14 +344,14 @@ class TransactionLayer:
         for name, value in headers:
             cancel.headers.add(name, value)
         key = ("client", invite.request.top_via.branch, "CANCEL")
-        transaction = self._open(CLIENT, key, cancel, invite.flow, invite.out_flow)
+        transaction = self._running.open(CLIENT, key, cancel, invite.flow, invite.out_flow)
         transaction.silent = True
         self._apply(transaction, "request", now, out, cancel, invite.flow)
-        self._start(invite, "timer_cancel", self._timers.give_up_s, now)
+        self._running.start(invite, "timer_cancel", now + self._timers.give_up_s)
 
     def _stateless(self, response: Response, flow: Flow) -> list[Output]:
         via = response.top_via
         noted = via.received_from(flow.remote)
         if noted is not via:
             response.headers.replace_first("Via", str(noted))
-        return [Send(response.serialise(), answer_flow(via, flow), response)]
+        return [Send(response.serialise(), answer_flow(via, flow))]

@@ -43,6 +43,12 @@ def answer_flow(via: Via, flow: Flow) -> Flow:
     return flow if port == flow.remote[1] else Flow(flow.transport, flow.local, (via.host, port))
 
 
+def new_connection(via: Via, flow: Flow) -> Flow:
+    """Where responses go when the connection of their request is gone: to the port of its Via (18.2.2)."""
+    port = via.port or (5061 if flow.transport in ("tls", "wss") else 5060)
+    return Flow(flow.transport, flow.local, (flow.remote[0], port))
+
+
 def companion(invite: Request, method: str, to: str | None) -> Request:
     """An ACK or CANCEL that belongs to an INVITE of ours: same top Via, Route, From, Call-ID, number."""
     headers = Headers()

@@ -6,14 +6,19 @@ import msgspec
 
 from softswitch.sip.flow import Flow
 from softswitch.sip.message import Request, Response
+from softswitch.sip.parser import parse
 
 
 class Send(msgspec.Struct, frozen=True):
-    """Put `data` on the wire by `flow`; `message` is the same for logs and tests."""
+    """Put `data` on the wire by `flow`."""
 
     data: bytes
     flow: Flow
-    message: Request | Response
+
+    @property
+    def message(self) -> Request | Response:
+        """`data` read again, for tests and tools. Raises PeerError when it answers something malformed."""
+        return parse(self.data)
 
 
 class RequestReceived(msgspec.Struct, frozen=True):

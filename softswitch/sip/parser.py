@@ -20,7 +20,8 @@ MAX_MESSAGE_BYTES = 65536
 MAX_HEADER_LINES = 256
 MAX_LINE_CHARS = 8192
 
-_FOLD = re.compile(r"[ \t]*\r\n[ \t]+")
+# No white space is looked for before the line break: a long run of it would cost its square.
+_FOLD = re.compile(r"\r\n[ \t]+")
 _MANDATORY = ("Via", "From", "To", "Call-ID", "CSeq")
 _SINGLE = frozenset(
     ("From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Length", "Content-Type", "Expires")
@@ -31,12 +32,7 @@ def parse(data: bytes) -> Request | Response:
     """Read one message; what follows Content-Length is cut (18.3). Raises PeerError 400, 413, 414, 505."""
     if len(data) > MAX_MESSAGE_BYTES:
         raise PeerError(413, "Message longer than 64 KiB")
-    if data[:2] == b"\r\n":
-        data = data.lstrip(b"\r\n")
-    head, blank, body = data.partition(b"\r\n\r\n")
-    if not blank:
-        raise PeerError(400, "No blank line after the headers")
-    lines = _lines(head)
+    lines, body = _split(data)
     start = lines[0]
     is_response = start[:4].upper() == "SIP/"
     version = start[:7] if is_response else start[start.rfind(" ") + 1 :]
@@ -50,7 +46,7 @@ def parse(data: bytes) -> Request | Response:
         if int(length) > len(body):
             raise PeerError(400, "Content-Length is larger than the body")
         body = body[: int(length)]
-    headers = Headers._of_canonical(items)
+    headers = Headers.of_canonical(items)
     for name in _MANDATORY:
         if name not in single:
             raise PeerError(400, f"Missing {name}")
@@ -68,7 +64,20 @@ def parse(data: bytes) -> Request | Response:
     return _request(start, headers, body, cseq.method)
 
 
-def _lines(head: bytes) -> list[str]:
+def _split(data: bytes) -> tuple[list[str], bytes]:
+    """The unfolded header lines and what follows them.
+
+    A datagram whose header lines all end in a bare LF is taken as if they ended in CRLF: tools and a few
+    gateways send that, and other servers take it. A mixture is refused, for two readers could differ on it.
+    """
+    if data[:1] in (b"\r", b"\n"):
+        data = data.lstrip(b"\r\n")
+    head, blank, body = data.partition(b"\r\n\r\n")
+    if not blank:
+        head, blank, body = data.partition(b"\n\n")
+        if not blank or b"\r" in head:
+            raise PeerError(400, "No blank line after the headers")
+        head = head.replace(b"\n", b"\r\n")
     text = head.decode("utf-8", "surrogateescape")
     if "\r\n " in text or "\r\n\t" in text:
         text = _FOLD.sub(" ", text)
@@ -79,7 +88,7 @@ def _lines(head: bytes) -> list[str]:
         raise PeerError(400, f"More than {MAX_HEADER_LINES} header lines")
     if len(text) > MAX_LINE_CHARS and max(map(len, lines)) > MAX_LINE_CHARS:
         raise PeerError(400, f"A line longer than {MAX_LINE_CHARS} characters")
-    return lines
+    return lines, body
 
 
 def _headers(lines: list[str]) -> tuple[list[tuple[str, str]], dict[str, str]]:
@@ -140,10 +149,11 @@ def _response(line: str, headers: Headers, body: bytes) -> Response:
     return Response(code, reason, headers, body)
 
 
-def refuse(data: bytes, error: PeerError) -> Response | None:
+def refuse(data: bytes, error: PeerError, to_tag: str) -> Response | None:
     """The response to a request that `parse` refused, made of what can be saved of its headers (21.4.1).
 
-    None when there is nobody to answer: a response, an ACK, or a request without a usable Via or CSeq.
+    `to_tag` is added where To has none (8.2.6.2). None when there is nobody to answer: a response, an ACK, or
+    a request without a usable Via or CSeq.
     """
     head = data[:MAX_MESSAGE_BYTES].lstrip(b"\r\n").partition(b"\r\n\r\n")[0]
     text = _FOLD.sub(" ", head.decode("utf-8", "surrogateescape"))
@@ -158,7 +168,10 @@ def refuse(data: bytes, error: PeerError) -> Response | None:
         if name == "Via" or (name in _MANDATORY and all(name != other for other, _ in items)):
             if "\r" in line or "\n" in line:
                 return None
-            items.append((name, value.strip(" \t")))
+            value = value.strip(" \t")
+            if name == "To" and "tag=" not in value.lower():
+                value += f";tag={to_tag}"
+            items.append((name, value))
     response = Response(error.status, error.reason, [*items, *error.headers])
     try:
         Via.parse(str(response.top_via))

@@ -16,12 +16,17 @@ import msgspec
 from softswitch.errors import PeerError
 from softswitch.sip.flow import Flow
 from softswitch.sip.headers import NameAddr
+from softswitch.sip.matching import answer_flow
 from softswitch.sip.message import Request
 from softswitch.sip.uri import Uri, same_uri
 
 
 class Binding(msgspec.Struct, frozen=True):
-    """One contact of an address of record; `q` (0 to 1) is its preference, `expires_at` a time like `now`."""
+    """One contact of an address of record; `q` (0 to 1) is its preference, `expires_at` a time like `now`.
+
+    `flow` is where requests to it go: back where it came from, or to the port that its Via names when the
+    phone sends from another port than it listens on (see `answer_flow`).
+    """
 
     contact: Uri
     flow: Flow
@@ -79,10 +84,17 @@ class Registrar:
         self._by_flow: dict[Flow, set[str]] = {}  # for connections: whose bindings may have come by them
 
     def register(self, aor: str, request: Request, flow: Flow, now: float) -> Registered:
-        """Carry out one REGISTER. Raises PeerError 400, 403 (too many), 423 (too brief), 500 (order), 503."""
+        """Carry out one REGISTER. Raises PeerError 400, 403 (too many), 423 (too brief), 500 (order), 503.
+
+        Over `max_bindings`, the contacts that were not refreshed for longest give way: a phone that takes
+        another port at each start would lock itself out otherwise.
+        """
         known = self._records.get(aor, ())
         current = [binding for binding in known if binding.expires_at > now]
         changes = [Change("removed", binding) for binding in known if binding.expires_at <= now]
+        values = request.headers.values("Contact")
+        if "*" in values and len(values) > 1:
+            raise PeerError(400, "Contact * must stand alone")
         if request.contact_is_star:
             if request.expires != 0:
                 raise PeerError(400, "Contact * needs Expires: 0")
@@ -90,10 +102,9 @@ class Registrar:
                 _check_order(binding, request)
             return self._store(aor, [], changes + [Change("removed", binding) for binding in current])
         contacts = request.contacts
-        if any(value == "*" for value in request.headers.all("Contact")):
-            raise PeerError(400, "Contact * must stand alone")
         if len(contacts) > self._max_bindings:
             raise PeerError(403, "Too many contacts")
+        fresh: list[Binding] = []
         for contact in contacts:
             if contact.uri.scheme not in ("sip", "sips") or contact.uri.headers:
                 raise PeerError(400, "A registered contact must be a SIP URI without headers")
@@ -108,9 +119,14 @@ class Registrar:
                 continue
             binding = _binding(contact, request, flow, now + lifetime_s)
             current.append(binding)
+            fresh.append(binding)
             changes.append(Change("added" if old is None else "refreshed", binding))
-        if len(current) > self._max_bindings:
-            raise PeerError(403, f"More than {self._max_bindings} contacts registered")
+        surplus = len(current) - self._max_bindings
+        if surplus > 0:
+            kept = [binding for binding in current if binding not in fresh]
+            for oldest in sorted(kept, key=lambda binding: binding.expires_at)[:surplus]:
+                current.remove(oldest)
+                changes.append(Change("removed", oldest))
         if current and aor not in self._records and len(self._records) >= self._max_records:
             raise PeerError(503, "The registrar is full")
         return self._store(aor, current, changes)
@@ -196,6 +212,7 @@ def _binding(contact: NameAddr, request: Request, flow: Flow, expires_at: float)
             raise PeerError(400, "Bad q value")
         q = float(text)
     agent = (request.headers.get("User-Agent") or "")[:128]
+    flow = answer_flow(request.top_via, flow)
     return Binding(contact.uri, flow, expires_at, q, request.call_id, request.cseq.number, contact, agent)
 
 

@@ -29,7 +29,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from softswitch.sip.flow import Flow
-from softswitch.sip.message import Request, Response
+from softswitch.sip.message import Request
 
 State = Literal["idle", "calling", "trying", "proceeding", "completed", "confirmed", "accepted", "terminated"]
 Input = Literal[
@@ -153,8 +153,8 @@ class Transaction:
     """One running machine. `out_flow` is where it sends, `sent` what "resend" repeats."""
 
     __slots__ = (
-        "cancel_headers", "due", "flow", "id", "interval_s", "is_client", "key", "merge_key", "out_flow",
-        "request", "sent", "silent", "state", "table",
+        "broken", "cancel_headers", "due", "flow", "id", "interval_s", "is_client", "key", "merge_key",
+        "out_flow", "request", "sent", "silent", "state", "table",
     )  # fmt: skip
 
     def __init__(
@@ -169,7 +169,8 @@ class Transaction:
         self.request: Request | None = request  # until the final response has been dealt with
         self.flow = flow
         self.out_flow = out_flow
-        self.sent: tuple[bytes, Request | Response] | None = None
+        self.broken = False  # the connection of `out_flow` is gone
+        self.sent = b""  # the last message, "" for none
         self.due: dict[str, float] = {}  # timer input -> when it fires; older heap entries are void
         self.interval_s = 0.0  # of timer A, E or G, of which a machine has one
         self.silent = False  # the layer's own (CANCEL): the user never hears of it

@@ -17,6 +17,7 @@ from softswitch.errors import PeerError
 
 MAX_URI_CHARS = 4096
 MAX_PARAMS = 64
+MAX_HOST_CHARS = 255
 
 Params = tuple[tuple[str, str | None], ...]
 
@@ -88,7 +89,7 @@ def split_host_port(text: str) -> tuple[str, int | None]:
         colon, port = rest[:1], rest[1:]
     else:
         host, colon, port = text.partition(":")
-        if not host or host.strip(_HOST):
+        if not host or len(host) > MAX_HOST_CHARS or host.strip(_HOST):
             raise bad("host", text)
         if not colon:
             return host, None
@@ -181,11 +182,6 @@ class Uri(msgspec.Struct, frozen=True, gc=False):
     def transport(self) -> str:
         """The transport parameter in lower case, or ""."""
         return (self.param("transport") or "").lower()
-
-    def address_of_record(self) -> str:
-        """The canonical name of a registration (10.3 step 5): scheme, user and host, without the rest."""
-        user = "" if self.user is None else escape(self.user) + "@"
-        return f"{self.scheme}:{user}{host_port(self.host, self.port)}"
 
     def __str__(self) -> str:
         if self.scheme not in ("sip", "sips"):

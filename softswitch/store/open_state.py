@@ -61,6 +61,7 @@ class CallState:
     waiting: Waiting | None = None
     talk: Talk | None = None
     offers: dict[Any, LogEvent] = field(default_factory=dict)
+    ringing_since: float = 0.0
     path: list[str] = field(default_factory=list)
     menu_since: float | None = None
     queue: str = ""
@@ -97,10 +98,10 @@ class CallState:
         elif kind is Kind.PRIORITY_CHANGED and self.waiting is not None:
             self.waiting.priority = _int(event, "priority", self.waiting.priority)
         elif kind is Kind.OFFER:
+            self.ringing_since = event.at if not self.offers else self.ringing_since
             self.offers[event.data.get("offer")] = event
         elif kind in (Kind.RINGNOANSWER, Kind.RINGCANCELED):
-            if (offer := self.offers.pop(event.data.get("offer"), None)) is not None:
-                self.ring_s += event.at - offer.at
+            self._offer_over(event)
         elif kind is Kind.CONNECT:
             self._connect(event)
         elif kind in _LEFT_QUEUE and self.waiting is not None:
@@ -118,9 +119,13 @@ class CallState:
             self.menu_s += at - self.menu_since
             self.menu_since = None
 
+    def _offer_over(self, event: LogEvent) -> None:
+        """Several agents may ring at once: it rings from the first offer to the end of the last."""
+        if self.offers.pop(event.data.get("offer"), None) is not None and not self.offers:
+            self.ring_s += event.at - self.ringing_since
+
     def _connect(self, event: LogEvent) -> None:
-        if (offer := self.offers.pop(event.data.get("offer"), None)) is not None:
-            self.ring_s += event.at - offer.at
+        self._offer_over(event)
         waiting, self.waiting = self.waiting, None
         wait_s = event.at - waiting.since if waiting is not None else 0.0
         self.wait_s += wait_s
@@ -186,7 +191,7 @@ class CallState:
         """
         menu_s = self.menu_s + (end - self.menu_since if self.menu_since is not None else 0.0)
         wait_s = self.wait_s + (end - self.waiting.since if self.waiting is not None else 0.0)
-        ring_s = self.ring_s + sum(end - offer.at for offer in self.offers.values())
+        ring_s = self.ring_s + (end - self.ringing_since if self.offers else 0.0)
         talk_s, hold_s = self.talk_s, self.hold_s
         if self.talk is not None:
             more_talk_s, more_hold_s = self.talk.seconds(end)

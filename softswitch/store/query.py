@@ -27,6 +27,8 @@ class CallFilter(msgspec.Struct, frozen=True, kw_only=True):
     disposition: Disposition | None = None
     limit: int | None = None
     """At most so many, the newest; None for all."""
+    oldest_first: bool = False
+    """The other way round; a limit then means the oldest."""
 
 
 class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,7 +68,7 @@ class LogReader(Protocol):
     """The read side of the log."""
 
     def calls(self, wanted: CallFilter) -> AsyncIterator[CallRecord]:
-        """The calls, newest first."""
+        """The calls, newest first unless the filter says otherwise."""
         ...
 
     async def call(self, call: str) -> CallRecord | None:

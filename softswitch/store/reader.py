@@ -70,11 +70,12 @@ class SqliteReader:
         where = _calls_where(wanted)
         left = wanted.limit
         edge: tuple[Any, ...] = ()
+        order, beyond = ("", ">") if wanted.oldest_first else (" DESC", "<")
         while left is None or left > 0:
             size = PAGE_ROWS if left is None else min(PAGE_ROWS, left)
-            sql = where.sql("(started_at, id) < (?, ?)") if edge else where.sql()
+            sql = where.sql(f"(started_at, id) {beyond} (?, ?)") if edge else where.sql()
             rows = await self._fetch(
-                f"{_CALLS}{sql} ORDER BY started_at DESC, id DESC LIMIT ?", (*where.values, *edge, size)
+                f"{_CALLS}{sql} ORDER BY started_at{order}, id{order} LIMIT ?", (*where.values, *edge, size)
             )
             for row in rows:
                 yield record_from_row(row)
@@ -94,8 +95,12 @@ class SqliteReader:
         where = _events_where(wanted)
         left = wanted.limit
         edge = wanted.after
+        if wanted.since is not None or wanted.until is not None:
+            first, last = await self._ids(wanted)
+            where.add("id <= ?", last)
+            edge = max(edge, first - 1)
         if left is not None and not wanted.after:
-            edge = await self._edge_of_newest(where, left)
+            edge = max(edge, await self._edge_of_newest(where, left))
         while left is None or left > 0:
             size = PAGE_ROWS if left is None else min(PAGE_ROWS, left)
             rows = await self._fetch(
@@ -108,6 +113,17 @@ class SqliteReader:
                 return
             edge = rows[-1][0]
             left = None if left is None else left - size
+
+    async def _ids(self, wanted: EventFilter) -> tuple[int, int]:
+        """The ids between which all events of the range of time lie, so that each page is found by its id:
+        by `at`, SQLite would sort what is left of the range for every page.
+        """
+        where = _Where()
+        _add_range(where, "at", wanted.since, wanted.until)
+        rows = await self._fetch(
+            f"SELECT coalesce(min(id), 1), coalesce(max(id), 0) FROM events{where.sql()}", tuple(where.values)
+        )
+        return int(rows[0][0]), int(rows[0][1])
 
     async def _edge_of_newest(self, where: _Where, count: int) -> int:
         """The id after which the newest `count` matching events begin."""
@@ -126,16 +142,16 @@ class SqliteReader:
             ) from error
 
 
+# The indexes on calls, queues and agents leave out the rows that have none; SQLite uses them only where the
+# query leaves them out too, in so many words.
+
+
 def _calls_where(wanted: CallFilter) -> _Where:
     where = _Where()
-    if wanted.since is not None:
-        where.add("started_at >= ?", wanted.since)
-    if wanted.until is not None:
-        where.add("started_at < ?", wanted.until)
-    if wanted.queue:
-        where.add("queue = ?", wanted.queue)
-    if wanted.agent:
-        where.add("agent = ?", wanted.agent)
+    _add_range(where, "started_at", wanted.since, wanted.until)
+    for column, value in (("queue", wanted.queue), ("agent", wanted.agent)):
+        if value:
+            where.add(f"{column} = ? AND {column} <> ''", value)
     if wanted.number:
         where.add("(from_number GLOB ? OR to_number GLOB ?)", wanted.number, wanted.number)
     if wanted.disposition is not None:
@@ -145,13 +161,19 @@ def _calls_where(wanted: CallFilter) -> _Where:
 
 def _events_where(wanted: EventFilter) -> _Where:
     where = _Where()
-    if wanted.since is not None:
-        where.add("at >= ?", wanted.since)
-    if wanted.until is not None:
-        where.add("at < ?", wanted.until)
-    for column, value in (("call", wanted.call), ("queue", wanted.queue), ("agent", wanted.agent)):
+    _add_range(where, "+at", wanted.since, wanted.until)  # +: not by the index on `at`
+    for column, value in (("call", wanted.call), ("agent", wanted.agent)):
         if value:
-            where.add(f"{column} = ?", value)
+            where.add(f"{column} = ? AND {column} <> ''", value)
+    if wanted.queue:
+        where.add("queue = ?", wanted.queue)
     if wanted.kinds:
         where.add(f"kind IN ({', '.join('?' * len(wanted.kinds))})", *(str(kind) for kind in wanted.kinds))
     return where
+
+
+def _add_range(where: _Where, column: str, since: float | None, until: float | None) -> None:
+    if since is not None:
+        where.add(f"{column} >= ?", since)
+    if until is not None:
+        where.add(f"{column} < ?", until)

@@ -72,10 +72,11 @@ async def _plan(connection: aiosqlite.Connection) -> tuple[Recovered, list[State
         )
     ]
     calls = [
-        (record, CallState.of(await _events(connection, "call = ?", (record.id,)))) for record in records
+        (record, CallState.of(await _events(connection, "call = ? AND call <> ''", (record.id,))))
+        for record in records
     ]
     agents = [
-        AgentState.of(name, await _events(connection, "agent = ? AND id >= ?", (name, login)))
+        AgentState.of(name, await _events(connection, "agent = ? AND agent <> '' AND id >= ?", (name, login)))
         for name, login in await _logins(connection)
     ]
     events, closed = closing(calls, agents, at)
@@ -138,6 +139,7 @@ async def _logins(connection: aiosqlite.Connection) -> list[tuple[str, int]]:
 
 
 async def _events(connection: aiosqlite.Connection, where: str, values: tuple[Any, ...]) -> list[LogEvent]:
+    """In their order. `where` names the `<> ''` of the partial indexes, which are not used otherwise."""
     rows = await connection.execute_fetchall(
         f"SELECT {', '.join(EVENT_COLUMNS)} FROM events WHERE {where} ORDER BY id", values
     )

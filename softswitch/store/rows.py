@@ -30,6 +30,10 @@ _LOG_OWNED = frozenset(
 )  # filled from WRAPUP_END, which may come before or after the record's end
 _UPDATABLE = frozenset(CALL_COLUMNS) - {"id"} - _LOG_OWNED
 
+# A long report reads millions of events.
+_KINDS = {str(kind): kind for kind in Kind}
+_DATA = msgspec.json.Decoder(dict[str, Any])
+
 INSERT_EVENT = "INSERT INTO events (at, kind, call, queue, agent, data) VALUES (?, ?, ?, ?, ?, ?)"
 _WRITTEN = tuple(name for name in CALL_COLUMNS if name not in _LOG_OWNED)
 _REPLACED = ", ".join(f"{name} = excluded.{name}" for name in _WRITTEN if name != "id")
@@ -91,19 +95,14 @@ def record_from_row(row: Sequence[Any]) -> CallRecord:
 def event_from_row(row: Sequence[Any]) -> StoredEvent | None:
     """An event from the values of EVENT_COLUMNS; None where its kind is not in our vocabulary."""
     number, at, kind, call, queue, agent, data = row
-    try:
-        known = Kind(kind)
-    except ValueError:
+    known = _KINDS.get(kind)
+    if known is None:
         return None
-    return StoredEvent(
-        id=number,
-        at=at,
-        kind=known,
-        call=call,
-        queue=queue,
-        agent=agent,
-        data=_decode(data, dict[str, Any], {}),
-    )
+    try:
+        values = _DATA.decode(data)
+    except msgspec.MsgspecError:
+        values = {}
+    return StoredEvent(id=number, at=at, kind=known, call=call, queue=queue, agent=agent, data=values)
 
 
 def clean(text: str) -> str:

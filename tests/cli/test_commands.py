@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -144,3 +145,10 @@ def test_exports(cc: Cc, busy: AcdCentre, tmp_path: Path, running: bool) -> None
     lines = cc("log", "export", "--format", "queue_log", *where).out.splitlines()
     assert [line.split("|")[4] for line in lines[:4]] == ["QUEUESTART", "AGENTLOGIN", "ENTERQUEUE", "CONNECT"]
     assert list(tmp_path.glob("*.part")) == []
+    objects = [json.loads(line) for line in cc("log", "export", "--json", *where).out.splitlines()]
+    assert [one["id"] for one in objects] == ["c1", "c2", "c3", "c4"]
+    objects = [
+        json.loads(line)
+        for line in cc("log", "export", "--json", "--what", "events", *where).out.splitlines()
+    ]
+    assert [one["kind"] for one in objects[:2]] == ["SYSTEM_START", "AGENTLOGIN"]

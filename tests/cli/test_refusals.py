@@ -76,6 +76,27 @@ def test_unknown_names(cc: Cc, centre: AcdCentre) -> None:
     assert cc("log", "calls", "c9").err.startswith("cc: no call in the log is called 'c9'")
     assert cc("agents", "login", "anna", "--phone", "999").err == "cc: no extension 999: use 201 or 202\n"
     assert cc("agents", "ready", "anna").code == 1
+    for command in (("log", "calls"), ("log", "events"), ("report",)):
+        found = cc(*command, "--queue", "sale")
+        assert (found.code, found.err) == (1, "cc: no queue is called 'sale': did you mean 'sales'?\n")
+        assert cc(*command, "--queue", "sales").code == 0
+        assert cc(*command, "--agent", "nobody").code == 1
+
+
+def test_nothing_is_written_of_a_log_that_cannot_be_read(cc: Cc, tmp_path: Path) -> None:
+    for form in (("--what", "calls"), ("--what", "events"), ("--format", "queue_log"), ("--json",)):
+        result = cc("log", "export", "--database", tmp_path / "no.db", *form)
+        assert (result.code, result.out) == (1, "")
+
+
+def test_intervals_need_a_beginning(cc: Cc, config: Path) -> None:
+    assert cc("report", "--since", "", "--interval", "15").err == (
+        "cc: --interval needs a beginning: give --since too\n"
+    )
+
+
+def test_the_version(cc: Cc) -> None:
+    assert cc("--version").out.startswith("cc ")
 
 
 def test_files_that_are_not_what_they_should_be(cc: Cc, tmp_path: Path, centre: AcdCentre) -> None:

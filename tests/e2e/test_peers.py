@@ -50,7 +50,8 @@ BOTH = pytest.mark.parametrize("transport", ["udp", "tcp"])
 async def test_sipps_built_in_caller_and_called(
     tmp_path: Path, switches: SwitchMaker, transport: Transport
 ) -> None:
-    """SIPp's `uac` calls an extension at a fixed address, ten times: the switch between two SIPps loses none."""
+    """SIPp's `uac` calls an extension at a fixed address, ten times: the switch between two SIPps loses
+    none."""
     agent = Sipp(tmp_path, sipp_scenarios.called(), calls=10, transport=transport)
     async with agent:
         switch = await switches(extra=robot(agent, transport))

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from media.g711 import TRANSCODE, encode_ulaw
+from media.listen import MAX_PACKETS_PER_LEG
 from media.messages import (
     Allocate,
     Allocated,
@@ -185,7 +186,7 @@ def test_nothing_that_arrives_raises(packets: list[tuple[bool, int, bytes]]) -> 
 
 def test_flood_from_a_latched_source_is_bounded(bench: EngineBench) -> None:
     a, b = bridged(bench)
-    assert len(a.hears(bench.receive(*(b.next() for _ in range(200))))) == 32
+    assert len(a.hears(bench.receive(*(b.next() for _ in range(200))))) == MAX_PACKETS_PER_LEG
 
 
 # ----- our streams
@@ -296,6 +297,74 @@ def test_failed_play_names_the_clip(bench: EngineBench) -> None:
     assert isinstance(answer, Played) and "/no/such.wav" in answer.detail
 
 
+def test_nothing_is_heard_until_the_clip_is_there_and_the_bridge_is_silent_meanwhile(
+    bench: EngineBench,
+) -> None:
+    a, b = bridged(bench)
+    bench.slow_disk = True
+    bench.do(Play(1, 9, ("silence:40", "tone:busy", "silence:40")))
+    assert sorted(bench.needed) == ["silence:40", "tone:busy"]
+    assert bench.tick(3) == [] and b.talk() == []
+    bench.load()
+    assert len(a.hears(bench.tick(2))) == 2
+    bench.do(Stop(1))
+    assert bench.take(Played) == [Played(1, 9, "stopped")]
+    assert len(a.hears(b.talk())) == 1
+
+
+def test_a_clip_that_two_legs_wait_for_is_needed_once(bench: EngineBench) -> None:
+    a, b = bench.phone(1), bench.phone(2, "10.1.0.6", 6004)
+    bench.slow_disk = True
+    bench.do(Play(1, 1, ("silence:40",)), Play(2, 2, ("silence:40",)))
+    assert bench.needed == ["silence:40"]
+    bench.load()
+    sent = bench.tick()
+    assert len(a.hears(sent)) == len(b.hears(sent)) == 1
+
+
+def test_a_play_that_ends_before_its_clip_is_there_is_not_heard(bench: EngineBench) -> None:
+    a = bench.phone(1)
+    bench.phone(2, "10.1.0.6", 6004)
+    bench.slow_disk = True
+    bench.do(Play(1, 1, ("tone:busy",)), Play(1, 2, ("/no/such.wav",)), Play(1, 3, ("silence:20",)))
+    bench.do(Play(2, 4, ("tone:busy",)), Release(2))
+    bench.load()
+    assert len(a.hears(bench.tick(3))) == 1
+    answers = [(one.play, one.reason) for one in bench.take(Played) if isinstance(one, Played)]
+    assert answers == [(1, "stopped"), (2, "stopped"), (4, "stopped"), (3, "finished")]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(["play", "bad", "loop", "stop", "connect", "load", "tick"]), max_size=30))
+def test_every_play_has_one_answer_in_every_history(steps: list[str]) -> None:
+    bench = EngineBench(capacity=8)
+    bench.slow_disk = True
+    try:
+        bridged(bench)
+        clip = {
+            "play": ("silence:40", "tone:busy"),
+            "bad": ("silence:40", "/no/such.wav"),
+            "loop": ("silence:20",),
+        }
+        plays = 0
+        for step in steps:
+            if step in clip:
+                plays += 1
+                bench.do(Play(1, plays, clip[step], loop=step == "loop", resume=True))
+            elif step == "load":
+                bench.load()
+            elif step == "tick":
+                bench.tick(3)
+            else:
+                bench.do(Stop(1) if step == "stop" else Connect(1, 2))
+        bench.do(Release(1))
+        bench.load()
+        answered = [one.play for one in bench.take(Played) if isinstance(one, Played)]
+        assert answered == list(range(1, plays + 1))
+    finally:
+        bench.close()
+
+
 def test_music_resumes_where_it_was_left(bench: EngineBench) -> None:
     a = bench.phone(1)
     music = Play(1, 1, ("tone:ringback",), loop=True, resume=True)
@@ -326,6 +395,90 @@ def test_event_is_reported_once_and_relayed_with_the_peers_payload_type(bench: E
     assert {step for step, _ in steps(heard)} == {1}
     assert len({one.timestamp for one in heard[1:]}) == 1
     assert heard[-1].payload == bytes([5, 0x8A, 800 >> 8, 800 & 0xFF])
+
+
+def test_rest_of_a_press_that_began_before_the_bridge_is_not_relayed(bench: EngineBench) -> None:
+    """The caller still holds the menu's key when he is connected: the new peer must not get it."""
+    a = bench.phone(1)
+    b = bench.phone(2, "10.1.0.6", 6004)
+    start = a.timestamp
+    bench.receive(a.key(1, 160, start), a.key(1, 320, start))
+    bench.do(Connect(1, 2))
+    rest = [a.key(1, 480, start), a.key(1, 640, start), *(a.key(1, 800, start, end=True) for _ in range(3))]
+    # The next press is in the same batch as the end of the old one.
+    fresh = [a.key(2, 160, start + 1600), a.key(2, 320, start + 1600, end=True)]
+    heard = b.hears(bench.receive(*rest, *fresh))
+    assert [one.payload[0] for one in heard] == [2, 2]
+    assert [one.digit for one in bench.take(Digit) if isinstance(one, Digit)] == ["1", "2"]
+    assert len(b.hears(a.talk())) == 1
+
+
+def test_each_new_peer_is_spared_the_old_press(bench: EngineBench) -> None:
+    a, b = bridged(bench)
+    c = bench.phone(3, "10.1.0.7", 7004)
+    start = a.timestamp
+    assert len(b.hears(bench.receive(a.key(5, 160, start)))) == 1
+    bench.do(Connect(1, 3))
+    assert c.hears(bench.receive(a.key(5, 320, start), a.key(5, 480, start, end=True))) == []
+    flash = a.key(16, 160, start + 800)  # no key, so it is nothing that could have begun before
+    assert len(c.hears(bench.receive(flash))) == 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 15), st.integers(1, 6)), min_size=1, max_size=5), st.data())
+def test_connecting_amid_presses_relays_whole_presses_only(
+    presses: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    bench = EngineBench(capacity=8)
+    try:
+        a = bench.phone(1)
+        b = bench.phone(2, "10.1.0.6", 6004)
+        packets: list[tuple[int, Datagram]] = []
+        for number, (code, length) in enumerate(presses):
+            start = a.timestamp + 4000 * number
+            packets += [
+                (start, a.key(code, 160 * step, start, end=step == length)) for step in range(1, length + 1)
+            ]
+        at = data.draw(st.integers(0, len(packets)))
+        first = [packet for _, packet in packets[:at]]
+        assert bench.receive(*first) == []
+        bench.do(Connect(1, 2))
+        heard = b.hears(bench.receive(*(packet for _, packet in packets[at:])))
+        begun = {start for start, _ in packets[:at]}
+        assert [one.payload for one in heard] == [
+            packet.payload for start, packet in packets[at:] if start not in begun
+        ]
+        assert len(bench.take(Digit)) == len(presses)
+    finally:
+        bench.close()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 11), max_size=30), st.integers(1, 40))
+def test_repeated_and_late_event_packets_are_no_keys(again: list[int], size: int) -> None:
+    """The network may send any packet again, at any time."""
+    bench = EngineBench(capacity=8)
+    try:
+        a = bench.phone(1)
+        start = a.timestamp
+        packets = [a.key(7, 160 * step, start) for step in range(1, 10)]
+        packets += [a.key(7, 1600, start, end=True) for _ in range(3)]
+        stream = packets + [packets[index] for index in again]
+        for at in range(0, len(stream), size):
+            bench.receive(*stream[at : at + size])
+        assert bench.take(Digit) == [Digit(1, "7", "rfc4733")]
+        bench.receive(a.key(7, 160, start + 8000))
+        assert bench.take(Digit) == [Digit(1, "7", "rfc4733")]
+    finally:
+        bench.close()
+
+
+def test_a_new_source_begins_with_its_own_keys(bench: EngineBench) -> None:
+    a = bench.phone(1)
+    bench.receive(a.key(3, 160, 5000), a.key(3, 320, 5000, end=True))
+    a.ssrc, a.sequence = 0xABCDEF, 40
+    bench.receive(a.key(3, 160, 5000), a.key(3, 320, 5000, end=True))
+    assert bench.take(Digit) == [Digit(1, "3", "rfc4733")] * 2
 
 
 def test_event_becomes_a_tone_for_a_peer_without_events(bench: EngineBench) -> None:
@@ -420,6 +573,38 @@ def test_lost_media_is_reported_once_a_silence() -> None:
     bench.tick(200)
     assert [one.leg for one in bench.take(MediaLost) if isinstance(one, MediaLost)] == [2]
     bench.close()
+
+
+def test_a_leg_that_never_sends_is_lost_too() -> None:
+    bench = EngineBench(media_timeout_s=2.0)
+    bench.phone(1, latched=False)
+    held = bench.phone(2, "10.1.0.6", 6004, latched=False)
+    bench.do(SetRemote(2, "10.1.0.6", 6004, 6005, "PCMU", 0, 101, receive=False))
+    bench.do(Allocate(3))  # nothing is settled yet: nothing is expected
+    bench.tick(90)
+    assert bench.take(MediaLost) == []
+    bench.tick(300)
+    [lost] = bench.take(MediaLost)
+    assert isinstance(lost, MediaLost) and lost.leg == 1 and 2.0 < lost.silent_s < 3.0
+    bench.do(held.remote)
+    bench.tick(90)
+    assert bench.take(MediaLost) == []
+    bench.tick(40)
+    assert [one.leg for one in bench.take(MediaLost) if isinstance(one, MediaLost)] == [2]
+    bench.close()
+
+
+def test_a_leg_that_has_sent_nothing_hears_us_at_its_signalled_address(bench: EngineBench) -> None:
+    a = bench.phone(1)
+    b = bench.phone(2, "10.1.0.6", 6004, latched=False)
+    bench.do(Play(2, 1, ("silence:20",)))
+    assert len(b.hears(bench.tick(2))) == 1
+    bench.do(Connect(1, 2))
+    assert len(b.hears(a.talk())) == 1
+    start = a.timestamp
+    assert len(b.hears(bench.receive(a.key(4, 160, start)))) == 1
+    bench.do(SetRemote(2, "10.1.0.77", 7000, 7001, "PCMU", 0, 101))
+    assert [(one.address, one.remote_port) for one in a.talk()] == [("10.1.0.77", 7000)]
 
 
 def test_quality_counts_loss(bench: EngineBench) -> None:

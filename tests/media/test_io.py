@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from media import mmsg
-from media.io import BatchIo, PortSockets, bind_udp
+from media.io import BatchIo, PortSockets
 from media.packet import STRIDE, Batch, Outgoing
-from tests.support.media_worker import free_range
+from media.path import path_of, remote_of
+from tests.support.media_worker import opened
 
 LOOPBACK = 0x7F000001
 WAYS = [
@@ -52,9 +53,8 @@ def content(batch: Batch) -> list[tuple[bytes, int, int, int]]:
     return [
         (
             batch.data[row, : batch.lengths[row]].tobytes(),
-            int(batch.local_ports[row]),
-            int(batch.addresses[row]),
-            int(batch.remote_ports[row]),
+            int(batch.paths[row]) & 0xFFFF,
+            *remote_of(int(batch.paths[row])),
         )
         for row in range(batch.count)
     ]
@@ -62,8 +62,7 @@ def content(batch: Batch) -> list[tuple[bytes, int, int, int]]:
 
 @pytest.mark.parametrize("batched", WAYS)
 def test_round_trip(sockets: PortSockets, phone: socket.socket, batched: bool) -> None:
-    first, _ = free_range(2)
-    assert sockets.open(first) and sockets.open(first + 2)
+    first = opened(sockets, 2)
     io = shell(sockets, batched)
     source = phone.getsockname()[1]
     for port, text in ((first, b"one"), (first, b"two"), (first + 1, b"rtcp"), (first + 2, b"three")):
@@ -89,9 +88,7 @@ def test_round_trip(sockets: PortSockets, phone: socket.socket, batched: bool) -
             data,
             np.array([2, 0, 1]),
             np.array([1, 2, 2], np.int32),
-            np.array([first + 2, first, first], np.uint16),
-            np.full(3, LOOPBACK, np.uint32),
-            np.full(3, source, np.uint16),
+            np.array([path_of(port, LOOPBACK, source) for port in (first + 2, first, first)], np.uint64),
         )
     )
     got = [phone.recvfrom(100) for _ in range(3)]
@@ -105,8 +102,7 @@ def test_round_trip(sockets: PortSockets, phone: socket.socket, batched: bool) -
 def test_a_small_batch_leaves_the_rest_for_the_next(
     sockets: PortSockets, phone: socket.socket, batched: bool
 ) -> None:
-    first, _ = free_range(1)
-    assert sockets.open(first)
+    first = opened(sockets)
     io = shell(sockets, batched, capacity=4)
     for number in range(10):
         phone.sendto(bytes([number]), ("127.0.0.1", first))
@@ -122,8 +118,7 @@ def test_a_small_batch_leaves_the_rest_for_the_next(
 def test_a_datagram_longer_than_a_row_is_nothing(
     sockets: PortSockets, phone: socket.socket, batched: bool
 ) -> None:
-    first, _ = free_range(1)
-    assert sockets.open(first)
+    first = opened(sockets)
     io = shell(sockets, batched)
     phone.sendto(b"x" * 2000, ("127.0.0.1", first))
     wait_readable(sockets, first)
@@ -135,8 +130,7 @@ def test_a_datagram_longer_than_a_row_is_nothing(
 def test_what_cannot_be_sent_does_not_hold_up_the_rest(
     sockets: PortSockets, phone: socket.socket, batched: bool
 ) -> None:
-    first, _ = free_range(1)
-    assert sockets.open(first)
+    first = opened(sockets)
     io = shell(sockets, batched)
     source = phone.getsockname()[1]
     io.send(
@@ -144,9 +138,15 @@ def test_what_cannot_be_sent_does_not_hold_up_the_rest(
             np.full((1, STRIDE), 65, np.uint8),
             np.zeros(4, np.intp),
             np.full(4, 3, np.int32),
-            np.array([first, first, first, first + 100], np.uint16),  # the last port is not open
-            np.array([LOOPBACK, 0xFFFFFFFF, LOOPBACK, LOOPBACK], np.uint32),  # broadcast is forbidden
-            np.full(4, source, np.uint16),
+            np.array(
+                [
+                    path_of(first, LOOPBACK, source),
+                    path_of(first, 0xFFFFFFFF, source),  # broadcast is forbidden
+                    path_of(first, LOOPBACK, source),
+                    path_of(first + 100, LOOPBACK, source),  # is not open
+                ],
+                np.uint64,
+            ),
         )
     )
     assert [phone.recv(100) for _ in range(2)] == [b"AAA"] * 2
@@ -154,16 +154,21 @@ def test_what_cannot_be_sent_does_not_hold_up_the_rest(
 
 
 def test_a_taken_port_is_refused_and_nothing_stays_open(sockets: PortSockets) -> None:
-    first, _ = free_range(1)
-    with bind_udp("127.0.0.1", first + 1):
-        assert not sockets.open(first)
-    assert sockets.get(first) is None
-    assert sockets.open(first)
+    first = opened(sockets)
+    other = PortSockets("127.0.0.1")
+    assert not other.open(first)
+    rtcp = sockets.get(first + 1)
+    assert rtcp is not None
+    rtp = sockets.get(first)
+    assert rtp is not None
+    rtp.close()
+    assert not other.open(first)  # the port above is still taken
+    assert other.get(first) is None and other.readable() == []
+    other.close_all()
 
 
 def test_a_closed_port_can_speak_until_it_is_reaped(sockets: PortSockets) -> None:
-    first, _ = free_range(1)
-    assert sockets.open(first)
+    first = opened(sockets)
     sockets.close(first)
     assert sockets.get(first) is not None
     assert sockets.open(first)  # taken up again before it was reaped

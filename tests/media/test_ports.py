@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from media.errors import PortsExhaustedError
+from media.errors import DescriptorsExhaustedError, PortsExhaustedError
 from media.ports import KEEP_IDLE, PortPool
 from tests.support.rtp import NoSockets
 
@@ -52,11 +52,23 @@ class Sharing(RuleBasedStateMachine):
     @rule(data=st.data(), address=ADDRESSES, port=REMOTE_PORTS)
     def latch(self, data: st.DataObject, address: int, port: int) -> None:
         slot = data.draw(st.sampled_from(sorted(set(self.port) - set(self.latched))))
-        assert self.pool.unlatched(self.port[slot]) == slot
+        waiting = [
+            other for other, at in self.port.items() if at == self.port[slot] and other not in self.latched
+        ]
+        assert self.pool.unlatched(self.port[slot]) == (slot if len(waiting) == 1 else None)
         known_address, known_port = self.hint[slot]
         remote = (known_address or address, known_port or port)
         self.pool.latched(slot, *remote)
         self.latched[slot] = remote
+
+    @precondition(lambda self: bool(self.port))
+    @rule(data=st.data(), address=ADDRESSES, port=REMOTE_PORTS)
+    def signalled_anew(self, data: st.DataObject, address: int, port: int) -> None:
+        """A re-INVITE may name any remote, even that of another leg on the port."""
+        slot = data.draw(st.sampled_from(sorted(self.port)))
+        self.pool.expect(slot, address, port)
+        self.hint[slot] = (address, port)
+        self.latched.pop(slot, None)
 
     @precondition(lambda self: bool(self.port))
     @rule(data=st.data())
@@ -96,3 +108,41 @@ def test_an_odd_first_port_is_left_out() -> None:
     binder = NoSockets()
     pool = PortPool(40001, 40005, binder)
     assert {pool.allocate(1), pool.allocate(2)} == {40002, 40004}
+
+
+class NoDescriptors(NoSockets):
+    """A PortBinder with so many sockets and no more."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self.limit = limit
+
+    def open(self, port: int) -> bool:
+        if len(self.opened) >= self.limit:
+            raise DescriptorsExhaustedError("raise the limit of open files")
+        return super().open(port)
+
+
+def test_want_of_descriptors_is_told_at_once_and_costs_no_port() -> None:
+    pool = PortPool(40000, 40199, NoDescriptors(2))
+    pool.allocate(1)
+    pool.allocate(2)
+    for _ in range(3):
+        with pytest.raises(DescriptorsExhaustedError, match="limit of open files"):
+            pool.allocate(3)
+    pool.release(1)
+    assert pool.allocate(3) == 40000
+
+
+def test_many_legs_of_one_remote_are_each_on_a_port_of_its_own_and_share_with_others() -> None:
+    """SIPp sends all its calls' media from one port."""
+    pool = PortPool(40000, 41999, NoSockets())
+    ports = []
+    for slot in range(400):
+        ports.append(pool.allocate(slot, 1, 6000))
+        pool.latched(slot, 1, 6000)
+    assert len(set(ports)) == 400
+    for slot in range(400, 800):
+        assert pool.allocate(slot, 2, 6000) in ports
+        pool.latched(slot, 2, 6000)
+    assert len(pool) == 400

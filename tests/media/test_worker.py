@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 import socket
 import subprocess
@@ -15,6 +16,9 @@ import pytest
 from media.control import encode
 from media.g711 import ULAW_TO_LINEAR, encode_ulaw
 from media.messages import (
+    Allocate,
+    Allocated,
+    AllocateFailed,
     Connect,
     Digit,
     Latched,
@@ -90,7 +94,7 @@ def test_two_phones_hear_each_other(worker: WorkerProcess, phones: tuple[SocketP
 
 def test_a_tone_is_played_and_ends(worker: WorkerProcess, phones: tuple[SocketPhone, SocketPhone]) -> None:
     a, _ = phones
-    worker.send(Play(1, 4, ("tone:ringback", "silence:20")))
+    worker.send(Play(1, 4, ("tone:busy", "silence:20")))
     heard = b"".join(a.hear() for _ in range(25))
     samples = ULAW_TO_LINEAR[np.frombuffer(heard, np.uint8)].astype(np.float64)
     assert abs(dominant_hz(samples, 8000) - 425) < 5
@@ -176,6 +180,45 @@ def test_kill_is_seen_at_once() -> None:
         with pytest.raises(EOFError):
             worker.wait_for(Pong)
         assert worker.process.wait(10) == -signal.SIGKILL
+
+
+def test_four_hundred_legs_of_one_remote() -> None:
+    """SIPp sends all its calls' media from one port; every leg then needs a local port of its own."""
+    with WorkerProcess(pairs=405) as worker, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
+        phone.bind(("127.0.0.1", 0))
+        phone.settimeout(5)
+        locals_: list[int] = []
+        for leg in range(400):
+            locals_.append(worker.leg(leg, phone.getsockname()[1]))
+            phone.sendto(rtp(1, 0, leg), ("127.0.0.1", locals_[leg]))
+        for leg in range(400):
+            worker.wait_for(Latched, lambda latched, leg=leg: latched.leg == leg)  # type: ignore[misc]
+        assert len(set(locals_)) == 400
+        worker.send(*(Connect(leg, leg + 1) for leg in range(0, 400, 2)), Ping(1))
+        assert worker.wait_for(Pong).ports == 400
+        for leg in range(400):
+            phone.sendto(rtp(2, 160, leg, payload=bytes([leg % 256]) * 160), ("127.0.0.1", locals_[leg]))
+            data, source = phone.recvfrom(2048)
+            assert data[12] == leg % 256 and source[1] == locals_[leg ^ 1]
+
+
+def test_want_of_descriptors_fails_the_allocation_and_nothing_else() -> None:
+    with WorkerProcess() as worker:
+        worker.send(Allocate(1), Ping(1))
+        worker.wait_for(Allocated)
+        worker.wait_for(Pong)
+        resource.prlimit(worker.process.pid, resource.RLIMIT_NOFILE, (4, 4))
+        worker.send(Allocate(2), Ping(2))
+        assert "limit of open files" in worker.wait_for(AllocateFailed).reason
+        assert worker.wait_for(Pong).legs == 1
+
+
+def test_the_soft_limit_of_open_files_is_raised() -> None:
+    with WorkerProcess() as worker:
+        worker.send(Ping(1))
+        worker.wait_for(Pong)
+        soft, hard = resource.prlimit(worker.process.pid, resource.RLIMIT_NOFILE)
+        assert soft == hard
 
 
 def test_it_connects_to_a_unix_socket(tmp_path: Path) -> None:

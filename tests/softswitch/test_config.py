@@ -370,7 +370,13 @@ def test_what_is_not_toml_is_told_with_its_line(tmp_path: Path, text: str, probl
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ('[sip]\nlisten = ["udp:0.0.0.0:5060"]', "cc.toml:2: sip.listen.0: peers cannot be told 0.0.0.0"),
+        ('[sip]\nlisten = "udp:127.0.0.1:5060"', "cc.toml:2: sip.listen: must be a list, such as ['udp:127"),
+        ('[sip]\ndigest = ["SHA256"]', "cc.toml:2: sip.digest.0: must be 'MD5' or 'SHA-256', not 'SHA256'"),
+        ('[agents."a b"]', "cc.toml:1: agents.a b: 'a b' cannot stand here: letters, digits and _ . + -,"),
+        (
+            '[sip]\nlisten = ["udp:0.0.0.0:5060"]\n[media]\naddress = "127.0.0.1"',
+            "cc.toml:4: media.address: 127.0.0.1 is reached from this machine only, but SIP listens on",
+        ),
         (
             '[sip]\nlisten = ["udp:::1:5060"]',
             "cc.toml:2: sip.listen.0: 'udp:::1:5060': an IPv6 address stands",
@@ -381,7 +387,6 @@ def test_what_is_not_toml_is_told_with_its_line(tmp_path: Path, text: str, probl
         ),
         ("[sip]\nlisten = []", "cc.toml:2: sip.listen: "),
         ("[sip]\nmin_expires_s = 4000", "cc.toml:1: sip.default_expires_s: must lie between"),
-        ('[media]\naddress = "::"', "cc.toml:2: media.address: peers cannot be told ::"),
         ('[media]\nports = "40001-40003"', "cc.toml:2: media.ports: '40001-40003': begin with an even port"),
         ('[media]\nports = "40000-40003"\nworkers = 3', "cc.toml:2: media.ports: 40000-40003 has no pair"),
         (f'[api]\nsocket = "/tmp/{"x" * 120}"', "cc.toml:2: api.socket: "),
@@ -405,7 +410,7 @@ def test_what_is_not_toml_is_told_with_its_line(tmp_path: Path, text: str, probl
         ('[queues.a]\n[[routes]]\nnumber = "1"', "cc.toml:2: routes.0.to: is missing"),
         ("[queues.a]\nwait_s = inf\n", "cc.toml:2: queues.a.wait_s: unknown key"),
         ("[queues.a]\nmax_wait_s = inf\n", "cc.toml:2: queues.a.max_wait_s: "),
-        ("extensions = 5", "cc.toml:1: extensions: must be a valid dictionary, not 5"),
+        ("extensions = 5", "cc.toml:1: extensions: must be a valid table, not 5"),
         ("[flows.a]\nstart = 'x'\n", "cc.toml:1: flows.a.nodes: is missing"),
     ],
 )
@@ -518,3 +523,19 @@ def test_any_file_is_right_or_told_what_is_wrong(
     except ConfigErrors as errors:
         assert errors.problems
         assert all(problem.message and problem.line for problem in errors.problems)
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("", "127.0.0.1"),
+        ('[sip]\nlisten = ["udp:192.0.2.5:5060"]', "192.0.2.5"),
+        ('[sip]\nlisten = ["udp:127.0.0.1:5060", "tcp:[2001:db8::1]:5060"]', "2001:db8::1"),
+        ('[sip]\nlisten = ["udp:0.0.0.0:5060"]', "0.0.0.0"),
+        ('[sip]\nlisten = ["udp:0.0.0.0:5060"]\n[media]\naddress = "192.0.2.6"', "192.0.2.6"),
+    ],
+)
+def test_audio_comes_to_where_sip_is_unless_told_otherwise(tmp_path: Path, text: str, address: str) -> None:
+    path = tmp_path / "cc.toml"
+    path.write_text(text)
+    assert load(path).media_address == address

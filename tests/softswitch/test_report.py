@@ -5,10 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from acd.agent_stats import agent_stats
 from acd.events import Kind, LogEvent
 from acd.service_level import Formula
-from acd.stats import Thresholds
-from softswitch.report import LOOK_BACK_S, BadReport, ReportQuery, make_report
+from acd.stats import QueueStats, Thresholds
+from softswitch.report import (
+    AGENT_KINDS,
+    LOOK_BACK_S,
+    QUEUE_KINDS,
+    BadReport,
+    ReportQuery,
+    make_report,
+)
 from softswitch.store import SqliteReader, Writer
 
 DAY = 86_400.0
@@ -72,7 +80,42 @@ async def test_intervals(log: SqliteReader) -> None:
     assert [part.since for part in report.intervals[:2]] == [NOON, NOON + 900]
     assert [part.queues[0].offered for part in report.intervals] == [90] * 33 + [30]
     for wrong in (0.5, float("nan"), 1.0):
-        with pytest.raises(BadReport, match="interval_s"):
+        with pytest.raises(BadReport, match="intervals of"):
             await make_report(log, ReportQuery(since=NOON, until=NOON + DAY, interval_s=wrong), {})
     with pytest.raises(BadReport, match="give since and until"):
-        await make_report(log, ReportQuery(since=NOON, interval_s=900.0), {})
+        await make_report(log, ReportQuery(until=NOON, interval_s=900.0), {})
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_the_kinds_that_are_not_read_change_no_figure(kind: Kind) -> None:
+    data = {"wait_s": 1.0, "talk_s": 2.0, "hold_s": 0.0, "wrapup_s": 3.0, "reason": "timeout"}
+    if kind not in QUEUE_KINDS:
+        stats = QueueStats("q")
+        stats.add(LogEvent(NOON, kind, "c", "q", "anna", data))
+        assert stats == QueueStats("q")
+    if kind not in AGENT_KINDS:
+        day = [
+            LogEvent(NOON, Kind.AGENTLOGIN, agent="anna"),
+            LogEvent(NOON + 1, kind, "c", "q", "anna", data),
+            LogEvent(NOON + 2, Kind.AGENTLOGOFF, agent="anna"),
+        ]
+        assert agent_stats(day) == agent_stats([day[0], day[2]])
+
+
+async def test_pauses_and_lost_phones_of_days_ago_still_go_on(tmp_path: Path) -> None:
+    writer = await Writer.open(tmp_path / "long.db")
+    for at, kind, agent, data in (
+        (NOON, Kind.AGENTLOGIN, "anna", {"phone": "201"}),
+        (NOON, Kind.AGENTLOGIN, "boris", {"phone": "202"}),
+        (NOON + 60, Kind.PAUSE, "anna", {"reason": "training"}),
+        (NOON + 60, Kind.AGENT_UNREACHABLE, "boris", {"reason": "phone"}),
+        (NOON + 5 * DAY + 600, Kind.AGENTLOGOFF, "anna", {}),
+    ):
+        writer.append(LogEvent(at, kind, agent=agent, data=data))
+    await writer.close()
+    async with await SqliteReader.open(tmp_path / "long.db") as reader:
+        report = await make_report(reader, ReportQuery(since=NOON + 5 * DAY, until=NOON + 6 * DAY), {})
+    anna, boris = report.agents
+    assert (anna.login_s, anna.paused_s) == (600.0, {"training": 600.0})
+    # Nothing more is in the log: what still goes on is counted to its last event.
+    assert (boris.login_s, boris.unreachable_s) == (pytest.approx(600.0), pytest.approx(600.0))

@@ -109,7 +109,8 @@ class Baresip(Program):
             settings |= {"auth_user": user, "auth_pass": password}
         tail = "".join(f";{name}={value}" for name, value in settings.items())
         shown = f'"{display_name}" ' if display_name else ""
-        (home / "accounts").write_text(f"{shown}{address}{tail}\n")
+        self._account = f"{shown}{address}{tail}"
+        (home / "accounts").write_text("")
         # Relative, because sndfile cuts longer paths off at 127 characters.
         super().__init__("baresip", "-f", home, cwd=self.recordings, env={"HOME": str(home)})
 
@@ -119,11 +120,13 @@ class Baresip(Program):
         return f"sip:{self.user}@127.0.0.1:{self.port}"
 
     async def start(self) -> None:
-        """Starts it and connects to its control socket."""
+        """Starts it, connects to its control socket, and gives it its account, which registers at once."""
         await super().start()
         await self.wait_line(r"^baresip is ready", 10)
         reader, self._writer = await asyncio.open_connection("127.0.0.1", self.control_port)
         self._control = asyncio.create_task(self._listen(reader))
+        # Only now, so that no event of its registration comes before somebody listens.
+        await self.command("uanew", self._account)
 
     async def stop(self) -> None:
         """Ends it; recordings are complete afterwards."""

@@ -1,7 +1,8 @@
-"""A whole call centre without a socket: the real switch core, phones made of the real user agent, a scripted worker.
+"""A whole call centre without a socket: the real switch core, phones made of the real user agent, a
+scripted worker.
 
-Time is a number that the test moves. `Centre.settle` delivers everything that is under way; `Centre.advance` steps
-from deadline to deadline. Nothing sleeps.
+Time is a number that the test moves. `Centre.settle` delivers everything that is under way;
+`Centre.advance` steps from deadline to deadline. Nothing sleeps.
 """
 
 from __future__ import annotations
@@ -146,10 +147,10 @@ class Handset:
         dialog = next(
             (leg.dialog for leg in self.legs if leg.dialog and leg.dialog.call_id == message.call_id), None
         )
-        if isinstance(message, Response) and dialog is not None and message.status == 200:
-            if message.cseq.method == "INVITE" and self._reinvited == message.call_id:
-                ack = dialog.ack(message.cseq.number)
-                self._do([self.ua.ep.layer.send_stateless(ack, self.flow, self.ua.ep.sent_by(self.flow))])
+        reinvited = message.cseq.method == "INVITE" and self._reinvited == message.call_id
+        if isinstance(message, Response) and message.status == 200 and reinvited and dialog is not None:
+            ack = dialog.ack(message.cseq.number)
+            self._do([self.ua.ep.layer.send_stateless(ack, self.flow, self.ua.ep.sent_by(self.flow))])
         self._do(self.ua.receive(data, self.flow, self.centre.now))
 
     def of(self, kind: type) -> list[LegOutput]:
@@ -321,7 +322,7 @@ class Centre:
         end = self.now + seconds
         self.settle()
         while True:
-            ticking = [(self.switch.deadline(), None)]
+            ticking: list[tuple[float | None, Handset | None]] = [(self.switch.deadline(), None)]
             ticking += [(phone.ua.deadline(), phone) for phone in self.phones.values()]
             due = [(when, who) for when, who in ticking if when is not None and when <= end]
             if not due:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
+import random
 import select
 import socket
 import subprocess
@@ -14,23 +14,26 @@ from pathlib import Path
 from typing import TypeVar
 
 from media.control import encode, event_reader
+from media.io import PortSockets
 from media.messages import Allocate, Allocated, CodecName, Command, Event, Message, SetRemote
 
 ROOT = Path(__file__).resolve().parents[2]
 E = TypeVar("E", bound=Message)
 
 
+FIRST_PORT, LAST_PORT = 10000, 32000
+"""Below the ports that systems give out by themselves, so that no other program comes by one by chance."""
+
+
 def free_range(pairs: int) -> tuple[int, int]:
-    """A range of UDP ports on loopback, even to odd, that is free at this moment."""
-    for _ in range(50):
+    """A range of UDP ports on loopback, even to odd, that is free at this moment.
+
+    Another program may be quicker to take one of them: whoever needs them all tries again (`opened`).
+    """
+    for _ in range(200):
+        first = random.randrange(FIRST_PORT, LAST_PORT - 2 * pairs, 2)
+        last = first + 2 * pairs - 1
         with contextlib.ExitStack() as stack:
-            probe = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-            probe.bind(("127.0.0.1", 0))
-            first = probe.getsockname()[1] + 1
-            first += first % 2
-            last = first + 2 * pairs - 1
-            if last > 65535:
-                continue
             try:
                 for port in range(first, last + 1):
                     one = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
@@ -41,18 +44,28 @@ def free_range(pairs: int) -> tuple[int, int]:
     raise RuntimeError(f"no {2 * pairs} adjacent free UDP ports on 127.0.0.1")
 
 
+def opened(sockets: PortSockets, pairs: int = 1) -> int:
+    """The first of that many adjacent RTP ports, each with its RTCP port, all open in `sockets`."""
+    for _ in range(50):
+        first, last = free_range(pairs)
+        done = [port for port in range(first, last, 2) if sockets.open(port)]
+        if len(done) == pairs:
+            return first
+        for port in done:
+            sockets.close(port)
+        sockets.reap()
+    raise RuntimeError(f"{pairs} adjacent pairs of UDP ports on 127.0.0.1 are taken again and again")
+
+
 class WorkerProcess:
     """`with WorkerProcess() as worker:` starts it; leaving kills what is left of it."""
 
     def __init__(self, *arguments: str, pairs: int = 20, ports: tuple[int, int] | None = None) -> None:
-        first, last = ports or free_range(pairs)
+        self.ports = first, last = ports or free_range(pairs)
         ours, theirs = socket.socketpair()
         command = [sys.executable, "-m", "media.worker", "--control-fd", str(theirs.fileno())]
         command += ["--address", "127.0.0.1", "--ports", f"{first}-{last}", *arguments]
-        environment = dict(os.environ, OPENBLAS_NUM_THREADS="1")
-        self.process = subprocess.Popen(
-            command, cwd=ROOT, pass_fds=[theirs.fileno()], stderr=subprocess.PIPE, env=environment
-        )
+        self.process = subprocess.Popen(command, cwd=ROOT, pass_fds=[theirs.fileno()], stderr=subprocess.PIPE)
         theirs.close()
         self.control = ours
         self._reader = event_reader()

@@ -11,8 +11,10 @@ import numpy as np
 
 from media.clips import ClipStore
 from media.engine import Engine
+from media.errors import ClipError
 from media.messages import Allocate, Allocated, CodecName, Command, Event, Latched, SetRemote
 from media.packet import STRIDE, Batch, Outgoing
+from media.path import path_of, remote_of
 from media.ports import PortPool
 from media.recorder import Recorder
 
@@ -83,21 +85,25 @@ def batch_of(datagrams: Sequence[Datagram]) -> Batch:
         count,
         data,
         np.array([len(one.data) for one in datagrams], np.int32),
-        np.array([one.port for one in datagrams], np.uint16),
-        np.array([int(ipaddress.IPv4Address(one.address)) for one in datagrams], np.uint32),
-        np.array([one.remote_port for one in datagrams], np.uint16),
+        np.array(
+            [
+                path_of(one.port, int(ipaddress.IPv4Address(one.address)), one.remote_port)
+                for one in datagrams
+            ],
+            np.uint64,
+        ),
         np.array([one.at for one in datagrams], np.float64),
     )
 
 
 def datagrams_of(outgoing: Outgoing) -> Iterator[Datagram]:
     """What would be sent; `address` and `remote_port` are the destination."""
-    for at, row in enumerate(outgoing.rows.tolist()):
+    for row, length, path in zip(
+        outgoing.rows.tolist(), outgoing.lengths.tolist(), outgoing.paths.tolist(), strict=True
+    ):
+        address, port = remote_of(path)
         yield Datagram(
-            outgoing.data[row, : outgoing.lengths[at]].tobytes(),
-            int(outgoing.local_ports[at]),
-            str(ipaddress.IPv4Address(int(outgoing.addresses[at]))),
-            int(outgoing.remote_ports[at]),
+            outgoing.data[row, :length].tobytes(), path & 0xFFFF, str(ipaddress.IPv4Address(address)), port
         )
 
 
@@ -132,12 +138,27 @@ class EngineBench:
             capacity,
             PortPool(*ports, self.binder),
             address="10.0.0.1",
-            clips=ClipStore(),
             recorder=self.recorder,
             media_timeout_s=media_timeout_s,
             seed=7,
         )
         self.events: list[Event] = []
+        self.clips = ClipStore()
+        self.needed: list[str] = []
+        """Clips that plays wait for; filled, and not loaded at once, while `slow_disk`."""
+        self.slow_disk = False
+
+    def load(self) -> list[Event]:
+        """Load what is needed."""
+        names, self.needed = self.needed, []
+        for name in names:
+            try:
+                self.engine.loaded(name, self.clips.get(name))
+            except ClipError as error:
+                self.engine.loaded(name, error)
+        found = self.engine.events()
+        self.events += found
+        return found
 
     def close(self) -> None:
         self.events += self.engine.close()
@@ -146,8 +167,10 @@ class EngineBench:
         """Commands; the events they cause (also kept in `events`)."""
         found: list[Event] = []
         for command in commands:
-            found += self.engine.command(command, self.now)
-        self.events += found
+            some = self.engine.command(command, self.now)
+            self.events += some
+            self.needed += self.engine.needs()
+            found += some if self.slow_disk else some + self.load()
         return found
 
     def receive(self, *datagrams: Datagram) -> list[Datagram]:

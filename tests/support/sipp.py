@@ -19,6 +19,7 @@ from tests.support.processes import Program, ProgramError
 Transport = Literal["udp", "tcp"]
 DIGIT_PCAPS = Path("/usr/share/sip-tester")
 BOUND_S = 10.0
+GLOBAL_TIMEOUT_S = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ class Sipp(Program):
         arguments += ["-mi", "127.0.0.1", "-mp", str(self.media_port)]
         arguments += ["-t", "t1" if transport == "tcp" else "u1", "-s", service]
         arguments += ["-m", str(calls), "-r", f"{rate:g}", "-nostdin"]
+        arguments += ["-timeout", f"{GLOBAL_TIMEOUT_S}s"]  # should the tests be killed, it ends by itself
         arguments += ["-trace_err", "-error_file", self._file("errors")]
         arguments += ["-trace_screen", "-screen_file", self._file("screen")]
         arguments += ["-trace_msg", "-message_file", self._file("messages")]

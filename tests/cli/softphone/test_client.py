@@ -91,7 +91,7 @@ async def test_a_second_caller_is_busy_unless_calls_may_wait(phones: PhoneMaker)
 
 
 @pytest.mark.e2e
-async def test_a_loop_is_never_played_to_its_end(phones: PhoneMaker, tmp_path: Path) -> None:
+async def test_a_loop_is_told_once(phones: PhoneMaker, tmp_path: Path) -> None:
     loop, once = tmp_path / "loop.wav", tmp_path / "once.wav"
     write_tone_wav(loop, 500, 0.2)
     write_tone_wav(once, 500, 1)
@@ -101,7 +101,7 @@ async def test_a_loop_is_never_played_to_its_end(phones: PhoneMaker, tmp_path: P
     await caller.wait("played", 10)
     await caller.hangup()
     await called.wait("ended", 10)
-    assert not any(event.name == "played" for event in called.events)
+    assert [event.name for event in called.events].count("played") == 1
 
 
 @pytest.mark.e2e

@@ -117,7 +117,7 @@ def test_answer_that_crosses_the_cancel() -> None:
     agent.answer(ringing)
     centre.advance(60)
     assert ringing.state.name == "ENDED", "the agent's phone is let go of by ACK and BYE"
-    assert centre.record.disposition is Disposition.ABANDONED
+    assert centre.record.disposition is Disposition.SHORT_ABANDON
     centre.check_empty()
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -22,6 +22,7 @@ WITH_BODY = b"MESSAGE sip:a@b SIP/2.0\r\nl: 5\r\n\r\nhello"
 class Inbox(Sink, Protocol):
     messages: list[tuple[bytes, Flow]]
     failures: list[tuple[Flow, str]]
+    answer: Callable[[bytes, Flow], None]
 
     async def message(self, index: int = 0) -> tuple[bytes, Flow]: ...
     async def failure(self, index: int = 0) -> tuple[Flow, str]: ...
@@ -44,9 +45,9 @@ def address(transports: Transports, transport: str) -> tuple[str, int]:
 
 
 def flow_to(transports: Transports, transport: str, remote: tuple[str, int]) -> Flow:
-    flow = transports.flow_to("udp" if transport == "udp" else "tcp", *remote)
-    assert flow is not None
-    return flow
+    local = transports.local_address(transport, remote[0])
+    assert local is not None
+    return Flow("udp" if transport == "udp" else "tcp", local, remote)
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
@@ -198,6 +199,49 @@ async def test_more_connections_than_the_limit_are_turned_away(inbox: Inbox) -> 
                 await each.wait_closed()
 
 
+async def test_one_address_cannot_take_all_connections(inbox: Inbox, other_inbox: Inbox) -> None:
+    async with opened(inbox, connections_per_address=1) as ours, opened(other_inbox) as theirs:
+        remote = address(ours, "tcp")
+        first = await asyncio.open_connection(*remote)
+        first[1].write(OPTIONS)
+        await inbox.message()
+        reader, second = await asyncio.open_connection(*remote)
+        with contextlib.suppress(ConnectionError):
+            assert await reader.read() == b""
+        _, other = await asyncio.open_connection(*remote, local_addr=("127.0.0.2", 0))
+        other.write(OPTIONS)
+        await inbox.message(1)
+        first[1].close()
+        await inbox.failure()
+        theirs.send(OPTIONS, flow_to(theirs, "tcp", remote))  # there is room again
+        await inbox.message(2)
+        for each in (first[1], second, other):
+            each.close()
+            with contextlib.suppress(ConnectionError):
+                await each.wait_closed()
+
+
+async def test_many_messages_at_once_are_all_taken_but_in_turns(inbox: Inbox) -> None:
+    async with opened(inbox) as ours:
+        turns: list[int] = []
+        loop = asyncio.get_running_loop()
+
+        def note(data: bytes, flow: Flow) -> None:
+            if not turns:
+                turns.append(0)
+                loop.call_soon(lambda: turns.append(len(inbox.messages)))
+
+        inbox.answer = note
+        _, writer = await asyncio.open_connection(*address(ours, "tcp"))
+        writer.write(WITH_BODY * 500)
+        await inbox.message(499)
+        assert 0 < turns[1] <= 64
+        writer.write(OPTIONS)
+        assert (await inbox.message(500))[0] == OPTIONS
+        writer.close()
+        await writer.wait_closed()
+
+
 async def test_a_peer_that_does_not_read_is_given_up(inbox: Inbox) -> None:
     async with opened(inbox, write_buffer_bytes=200_000) as ours:
         with socket.socket() as deaf:
@@ -216,6 +260,8 @@ async def test_a_peer_that_does_not_read_is_given_up(inbox: Inbox) -> None:
     ("limits", "said", "reason"),
     [
         ({"first_message_s": 0.0}, b"OPTIONS sip:a", "no message within 0 s"),
+        ({"first_message_s": 0.0}, b"\r\n\r\n" * 3, "no message within 0 s"),
+        ({"first_message_s": 0.0}, OPTIONS + b"OPTIONS sip:a", "a message not ended within 0 s"),
         ({"idle_s": 0.0}, b"", "idle for 0 s"),
     ],
 )
@@ -227,7 +273,7 @@ async def test_silent_connections_are_swept(
         reader, writer = await asyncio.open_connection(*address(ours, "tcp"))
         writer.write(said)
         with contextlib.suppress(ConnectionError):
-            assert await reader.read() == b""
+            assert (await reader.read()).strip() == b""  # pongs at most
         assert (await inbox.failure())[1] == reason
         writer.close()
         with contextlib.suppress(ConnectionError):

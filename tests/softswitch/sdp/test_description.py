@@ -171,3 +171,15 @@ SESSIONS = st.builds(
 @given(SESSIONS)
 def test_whatever_we_describe_reads_back_as_the_same(description: SessionDescription) -> None:
     assert SessionDescription.parse(description.serialise()) == description
+
+
+def test_white_space_at_the_end_of_a_line_means_nothing() -> None:
+    body = b"v=0\r\no=- 1 1 IN IP4 10.0.0.1 \r\ns=-\r\nc=IN IP4 10.0.0.1 \r\nt=0 0\r\n"
+    audio = b"m=audio 4000 RTP/AVP 0 \r\na=sendonly \r\na=ptime:30 \r\n"
+    (media,) = SessionDescription.parse(body + audio).media
+    assert media.attributes == (("sendonly", None), ("ptime", "30"))
+
+
+def test_an_address_is_bounded() -> None:
+    with pytest.raises(PeerError):
+        SessionDescription.parse(b"v=0\no=- 1 1 IN IP4 h\ns=-\nc=IN IP4 " + b"x" * 300 + b"\n")

@@ -11,6 +11,14 @@ from softswitch.sip.framing import PING, PONG, StreamFramer
 from softswitch.sip.parser import MAX_MESSAGE_BYTES, parse
 
 
+def feed(framer: StreamFramer, data: bytes) -> list[bytes | str]:
+    framer.feed(data)
+    found: list[bytes | str] = []
+    while (item := framer.next()) is not None:
+        found.append(item)
+    return found
+
+
 def message(body: bytes, length_name: str = "Content-Length") -> bytes:
     return (
         "OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/TCP h;branch=z9hG4bK1\r\nFrom: <sip:c@d>;tag=1\r\n"
@@ -37,7 +45,7 @@ def test_any_split_gives_the_same(parts: list[bytes | str], sizes: list[int]) ->
     at = index = 0
     while at < len(stream):
         size = sizes[index % len(sizes)]
-        found += framer.feed(stream[at : at + size])
+        found += feed(framer, stream[at : at + size])
         at, index = at + size, index + 1
     assert found == parts
     assert all(parse(part).body is not None for part in found if isinstance(part, bytes))
@@ -45,13 +53,13 @@ def test_any_split_gives_the_same(parts: list[bytes | str], sizes: list[int]) ->
 
 def test_pong_is_a_lone_crlf_before_something_else() -> None:
     framer = StreamFramer()
-    assert framer.feed(b"\r\n") == []
-    assert framer.feed(message(b"x")) == [PONG, message(b"x")]
+    assert feed(framer, b"\r\n") == []
+    assert feed(framer, message(b"x")) == [PONG, message(b"x")]
 
 
 def test_a_folded_length_is_understood() -> None:
     data = message(b"abc").replace(b"Content-Length: 3", b"Content-Length:\r\n 3")
-    assert StreamFramer().feed(data) == [data]
+    assert feed(StreamFramer(), data) == [data]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +76,7 @@ def test_a_folded_length_is_understood() -> None:
 )
 def test_a_stream_without_boundaries_is_refused(data: bytes) -> None:
     with pytest.raises(PeerError):
-        StreamFramer().feed(data)
+        feed(StreamFramer(), data)
 
 
 @given(st.lists(st.binary(max_size=80), max_size=10))
@@ -76,6 +84,21 @@ def test_any_bytes_are_framed_or_refused(chunks: list[bytes]) -> None:
     framer = StreamFramer()
     try:
         for chunk in chunks:
-            framer.feed(chunk)
+            feed(framer, chunk)
     except PeerError:
         pass
+
+
+def test_what_came_before_garbage_is_a_message_all_the_same() -> None:
+    framer = StreamFramer()
+    framer.feed(message(b"x") + b"garbage\r\n\r\n")
+    assert framer.next() == message(b"x")
+    with pytest.raises(PeerError):
+        framer.next()
+
+
+def test_a_message_that_has_begun_is_partial_and_half_a_keepalive_is_not() -> None:
+    framer = StreamFramer()
+    for data, partial in ((b"\r\n", False), (b"\r\n", False), (b"O", True), (message(b"x")[1:], False)):
+        feed(framer, data)
+        assert framer.partial == partial

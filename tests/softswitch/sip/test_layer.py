@@ -386,6 +386,50 @@ def test_overload_is_refused_without_state() -> None:
     assert told(layer.receive(make("ACK", "z9hG4bKz"), UDP, 0.0)) == ["ACK"]
 
 
+def test_overload_hits_requests_inside_a_dialog_last() -> None:
+    layer = TransactionLayer(max_transactions=8, token=counter())
+    for number in range(8):
+        layer.receive(make("OPTIONS", f"z9hG4bK{number}", call_id=str(number)), UDP, 0.0)
+    assert told(layer.receive(make("INVITE", "z9hG4bKx", call_id="x"), UDP, 0.0)) == ["> 503"]
+    assert told(layer.receive(make("BYE", "z9hG4bKy", to_tag="t", call_id="y"), UDP, 0.0)) == ["BYE"]
+    assert told(layer.receive(make("BYE", "z9hG4bKz", to_tag="t", call_id="z"), UDP, 0.0)) == ["> 503"]
+
+
+def test_bytes_kept_for_repetition_are_bounded_and_given_back() -> None:
+    layer = TransactionLayer(max_bytes=400, token=counter())
+    fat = [("User-Agent", "x" * 400)]
+    (received,) = layer.receive(make("OPTIONS"), UDP, 0.0)
+    assert isinstance(received, RequestReceived)
+    layer.respond(received.transaction, Response.answering(received.request, 200, headers=fat), 0.0)
+    assert told(layer.receive(make("OPTIONS", "z9hG4bKy", call_id="c2"), UDP, 0.0)) == ["> 503"]
+    assert told(layer.receive(make("OPTIONS"), UDP, 0.1)) == ["> 200"]
+    play(layer)
+    assert layer._running.bytes_kept == 0
+    assert told(layer.receive(make("OPTIONS", "z9hG4bKz", call_id="c3"), UDP, 99.0)) == ["OPTIONS"]
+
+
+@pytest.mark.parametrize(("via_port", "port"), [("", 5060), (":5080", 5080)])
+@pytest.mark.parametrize("answered_before", [False, True])
+def test_when_the_connection_is_gone_the_answer_goes_by_a_new_one(
+    via_port: str, port: int, answered_before: bool
+) -> None:
+    layer = TransactionLayer(token=counter())
+    request = make("INVITE")
+    request.headers.set("Via", f"SIP/2.0/TCP 10.0.0.9{via_port};branch=z9hG4bKq")
+    (received,) = layer.receive(request, TCP, 0.0)
+    assert isinstance(received, RequestReceived)
+    answer = Response.answering(received.request, 200, to_tag="me")
+    if answered_before:
+        (sent,) = layer.respond(received.transaction, answer, 0.1)
+        assert isinstance(sent, Send)
+        assert sent.flow == TCP
+    assert told(layer.transport_failed(TCP, 0.2)) == ["TransportFailed"]
+    (sent,) = layer.respond(received.transaction, answer, 0.3)
+    assert isinstance(sent, Send)
+    assert sent.flow == Flow("tcp", TCP.local, ("192.0.2.7", port), 0)
+    assert layer.transport_failed(sent.flow, 0.4) == []
+
+
 def test_responses_go_back_to_where_the_request_came_from() -> None:
     behind_nat = Flow("udp", ("192.0.2.1", 5060), ("203.0.113.9", 31000))
     layer = TransactionLayer(token=counter())
@@ -455,7 +499,7 @@ def test_timers_of_ended_transactions_do_not_pile_up() -> None:
         assert isinstance(sent.message, Request)
         layer.receive(Response.answering(sent.message, 200), TCP, 0.0)
     assert len(layer) == 0
-    assert len(layer._heap) < 2000
+    assert len(layer._running._heap) < 2000
     assert layer.deadline() is None
 
 

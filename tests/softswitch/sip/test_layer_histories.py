@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +10,6 @@ from softswitch.sip.layer import TransactionLayer
 from softswitch.sip.message import Request, Response
 from softswitch.sip.outputs import Output, RequestReceived, Send, Terminated
 from softswitch.sip.parser import parse
-from softswitch.sip.token import random_token
 from softswitch.sip.uri import Uri
 from tests.support.sip_wire import counter
 
@@ -109,12 +106,7 @@ def test_every_history_ends_with_nothing_left(steps: list[tuple[object, ...]]) -
     play.run(play.now + 100)
     assert len(play.layer) == 0
     assert play.layer.deadline() is None
-    assert (play.layer._by_key, play.layer._by_flow, play.layer._merged) == ({}, {}, {})
+    running = play.layer._running
+    assert (running.by_key, running._by_flow, running.merged, running.bytes_kept) == ({}, {}, {}, 0)
     mine = [one.transaction for one in play.received] + [number for number, _, _ in play.sent]
     assert sorted(play.ended) == sorted(mine)  # each is told to have ended exactly once
-
-
-def test_random_tokens_are_tokens_and_differ() -> None:
-    tokens = {random_token() for _ in range(100)}
-    assert len(tokens) == 100
-    assert all(re.fullmatch("[0-9a-f]{20}", token) for token in tokens)

@@ -25,8 +25,9 @@ def register(
     now: float = 0.0,
     aor: str = AOR,
     flow: Flow = FLOW,
+    via: str = "SIP/2.0/UDP 10.0.0.5;rport;branch=z9hG4bK1",
 ) -> Registered:
-    headers = [("Call-ID", call_id), ("CSeq", f"{number} REGISTER"), ("User-Agent", "Phone 1")]
+    headers = [("Via", via), ("Call-ID", call_id), ("CSeq", f"{number} REGISTER"), ("User-Agent", "Phone 1")]
     headers += [("Contact", contact) for contact in contacts]
     if expires is not None:
         headers.append(("Expires", expires))
@@ -73,6 +74,7 @@ def test_wildcard() -> None:
     assert refused(registrar, "*", number=2) == 400
     assert refused(registrar, "*", number=2, expires="60") == 400
     assert refused(registrar, "<sip:a@h>", "*", number=2, expires="0") == 400
+    assert refused(registrar, "*", "<sip:a@h>", number=2, expires="0") == 400
     assert refused(registrar, "*", number=1, expires="0") == 500
     done = register(registrar, "*", number=2, expires="0")
     assert [change.kind for change in done.changes] == ["removed", "removed"]
@@ -98,11 +100,39 @@ def test_all_or_nothing() -> None:
 def test_bounds() -> None:
     registrar = Registrar(max_bindings=2, max_records=1)
     register(registrar, "<sip:a@h>", "<sip:b@h>")
-    assert refused(registrar, "<sip:c@h>", number=2) == 403
     assert refused(registrar, *[f"<sip:{number}@h>" for number in range(50)], number=2) == 403
     with pytest.raises(PeerError) as caught:
         register(registrar, "<sip:a@h>", aor="sip:other@pbx")
     assert caught.value.status == 503
+
+
+def test_the_contact_not_refreshed_for_longest_gives_way() -> None:
+    registrar = Registrar(max_bindings=2)
+    register(registrar, "<sip:a@h:1>", now=0.0)
+    register(registrar, "<sip:a@h:2>", number=2, now=10.0)
+    done = register(registrar, "<sip:a@h:3>", number=3, now=20.0)
+    assert [(change.kind, change.binding.contact.port) for change in done.changes] == [
+        ("added", 3),
+        ("removed", 1),
+    ]
+    assert {binding.contact.port for binding in registrar.bindings(AOR, 20.0)} == {2, 3}
+    done = register(registrar, "<sip:a@h:4>;expires=60", "<sip:a@h:5>;expires=60", number=4, now=30.0)
+    assert {binding.contact.port for binding in done.bindings} == {4, 5}  # never those of the request
+
+
+@pytest.mark.parametrize(
+    ("via", "port"),
+    [
+        ("SIP/2.0/UDP 203.0.113.5:5062;branch=z9hG4bK1", 5062),  # listens there, sends from elsewhere
+        ("SIP/2.0/UDP 203.0.113.5;branch=z9hG4bK1", 5060),
+        ("SIP/2.0/UDP 203.0.113.5:5062;rport=31000;branch=z9hG4bK1", 31000),
+        ("SIP/2.0/UDP 10.0.0.5:5062;branch=z9hG4bK1", 31000),  # behind a NAT
+    ],
+)
+def test_requests_go_to_where_the_phone_listens(via: str, port: int) -> None:
+    registrar = Registrar()
+    (binding,) = register(registrar, "<sip:a@h>", via=via).bindings
+    assert binding.flow.remote == (FLOW.remote[0], port)
 
 
 def test_best_first() -> None:

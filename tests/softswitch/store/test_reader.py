@@ -1,5 +1,6 @@
 """Filters and paging of the read side."""
 
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from acd.events import Kind, LogEvent
 from softswitch.call.record import CallRecord, Disposition
 from softswitch.store import CallFilter, EventFilter, SqliteReader, Writer
 from softswitch.store import reader as reader_module
+from softswitch.store.reader import _events_where, _Where
 
 CALLS = 25
 
@@ -71,3 +73,27 @@ async def test_events_are_filtered_and_the_newest_are_cut(full: SqliteReader) ->
     assert await ids(EventFilter(kinds=(Kind.CONNECT,), since=1011.0, until=1012.0)) == [46, 48]
     assert await ids(EventFilter(queue="support", limit=1)) == [49]
     assert await ids(EventFilter(agent="anna", kinds=(Kind.ENTERQUEUE,))) == []
+
+
+async def test_calls_come_oldest_first_where_that_is_asked_for(full: SqliteReader) -> None:
+    newest_first = await calls(full, CallFilter())
+    assert await calls(full, CallFilter(oldest_first=True)) == newest_first[::-1]
+    assert await calls(full, CallFilter(oldest_first=True, limit=3)) == newest_first[:-4:-1]
+
+
+@pytest.mark.parametrize(
+    ("sql", "index"),
+    [
+        (_events_where(EventFilter(call="c1")), "events_call"),
+        (_events_where(EventFilter(agent="anna", since=1.0, until=2.0)), "events_agent"),
+        (_events_where(EventFilter(since=1.0, until=2.0)), "PRIMARY KEY"),
+    ],
+)
+async def test_what_is_asked_for_is_found_by_an_index(path: Path, sql: _Where, index: str) -> None:
+    """A partial index that SQLite does not use costs a look at the whole log for every call."""
+    await (await Writer.open(path)).close()
+    with sqlite3.connect(path) as connection:
+        query = f"EXPLAIN QUERY PLAN SELECT * FROM events{sql.sql('id > ?')} ORDER BY id LIMIT 9"
+        plan = " ".join(str(row) for row in connection.execute(query, (*sql.values, 0)))
+    connection.close()
+    assert index in plan and "TEMP B-TREE" not in plan, plan

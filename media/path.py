@@ -1,0 +1,55 @@
+"""A path: local port, remote address and remote port in one 64-bit number, whichever way a datagram goes.
+
+It is how packets are told apart when they arrive and where they go when they leave. Bits 0 to 15 are the
+local port; the rest are bytes 2 to 7 of a `sockaddr_in` (port and address in network order) read as a
+little-endian number, so that the kernel's structures become paths, and paths become them, by one assignment.
+IPv4; sources of IPv6 would be interned by the I/O shell into numbers of 240/4, which never occur as sources.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+
+import numpy as np
+import numpy.typing as npt
+
+from media.packet import U16, U64
+
+_LOW = np.uint64(0xFFFF)
+_FAMILY = np.uint64(socket.AF_INET)
+FAMILY_BITS = 16
+
+
+def path_of(local_port: int, address: int, port: int) -> int:
+    """The path of one remote; `address` is the IPv4 address as a number."""
+    low: int = struct.unpack("<Q", struct.pack("<H", local_port) + struct.pack(">HI", port, address))[0]
+    return low
+
+
+def remote_of(path: int) -> tuple[int, int]:
+    """(address, port) of the remote."""
+    port, address = struct.unpack_from(">HI", struct.pack("<Q", path), 2)
+    return address, port
+
+
+def paths_of(
+    local_ports: npt.NDArray[np.generic],
+    addresses: npt.NDArray[np.generic],
+    ports: npt.NDArray[np.generic],
+) -> U64:
+    """The paths of n remotes, uint64[n]."""
+    paths: U64 = addresses.astype(np.uint32).byteswap().astype(np.uint64) << np.uint64(32)
+    paths |= ports.astype(np.uint16).byteswap().astype(np.uint64) << np.uint64(FAMILY_BITS)
+    paths |= local_ports.astype(np.uint64)
+    return paths
+
+
+def local_ports(paths: U64) -> U16:
+    """The local ports of n paths, uint16[n]."""
+    return (paths & _LOW).astype(np.uint16)
+
+
+def socket_addresses(paths: U64) -> U64:
+    """The first 8 bytes of each remote's `sockaddr_in`, as little-endian numbers, uint64[n]."""
+    return (paths & ~_LOW) | _FAMILY

@@ -1,0 +1,42 @@
+"""Agents who call or are called themselves: while they are, the distributor offers them nothing.
+
+Invariant: the distributor hears OwnCall(busy) once when the first of an agent's calls begins, and once, with
+the sum of what he talked, when the last of them is over.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from acd import messages as acd
+from softswitch.call.call import Call
+from softswitch.call.hub import Hub
+
+
+class OwnCalls:
+    """Which agent is in how many calls of his own."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+        self._live: dict[str, tuple[int, float]] = {}
+        """Agent -> (his calls, seconds that he talked in those that are over)."""
+
+    def begin(self, call: Call, agent: str | None, direction: Literal["inbound", "outbound"]) -> None:
+        """The agent (None: there is none at this phone) makes or gets this call."""
+        if agent is None or agent in call.own_call_of:
+            return
+        call.own_call_of.append(agent)
+        count, talked_s = self._live.get(agent, (0, 0.0))
+        self._live[agent] = (count + 1, talked_s)
+        if not count:
+            self.hub.post(acd.OwnCall(agent, True, direction))
+
+    def end(self, call: Call, talked_s: float) -> None:
+        """The call is over."""
+        for agent in call.own_call_of:
+            count, before_s = self._live.pop(agent)
+            if count > 1:
+                self._live[agent] = (count - 1, before_s + talked_s)
+            else:
+                self.hub.post(acd.OwnCall(agent, False, talk_s=before_s + talked_s))
+        call.own_call_of.clear()

@@ -1,0 +1,209 @@
+"""The running switch in one process with its test: started wholly or not at all, stopped in order."""
+
+import asyncio
+import io
+import os
+import signal
+import socket
+import sqlite3
+import sys
+from pathlib import Path
+
+import pytest
+
+from softswitch.api.client import ApiClient
+from softswitch.api.control import Refused
+from softswitch.app import Server
+from softswitch.config import Config, load
+from softswitch.errors import LocalError
+from softswitch.log import configure
+from softswitch.sip.flow import Flow
+from tests.support.ports import free_port, free_rtp_port
+
+TEXT = """
+[sip]
+listen = ["udp:127.0.0.1:{port}", "tcp:127.0.0.1:{port}"]
+
+[media]
+address = "127.0.0.1"
+ports = "{first}-{last}"
+workers = 1
+
+[store]
+path = "cc.db"
+
+[api]
+socket = "cc.sock"
+
+[prompts]
+cache = "prompts"
+
+[extensions.201]
+password = "secret"
+
+[agents.anna]
+extension = "201"
+queues = ["sales"]
+
+[agents.nomad]
+queues = ["sales"]
+
+[queues.sales]
+"""
+
+
+@pytest.fixture(scope="module")
+def prompts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the switch says itself, spoken once for all tests here."""
+    return tmp_path_factory.mktemp("prompts")
+
+
+@pytest.fixture
+def config(tmp_path: Path, prompts: Path) -> Config:
+    path = tmp_path / "cc.toml"
+    first = free_rtp_port(4)
+    text = TEXT.format(port=free_port(), first=first, last=first + 7)
+    path.write_text(text.replace('"prompts"', f'"{prompts}"'))
+    return load(path)
+
+
+def kinds(config: Config) -> list[str]:
+    """The log."""
+    database = sqlite3.connect(config.store.path)
+    found = [kind for (kind,) in database.execute("SELECT kind FROM events ORDER BY id")]
+    database.close()
+    return found
+
+
+async def test_start_and_stop(config: Config) -> None:
+    server = Server(config)
+    await server.start()
+    assert len(server.listeners) == 2
+    status = await asyncio.to_thread(ApiClient(config.api.socket).get, "status")
+    assert status["listeners"] == list(server.listeners) and status["calls_active"] == 0
+    await server.stop()
+    assert kinds(config) == ["SYSTEM_START", "SYSTEM_STOP"]
+    assert not config.api.socket.exists()
+    second = Server(config)
+    await second.start()
+    await second.stop()
+    assert kinds(config) == ["SYSTEM_START", "SYSTEM_STOP"] * 2
+
+
+@pytest.mark.parametrize("taken", ["sip", "socket", "media"])
+async def test_a_start_that_fails_leaves_nothing(config: Config, taken: str) -> None:
+    """Whatever is in the way: one error that names it, and all that was opened before is free again."""
+    port = int(config.sip.listen[0].rsplit(":", 1)[1])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as blocker, socket.socket(socket.AF_UNIX) as owner:
+        if taken == "sip":
+            blocker.bind(("127.0.0.1", port))
+        elif taken == "socket":
+            owner.bind(str(config.api.socket))
+            owner.listen()
+        else:
+            bad = config.media.model_copy(update={"ports": "40000-40001"})
+            config = config.model_copy(update={"media": bad})
+        with pytest.raises(
+            LocalError, match={"sip": str(port), "socket": "cc.sock", "media": "40000"}[taken]
+        ):
+            await Server(config).start()
+    if taken == "media":
+        return
+    config.api.socket.unlink(missing_ok=True)
+    server = Server(config)
+    await server.start()
+    await server.stop()
+
+
+async def test_what_comes_before_the_start_is_lost_and_no_more(config: Config) -> None:
+    server = Server(config)
+    flow = Flow("udp", ("127.0.0.1", 5060), ("127.0.0.1", 5061))
+    server.received(b"OPTIONS sip:x SIP/2.0\r\n\r\n", flow)
+    server.failed(flow, "refused")
+
+
+async def test_administrators(config: Config) -> None:
+    """Commands that cannot be obeyed say why, and what to do."""
+    server = Server(config)
+    await server.start()
+    try:
+        control = server.control
+        control.agent_login("anna", None, "cli")
+        assert [(view.name, view.state) for view in control.agents()] == [
+            ("anna", "unreachable"),
+            ("nomad", "logged out"),
+        ]
+        assert control.status().agents == {"unreachable": 1, "logged out": 1}
+        with pytest.raises(Refused, match="no extension of his own"):
+            control.agent_login("nomad", None, "cli")
+        with pytest.raises(Refused, match="no extension 999"):
+            control.agent_login("nomad", "999", "cli")
+        with pytest.raises(LocalError, match="logged in there"):
+            control.agent_login("nomad", "201", "cli")
+        with pytest.raises(LocalError, match="no live call"):
+            control.hangup("nobody", "cli")
+        control.agent_pause("anna", "lunch", "cli")
+        assert control.agents()[0].reason == "lunch"
+        control.agent_ready("anna", "cli")
+        control.agent_logout("anna", "cli")
+        assert [queue.name for queue in control.queues()] == ["sales"]
+        assert list(control.calls()) == [] and control.call("x") is None
+        (worker,) = control.status().media
+        assert worker.alive and worker.pid > 0
+    finally:
+        await server.stop()
+    found = kinds(config)
+    assert found.count("AGENTLOGIN") == found.count("AGENTLOGOFF") == 1
+
+
+async def test_a_run_that_died_and_a_worker_that_died_are_told(config: Config) -> None:
+    server = Server(config)
+    await server.start()
+    server.control.agent_login("anna", None, "cli")
+    server.worker_lost(99, "killed by a test")
+    status = server.control.status()
+    assert (status.media_lost, status.media_lost_reason) == (1, "killed by a test")
+    assert status.media_lost_at is not None and status.media_lost_at >= status.started_at
+    await server.stop()
+    with sqlite3.connect(config.store.path) as database:  # as if the switch had been killed before that
+        database.execute("DELETE FROM events WHERE kind IN ('AGENTLOGOFF', 'SYSTEM_STOP')")
+    database.close()
+    lines = io.StringIO()
+    configure("info", "json", lines)
+    try:
+        second = Server(config)
+        await second.start()
+        await second.stop()
+    finally:
+        configure()
+    assert "the last run did not end in order" in lines.getvalue()
+    assert '"agents":1' in lines.getvalue()
+
+
+async def test_signals(config: Config, tmp_path: Path) -> None:
+    """SIGHUP ends no call; SIGTERM ends in order."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "cli.main", "serve", "-c", str(tmp_path / "cc.toml")),
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr is not None
+
+    async def told(words: str) -> None:
+        assert process.stderr is not None
+        while words not in (line := (await process.stderr.readline()).decode()):
+            assert line, f"ended without {words!r}"
+
+    try:
+        async with asyncio.timeout(50):
+            await told("= ready")
+            process.send_signal(signal.SIGHUP)
+            await told("SIGHUP changes nothing")
+            process.terminate()
+            await process.stderr.read()
+            assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert kinds(config) == ["SYSTEM_START", "SYSTEM_STOP"]
