@@ -168,8 +168,8 @@ SHARES: Mapping[State, Share] = {
 class AgentConfig:
     """An agent as configured: `queues` maps a queue's name to his level there (0 = asked first).
 
-    `skills`: skill -> level, 1 and up. `weight` is his share where agents are drawn by lot. `wrapup_s` overrides
-    that of the queues.
+    `skills`: skill -> level, 1 and up. `weight` is his share where agents are drawn by lot. `wrapup_s`
+    overrides that of the queues.
     """
 
     name: str

@@ -158,6 +158,7 @@ class _Replay:
         self.on = True
         self.ringing = self.talking = self.held = self.wrapup = self.unreachable = False
         self.pause = None
+        self.own_from = None  # only what he talks while logged in is work
 
     def log_off(self, event: LogEvent) -> None:
         """Gone."""

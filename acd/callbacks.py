@@ -1,10 +1,10 @@
 """Callers who asked to be called back: their places wait for them.
 
-A place stands in the line like a caller, but nobody hears music, and the reports do not know it: it is no call
-that was offered. When its turn comes it becomes one, either at once, and the agent's phone rings (`first` =
-agent: the switch dials the number when he has answered), or when the number, which the switch dials at that
-moment, has answered (`first` = caller). Until then the agent is not reserved; no more numbers of a queue are
-dialled at once than agents are ready in it.
+A place stands in the line like a caller, but nobody hears music, and the reports do not know it: it is no
+call that was offered. When its turn comes it becomes one, either at once, and the agent's phone rings
+(`first` = agent: the switch dials the number when he has answered), or when the number, which the switch
+dials at that moment, has answered (`first` = caller). Until then the agent is not reserved; no more numbers
+of a queue are dialled at once than agents are ready in it.
 
 Invariant: one place a number; a place is reached, or dropped, once. At most PLACES are kept.
 """
@@ -31,8 +31,8 @@ RULES = CallbackRules()
 
 @dataclass(slots=True)
 class Callback:
-    """What makes a caller a place. `attempt` counts those that failed; `is_due`: inside the hours, and not between
-    two attempts; `dialling`: the number rings.
+    """What makes a caller a place. `attempt` counts those that failed; `is_due`: inside the hours, and not
+    between two attempts; `dialling`: the number rings.
     """
 
     number: str

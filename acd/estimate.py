@@ -1,7 +1,7 @@
 """How long a caller will wait: max(0, position - idle agents) x AHT / sum of the agents' shares.
 
-AHT is (talk + hold + wrap-up) / handled over the last SAMPLE conversations of the queue. An agent who is at work
-(logged in, neither paused nor away) in n queues counts 1/n in each. There is no estimate below a minimum
+AHT is (talk + hold + wrap-up) / handled over the last SAMPLE conversations of the queue. An agent who is at
+work (logged in, neither paused nor away) in n queues counts 1/n in each. There is no estimate below a minimum
 sample, and none without agents at work: silence is better than a lie.
 """
 

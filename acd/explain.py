@@ -1,8 +1,8 @@
 """Why a call went to an agent: every candidate with his figures, and what excluded the others.
 
-Nothing is computed when the decision is made. An offer leaves a mark, and every agent who changes his state leaves
-what he was before in a journal; an explanation rolls the journal back to the mark. Both are bounded: of what
-happened longer ago, the explanation says that it is not complete.
+Nothing is computed when the decision is made. An offer leaves a mark, and every agent who changes his state
+leaves what he was before in a journal; an explanation rolls the journal back to the mark. Both are bounded:
+of what happened longer ago, the explanation says that it is not complete.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class Mark(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """A candidate: he was ready and would have done. `score` counts the skills that the call wanted; `occupancy`
-    is there where the strategy has weighed it.
+    """A candidate: he was ready and would have done. `score` counts the skills that the call wanted;
+    `occupancy` is there where the strategy has weighed it.
     """
 
     agent: str
@@ -69,7 +69,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """One offer of a call. `excluded`: agent -> why; `is_complete` is false where the journal begins later."""
+    """One offer of a call. `excluded`: agent -> why; `is_complete`: the journal reaches back to it."""
 
     offer: int
     at: float

@@ -1,8 +1,9 @@
 """The shared state of the distributor, and the one place where an agent changes his state.
 
-Invariant: after each step an agent is in the pools of his queues exactly while he is READY; he has a live offer
-exactly while he is RINGING; a call is in at most one of `callers`, `places` and `talks`. A caller who seeks is in
-a lane of his queue, or, being named, in the line of his agent. Everything that happens goes to `out`, in order.
+Invariant: after each step an agent is in the pools of his queues exactly while he is READY; he has a live
+offer exactly while he is RINGING; a call is in at most one of `callers`, `places` and `talks`. A caller who
+seeks is in a lane of his queue, or, being named, in the line of his agent. Everything that happens goes to
+`out`, in order.
 """
 
 from __future__ import annotations

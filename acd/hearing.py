@@ -1,6 +1,7 @@
 """What callers hear while they wait: their position with an estimate, and comfort messages.
 
-The estimate is acd.estimate's, and is never announced as rising: a caller who was told five minutes is not told six.
+The estimate is acd.estimate's, and is never announced as rising: a caller who was told five minutes is not
+told six.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""What goes into the distributor: facts (an agent logged in, a caller left, a phone was answered), and commands.
+"""What goes into the distributor: facts (an agent logged in, a caller left, a phone was answered), and
+commands.
 
-Ids (`call`, `agent`, `queue`, `phone`) are opaque strings of the switch; `offer` ids come from the distributor.
-`by` says in the log who did it.
+Ids (`call`, `agent`, `queue`, `phone`) are opaque strings of the switch; `offer` ids come from the
+distributor. `by` says in the log who did it.
 """
 
 from __future__ import annotations
@@ -83,11 +84,11 @@ class PhoneState:
 class Enqueue:
     """A caller enters a queue. Higher `priority` first; inside a priority first come first served.
 
-    `max_wait_s` overrides the queue's maximum (the caller's status decides). `required` and `preferred` skills
-    come on top of the queue's. A call for one `agent` is offered to him alone for `agent_wait_s` (default: the
-    queue's), then it is anybody's. `last_agent` is whom he talked with last: preferred, if the queue says so.
-    `max_level` closes the levels above it. `entered_at` (epoch seconds) is a remembered entry: his place counts
-    from there.
+    `max_wait_s` overrides the queue's maximum (the caller's status decides). `required` and `preferred`
+    skills come on top of the queue's. A call for one `agent` is offered to him alone for `agent_wait_s`
+    (default: the queue's), then it is anybody's. `last_agent` is whom he talked with last: preferred, if the
+    queue says so. `max_level` closes the levels above it. `entered_at` (epoch seconds) is a remembered entry:
+    his place counts from there.
     """
 
     call: str
@@ -108,7 +109,8 @@ class Enqueue:
 class Withdraw:
     """The caller is gone or leaves: `abandon` (hung up), `key` (pressed `key`), `system` (`cause`).
 
-    Where the queue lists its exit keys, any other key is refused. A place of a callback is given up by it too.
+    Where the queue lists its exit keys, any other key is refused. A place of a callback is given up by it
+    too.
     """
 
     call: str

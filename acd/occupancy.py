@@ -4,9 +4,9 @@ busy = ringing + talk + hold + wrap-up; idle = ready and not offered; pauses, ab
 in neither. The figures are exact at every moment, not samples: the window's left edge cuts the oldest
 stretch.
 
-Invariant: `_closed`, from `_oldest` on, holds stretches of busy or idle time (start, end, share, flat), ordered,
-disjoint, and `_busy_s`, `_idle_s` are their sums. The number of stretches is bounded by MAX_STRETCHES; beyond it
-the oldest are forgotten.
+Invariant: `_closed`, from `_oldest` on, holds stretches of busy or idle time (start, end, share, flat),
+ordered, disjoint, and `_busy_s`, `_idle_s` are their sums. The number of stretches is bounded by
+MAX_STRETCHES; beyond it the oldest are forgotten.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Pauses as the log sees them: when one begins and ends, and when it has lasted longer than its reason allows."""
+"""Pauses as the log sees them: when one begins and ends, and when it has lasted longer than its reason
+allows.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,8 @@ if TYPE_CHECKING:
 
 
 def follow(floor: Floor, agent: Agent, after: State, now: float, by: str) -> None:
-    """Close a pause that is in the log when it is no longer wanted, got another reason, or at log-out; begin one
-    when he is in it. `after` is the state in which he is now.
+    """Close a pause that is in the log when it is no longer wanted, got another reason, or at log-out; begin
+    one when he is in it. `after` is the state in which he is now.
     """
     if agent.paused_at is not None and (agent.pause != agent.paused_for or after is State.LOGGED_OUT):
         pause_s = now - agent.paused_at

@@ -2,8 +2,9 @@
 
 The order of the line is in acd.line. What few queues need is in acd.rules.
 
-PASS_LIMIT keeps a heavy queue from starving a light one: even if the heavy one is overloaded for ever, so that
-its weighted waits grow faster, at the latest after this many passes the light queue's next caller is served.
+PASS_LIMIT keeps a heavy queue from starving a light one: even if the heavy one is overloaded for ever, so
+that its weighted waits grow faster, at the latest after this many passes the light queue's next caller is
+served.
 """
 
 from __future__ import annotations
@@ -91,8 +92,8 @@ class Queue:
     """
 
     __slots__ = (
-        "at_once", "config", "dialling", "is_open", "lanes", "line", "name", "passed", "pool", "rules", "seats",
-        "staff", "workload",
+        "at_once", "config", "dialling", "is_open", "lanes", "line", "name", "passed", "pool", "rules",
+        "seats", "staff", "workload",
     )  # fmt: skip
 
     def __init__(self, config: QueueConfig, pool: Pool, rules: QueueRules = PLAIN) -> None:

@@ -1,8 +1,9 @@
 """What agents were survives the process: a snapshot of plain values, and the way back.
 
-Offers and conversations do not survive: phones and callers are gone with the process that held them. Whoever was
-ringing is ready; whoever was talking has his wrap-up, as after any talk. Idle time, and the counters of the day, go
-on. The log gets a new AGENTLOGIN (a restart has ended the old one), and the pause or wrap-up that goes on.
+Offers and conversations do not survive: phones and callers are gone with the process that held them. Whoever
+was ringing is ready; whoever was talking has his wrap-up, as after any talk. Idle time, and the counters of
+the day, go on. The log gets a new AGENTLOGIN (a restart has ended the old one), and the pause or wrap-up that
+goes on.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ BY = "restart"
 class AgentSnapshot:
     """An agent who is logged in. Times are epoch seconds.
 
-    `pause`: the reason, also of a pause that waits for a talk's end (None: none), begun at `paused_at` if it has.
-    `after_call`, `after_queue`: the call whose wrap-up ends at `wrapup_until`, or, that being None, with whom he
-    was talking.
+    `pause`: the reason, also of a pause that waits for a talk's end (None: none), begun at `paused_at` if it
+    has. `after_call`, `after_queue`: the call whose wrap-up ends at `wrapup_until`, or, that being None, with
+    whom he was talking.
     """
 
     agent: str
@@ -73,8 +74,8 @@ def _snapshot(agent: Agent) -> AgentSnapshot:
 
 
 def restore(floor: Floor, talks: Talks, agents: Iterable[AgentSnapshot], now: float) -> None:
-    """Log them in as they were. Left out: agents and queues that are no longer configured, agents who are logged
-    in, phones that are taken.
+    """Log them in as they were. Left out: agents and queues that are no longer configured, agents who are
+    logged in, phones that are taken.
     """
     for was in agents:
         agent = floor.agents.get(was.agent)

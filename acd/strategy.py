@@ -7,9 +7,10 @@ longer is; busy agents are unknown to it and cost nothing. To find whom to offer
 Ways to write one:
 
 1. Subclass `FigureStrategy` and give `figures(agent)`, two numbers, smallest first. They are taken when the
-   agent becomes ready and hold as long as he is; a decision then costs O(log n), and little memory is touched.
-2. Subclass `KeyStrategy` and give `key(agent, now)`, any tuple; with `drifts = True`, if the key changes while
-   the agent waits: all are sorted at every decision.
+   agent becomes ready and hold as long as he is; a decision then costs O(log n), and little memory is
+   touched.
+2. Subclass `KeyStrategy` and give `key(agent, now)`, any tuple; with `drifts = True`, if the key changes
+   while the agent waits: all are sorted at every decision.
 3. Implement the Protocol itself, with whatever index suits.
 
 Optional attributes: `widens = True`, one more agent rings the longer nobody answers (`QueueRules.widen_s`);

@@ -1,4 +1,5 @@
-"""What a supervisor does to callers: hand one to an agent, move one to another queue. The log says who did it.
+"""What a supervisor does to callers: hand one to an agent, move one to another queue. The log says who did
+it.
 
 (His other means are commands to agents and queues, with his name in `by`: acd.roster, acd.waiting.)
 """

@@ -1,5 +1,5 @@
-"""What a caller asks for, and what waiting opens to him: levels, other skills, the whole group instead of one agent,
-more phones at once.
+"""What a caller asks for, and what waiting opens to him: levels, other skills, the whole group instead of one
+agent, more phones at once.
 
 Invariant: every restriction that only time lifts has a timer on the caller, so nobody waits for an agent who
 never comes.

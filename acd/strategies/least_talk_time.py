@@ -1,5 +1,5 @@
-"""Least talk time: whoever has talked for the shortest time today, hold included. Ties: longest idle, then stable
-order.
+"""Least talk time: whoever has talked for the shortest time today, hold included. Ties: longest idle, then
+stable order.
 """
 
 from __future__ import annotations

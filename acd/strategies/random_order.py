@@ -56,8 +56,8 @@ class RandomOrder:
 
 
 class WeightedRandom(RandomOrder):
-    """Likely in proportion to the agent's `weight`: drawn evenly, and accepted with weight / greatest weight. O(1)
-    for weights that do not differ by much more than ten, on average.
+    """Likely in proportion to the agent's `weight`: drawn evenly, and accepted with weight / greatest weight.
+    O(1) for weights that do not differ by much more than ten, on average.
     """
 
     def __init__(self, seed: int = SEED) -> None:

@@ -18,7 +18,7 @@ def estimates(outputs: list[Output]) -> list[tuple[str, float | None]]:
 
 
 def busy_centre(handled: int, estimate_from: int = 3) -> Centre:
-    """anna works in sales alone, boris in two queues; `handled` calls of 60 s and 20 s of wrap-up are done."""
+    """anna works in sales, boris in two queues; `handled` calls of 60 s and 20 s of wrap-up are done."""
     sales = QueueConfig("sales", wrapup_s=20.0, announce_position_s=10.0)
     here = Centre(
         sales,

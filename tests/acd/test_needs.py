@@ -137,7 +137,9 @@ def test_the_last_agent_is_preferred_if_he_is_free_or_worth_waiting_for() -> Non
 def test_ring_progressively_adds_one_phone_after_the_other() -> None:
     config = QueueConfig("sales", strategy="ring-progressively", ring_s=60.0)
     names = ["anna", "boris", "clara"]
-    here = Centre(config, agents=dict.fromkeys(names, ["sales"]), rules={"sales": QueueRules(widen_s=5.0)})
+    here = Centre(
+        config, agents={name: ["sales"] for name in names}, rules={"sales": QueueRules(widen_s=5.0)}
+    )
     here.log_in(*names)
     here.call("c1")
     counts = [len(here.live)]

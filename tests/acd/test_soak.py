@@ -1,4 +1,5 @@
-"""Thousands of calls with a fault at every step: nothing is stuck, every call ends once, the counters are the log.
+"""Thousands of calls with a fault at every step: nothing is stuck, every call ends once, the counters are the
+log.
 
 ACD_SOAK_CALLS sets how many calls (default 5 000; 100 000 take some minutes), ACD_SOAK_SEED which ones.
 """

@@ -1,6 +1,10 @@
-"""Fairness between queues: weighted waits, ageing, and nobody who is never served, even under overload for ever."""
+"""Fairness between queues: weighted waits, ageing, and nobody who is never served, even under overload for
+ever.
+"""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -78,7 +82,7 @@ def test_ageing_orders_by_priority_that_grows_with_the_wait(
         entered[f"c{number}"] = priority, here.now
         here.wait(1.0)
     grown = [p + (here.now - at) / ageing_s for p, at in (entered[call] for call in here.waiting())]
-    assert all(a >= b - 1e-6 for a, b in zip(grown, grown[1:], strict=False)), grown
+    assert all(a >= b - 1e-6 for a, b in pairwise(grown)), grown
 
 
 def test_under_overload_by_the_important_the_unimportant_is_served_when_priority_ages() -> None:

@@ -1,4 +1,4 @@
-"""The example of a third party's strategy: it is built, installed and found by its entry point, and conforms."""
+"""The example of a third party's strategy: built, installed, found by its entry point, and it conforms."""
 
 from __future__ import annotations
 
