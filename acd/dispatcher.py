@@ -42,6 +42,7 @@ from acd.messages import (
     OwnCall,
     Pause,
     PhoneState,
+    PickedUp,
     Ready,
     Refused,
     SetPriority,
@@ -50,7 +51,7 @@ from acd.messages import (
 from acd.occupancy import WINDOW_S
 from acd.offers import Offers
 from acd.queue import QueueConfig
-from acd.restart import AgentSnapshot, restore, snapshot
+from acd.restart import AgentSnapshot, restore, snapshot, snapshot_of
 from acd.roster import Roster
 from acd.rules import QueueRules
 from acd.strategies import BUILT_IN
@@ -109,6 +110,7 @@ class Acd:
             Callback: waiting.call_back,
             CallbackAnswered: waiting.call_back_answered,
             CallbackFailed: self._callbacks.failed,
+            PickedUp: self._offers.picked_up,
             Answered: self._offers.answered,
             Refused: self._offers.refused,
             Held: talks.held,
@@ -179,8 +181,12 @@ class Acd:
     # ----- around a restart
 
     def snapshot(self) -> list[AgentSnapshot]:
-        """What the agents are; to be kept by the switch after every AgentChanged."""
+        """What the agents are."""
         return snapshot(self._floor)
+
+    def snapshot_of(self, agent: str) -> AgentSnapshot | None:
+        """What one agent is, to be kept after every AgentChanged and command of his; None: nothing is."""
+        return snapshot_of(self._floor, agent)
 
     def restore(self, agents: Iterable[AgentSnapshot], now: float) -> list[Output]:
         """Once, at the start: log the agents in as they were."""

@@ -230,6 +230,7 @@ class Floor:
         wanted = len(caller.offers) < queue.at_once + caller.extra
         if caller.callback is not None:
             wanted = caller.callback.is_due
+        wanted = wanted and not caller.taken
         if wanted:
             self.seekers[caller] = None
         if wanted is not caller.seeking:

@@ -198,6 +198,18 @@ class CallbackFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class PickedUp:
+    """The offered agent's phone was picked up, and he is not with the caller yet: he hears whom he gets, or
+    is asked whether he takes him. Answered or Refused follows, within offers.PICKED_UP_S.
+
+    `sure`: a person is there who will have the call, so whoever rings beside him stops.
+    """
+
+    offer: int
+    sure: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Answered:
     """The offered agent's phone was answered. Answered by Bridge, or by CancelOffer if the offer is over."""
 
@@ -247,6 +259,7 @@ Input = (
     | Callback
     | CallbackAnswered
     | CallbackFailed
+    | PickedUp
     | Answered
     | Refused
     | Held

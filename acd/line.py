@@ -56,6 +56,7 @@ class Caller:
     handed: bool = False
     extra: int = 0
     seeking: bool = False
+    taken: int = 0  # the offer that somebody has picked up: nobody else is asked
     estimate_s: float | None = None  # as last announced
     comforted: int = 0
     callback: Callback | None = None

@@ -19,10 +19,12 @@ from acd.agent import Agent, State, Step
 from acd.events import Kind
 from acd.floor import Floor
 from acd.live import LiveOffer, Talk
-from acd.messages import Answered, Bridge, CancelOffer, Offer, Refused
+from acd.messages import Answered, Bridge, CancelOffer, Offer, PickedUp, Refused
 from acd.queue import Caller
 
 REST_S = 5.0
+PICKED_UP_S = 30.0
+"""How long an agent who has picked up may keep the caller waiting; then he has missed him."""
 
 MissReason = Literal["timeout", "refused", "unreachable"]
 
@@ -57,6 +59,23 @@ class Offers:
         )
         floor.move(agent, Step.CONNECTED, now)
         self.cancel_all(caller, "answered elsewhere", now)
+
+    def picked_up(self, fact: PickedUp, now: float) -> None:
+        """It does not ring any more: the offer has another limit now. A surely taken caller asks nobody
+        else."""
+        floor, offer = self._floor, self._floor.offers.get(fact.offer)
+        if offer is None:
+            floor.out.append(CancelOffer(fact.offer, "", "the offer is over"))
+            return
+        caller = offer.caller
+        floor.timers.cancel(offer.timer)
+        offer.timer = floor.timers.set(now + PICKED_UP_S, partial(self._expire, offer.id))
+        if not fact.sure or caller.taken:
+            return
+        caller.taken = offer.id
+        floor.unseek(caller)
+        for other in [other for other in caller.offers.values() if other is not offer]:
+            self.cancel(other, "answered elsewhere", now)
 
     def refused(self, fact: Refused, now: float) -> None:
         """The phone was refused or could not be reached. Nothing, if the offer is over."""
@@ -142,6 +161,8 @@ class Offers:
         floor.timers.cancel(offer.timer)
         del floor.offers[offer.id]
         del caller.offers[offer.id]
+        if caller.taken == offer.id:
+            caller.taken = 0
         if floor.callers.get(caller.call) is caller:
             floor.seek(caller)
 

@@ -38,6 +38,12 @@ def begin(floor: Floor, agent: Agent, since: float, now: float) -> None:
         agent.pause_timer = floor.timers.set(at, partial(_exceeded, floor, agent, limit_s))
 
 
+def exceeded(floor: Floor, agent: Agent, now: float) -> bool:
+    """Whether the pause that he is in has lasted longer than its reason allows."""
+    limit_s = floor.pause_limits_s.get(agent.paused_for)
+    return agent.paused_at is not None and limit_s is not None and now - agent.paused_at >= limit_s
+
+
 def _exceeded(floor: Floor, agent: Agent, limit_s: float, now: float) -> None:
     agent.pause_timer = None
     floor.log(now, Kind.PAUSE_EXCEEDED, agent=agent.name, reason=agent.paused_for, limit_s=limit_s)

@@ -54,6 +54,14 @@ def snapshot(floor: Floor) -> list[AgentSnapshot]:
     ]
 
 
+def snapshot_of(floor: Floor, name: str) -> AgentSnapshot | None:
+    """One agent; None where nothing of him is to be kept. AcdError for a name that nobody has."""
+    agent = floor.agent(name)
+    if agent.state is State.LOGGED_OUT or agent.leaving is not None:
+        return None
+    return _snapshot(agent)
+
+
 def _snapshot(agent: Agent) -> AgentSnapshot:
     after = agent.talk or agent.wrapup
     timer = agent.wrapup_timer

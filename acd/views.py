@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from acd.agent import Agent, State
 from acd.floor import Floor
+from acd.pausing import exceeded
 from acd.queue import Queue
 
 
 @dataclass(frozen=True, slots=True)
 class AgentView:
     """One agent. `since` is epoch seconds; `occupancy` 0 to 1 (None without history); `call` rings or
-    talks.
+    talks; `pause_exceeded`: his pause lasts longer than its reason allows.
     """
 
     name: str
@@ -25,6 +26,7 @@ class AgentView:
     calls: int
     occupancy: float | None
     call: str | None
+    pause_exceeded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class QueueView:
 
 def agent_views(floor: Floor, now: float) -> list[AgentView]:
     """All agents by name, logged in or not."""
-    return [_agent(agent, now, floor.day(now)) for agent in floor.agents.values()]
+    return [_agent(floor, agent, now, floor.day(now)) for agent in floor.agents.values()]
 
 
 def queue_views(floor: Floor, now: float) -> list[QueueView]:
@@ -71,7 +73,7 @@ def queue_views(floor: Floor, now: float) -> list[QueueView]:
     return [_queue(queue, states[queue.name], now) for queue in floor.queues.values()]
 
 
-def _agent(agent: Agent, now: float, day: int) -> AgentView:
+def _agent(floor: Floor, agent: Agent, now: float, day: int) -> AgentView:
     call = None
     if agent.talk is not None:
         call = agent.talk.call
@@ -87,6 +89,7 @@ def _agent(agent: Agent, now: float, day: int) -> AgentView:
         calls=agent.calls if agent.calls_day == day else 0,
         occupancy=agent.occupancy.ratio(now),
         call=call,
+        pause_exceeded=exceeded(floor, agent, now),
     )
 
 
