@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.output import JsonOption, duration, print_json, print_table, share
-from cli.place import ConfigOption, SocketOption, find_place
+from cli.place import ByOption, ConfigOption, SocketOption, find_place
 from softswitch.api.client import ApiClient
 
 agents_app = typer.Typer(help="See and direct the agents.", no_args_is_help=True, rich_markup_mode=None)
@@ -55,44 +55,68 @@ def login(
     phone: Annotated[
         str | None, typer.Option(metavar="EXTENSION", help="Where he sits; his own extension if left out.")
     ] = None,
+    by: ByOption = "",
     config: ConfigOption = None,
     socket: SocketOption = None,
     json: JsonOption = False,
 ) -> None:
     """Log an agent in."""
     client = ApiClient(find_place(config, socket).socket)
-    _tell(client.post("agents", name, "login", body={"phone": phone, "by": "cli"}), json)
+    _tell(client.post("agents", name, "login", body={"phone": phone, "by": by}), json)
 
 
 @agents_app.command()
 def logout(
-    name: NameArgument, config: ConfigOption = None, socket: SocketOption = None, json: JsonOption = False
+    name: NameArgument,
+    by: ByOption = "",
+    config: ConfigOption = None,
+    socket: SocketOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Log an agent out; if he talks, after the talk."""
     client = ApiClient(find_place(config, socket).socket)
-    _tell(client.post("agents", name, "logout", body={"by": "cli"}), json)
+    _tell(client.post("agents", name, "logout", body={"by": by}), json)
 
 
 @agents_app.command()
 def pause(
     name: NameArgument,
     reason: Annotated[str, typer.Argument(help="Why, for the display and the reports.")] = "",
+    by: ByOption = "",
     config: ConfigOption = None,
     socket: SocketOption = None,
     json: JsonOption = False,
 ) -> None:
     """Give an agent no more calls; if he talks, after the talk."""
     client = ApiClient(find_place(config, socket).socket)
-    _tell(client.post("agents", name, "pause", body={"reason": reason, "by": "cli"}), json)
+    _tell(client.post("agents", name, "pause", body={"reason": reason, "by": by}), json)
 
 
 @agents_app.command()
 def ready(
-    name: NameArgument, config: ConfigOption = None, socket: SocketOption = None, json: JsonOption = False
+    name: NameArgument,
+    by: ByOption = "",
+    config: ConfigOption = None,
+    socket: SocketOption = None,
+    json: JsonOption = False,
 ) -> None:
     """End an agent's pause or wrap-up."""
     client = ApiClient(find_place(config, socket).socket)
-    _tell(client.post("agents", name, "ready", body={"by": "cli"}), json)
+    _tell(client.post("agents", name, "ready", body={"by": by}), json)
+
+
+@agents_app.command()
+def extend(
+    name: NameArgument,
+    seconds: Annotated[float, typer.Argument(help="How much longer.")] = 60.0,
+    by: ByOption = "",
+    config: ConfigOption = None,
+    socket: SocketOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Give an agent more time for the wrap-up that he is in."""
+    client = ApiClient(find_place(config, socket).socket)
+    _tell(client.post("agents", name, "extend", body={"extra_s": seconds, "by": by}), json)
 
 
 def _tell(agent: dict[str, Any], json: bool) -> None:

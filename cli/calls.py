@@ -1,17 +1,17 @@
-"""`cc calls`: the calls that live now."""
+"""`cc calls`: the calls that live now, and orders about them."""
 
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from cli.output import JsonOption, duration, moment, print_fields, print_json, print_table
-from cli.place import ConfigOption, SocketOption, find_place
+from cli.place import ByOption, ConfigOption, SocketOption, find_place
 from softswitch.api.client import ApiClient, RefusedByServer
 
-calls_app = typer.Typer(help="See and end live calls.", no_args_is_help=True, rich_markup_mode=None)
+calls_app = typer.Typer(help="See, direct and end live calls.", no_args_is_help=True, rich_markup_mode=None)
 CallArgument = Annotated[str, typer.Argument(metavar="CALL", help="The call's id.", show_default=False)]
 
 
@@ -85,11 +85,67 @@ def show(
 
 @calls_app.command()
 def hangup(
-    call: CallArgument, config: ConfigOption = None, socket: SocketOption = None, json: JsonOption = False
+    call: CallArgument,
+    by: ByOption = "",
+    config: ConfigOption = None,
+    socket: SocketOption = None,
+    json: JsonOption = False,
 ) -> None:
     """End a live call."""
-    answer = ApiClient(find_place(config, socket).socket).delete("calls", call, query={"by": "cli"})
+    answer = ApiClient(find_place(config, socket).socket).delete("calls", call, query={"by": by})
     if json:
         print_json(answer)
     else:
         print(f"{answer['id']} is being ended (it was {answer['state']})")
+
+
+@calls_app.command()
+def move(
+    call: CallArgument,
+    queue: Annotated[str, typer.Argument(metavar="QUEUE", help="Where it shall wait.", show_default=False)],
+    by: ByOption = "",
+    config: ConfigOption = None,
+    socket: SocketOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Let a waiting call wait in another queue, even a closed or full one; its wait so far counts there."""
+    client = ApiClient(find_place(config, socket).socket)
+    _tell(client.post("calls", call, "move", body={"queue": queue, "by": by}), json)
+
+
+@calls_app.command(context_settings={"ignore_unknown_options": True})
+def priority(
+    call: CallArgument,
+    number: Annotated[
+        int, typer.Argument(metavar="N", help="The higher the sooner; 0 is ordinary.", show_default=False)
+    ],
+    by: ByOption = "",
+    config: ConfigOption = None,
+    socket: SocketOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Change the priority of a waiting call."""
+    client = ApiClient(find_place(config, socket).socket)
+    _tell(client.post("calls", call, "priority", body={"priority": number, "by": by}), json)
+
+
+@calls_app.command()
+def hand(
+    call: CallArgument,
+    agent: Annotated[str, typer.Argument(metavar="AGENT", help="Who shall take it.", show_default=False)],
+    by: ByOption = "",
+    config: ConfigOption = None,
+    socket: SocketOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Make a waiting call the agent's next one, of any queue; if he does not take it, it is anybody's again."""
+    client = ApiClient(find_place(config, socket).socket)
+    _tell(client.post("calls", call, "hand", body={"agent": agent, "by": by}), json)
+
+
+def _tell(call: dict[str, Any], json: bool) -> None:
+    if json:
+        print_json(call)
+        return
+    place = f", position {call['position']}" if call["position"] is not None else ""
+    print(f"{call['id']}: {call['state']} in {call['queue']}{place}, priority {call['priority']}")

@@ -28,6 +28,10 @@ ConfigOption = Annotated[
 SocketOption = Annotated[
     Path | None, typer.Option("--socket", metavar="PATH", help="The server's control socket, instead of -c.")
 ]
+ByOption = Annotated[
+    str,
+    typer.Option("--by", metavar="NAME", help="Who orders it, for the log; without it your Unix user."),
+]
 DatabaseOption = Annotated[
     Path | None,
     typer.Option("--database", metavar="FILE", help="Read this database file, whether a server runs or not."),

@@ -1,16 +1,18 @@
-"""`cc queues`: who waits, and who could answer."""
+"""`cc queues`: who waits, who could answer, and whether the door is open."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cli.output import JsonOption, duration, print_fields, print_json, print_table
-from cli.place import ConfigOption, SocketOption, find_place
+from cli.place import ByOption, ConfigOption, SocketOption, find_place
 from softswitch.api.client import ApiClient
 
-queues_app = typer.Typer(help="See the queues.", no_args_is_help=True, rich_markup_mode=None)
+NameArgument = Annotated[str, typer.Argument(metavar="QUEUE", help="The queue's name.", show_default=False)]
+queues_app = typer.Typer(help="See, open and close the queues.", no_args_is_help=True, rich_markup_mode=None)
 
 
 def mount(app: typer.Typer) -> None:
@@ -59,10 +61,7 @@ def list_queues(config: ConfigOption = None, socket: SocketOption = None, json: 
 
 @queues_app.command()
 def show(
-    name: Annotated[str, typer.Argument(metavar="QUEUE", help="The queue's name.", show_default=False)],
-    config: ConfigOption = None,
-    socket: SocketOption = None,
-    json: JsonOption = False,
+    name: NameArgument, config: ConfigOption = None, socket: SocketOption = None, json: JsonOption = False
 ) -> None:
     """Show one queue and who waits in it."""
     queue = ApiClient(find_place(config, socket).socket).get("queues", name)
@@ -95,3 +94,36 @@ def show(
         ),
         empty="Nobody waits.",
     )
+
+
+@queues_app.command("open")
+def open_queue(
+    name: NameArgument,
+    by: ByOption = "",
+    config: ConfigOption = None,
+    socket: SocketOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Open a queue that was closed."""
+    _door(name, "open", by, find_place(config, socket).socket, json)
+
+
+@queues_app.command("close")
+def close_queue(
+    name: NameArgument,
+    by: ByOption = "",
+    config: ConfigOption = None,
+    socket: SocketOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Let nobody in any more; who waits is still served. Until `cc queues open`, or a restart."""
+    _door(name, "close", by, find_place(config, socket).socket, json)
+
+
+def _door(name: str, verb: str, by: str, socket: Path, json: bool) -> None:
+    queue = ApiClient(socket).post("queues", name, verb, body={"by": by})
+    if json:
+        print_json(queue)
+    else:
+        state = "open" if queue["is_open"] else "closed"
+        print(f"{queue['name']} is {state}, {len(queue['waiting'])} wait in it")

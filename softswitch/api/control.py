@@ -72,6 +72,26 @@ class Control(Protocol):
         """End a pause or the wrap-up."""
         ...
 
+    def agent_extend(self, name: str, extra_s: float, by: str) -> None:
+        """Give him so many seconds more for his wrap-up."""
+        ...
+
+    def queue_open(self, name: str, is_open: bool, by: str) -> None:
+        """Open or close a queue; who waits in a closed one is still served."""
+        ...
+
+    def call_move(self, call: str, queue: str, by: str) -> None:
+        """Let a waiting call wait in another queue."""
+        ...
+
+    def call_priority(self, call: str, priority: int, by: str) -> None:
+        """Change the priority of a waiting call."""
+        ...
+
+    def call_hand(self, call: str, agent: str, by: str) -> None:
+        """Make a waiting call the agent's next one."""
+        ...
+
     def queues(self) -> Sequence[QueueStatus]:
         """All queues, with those who wait."""
         ...

@@ -33,6 +33,8 @@ from softswitch.api.answers import (
     stream,
 )
 from softswitch.api.control import Control, UnknownName
+from softswitch.api.orders import OrderRoutes
+from softswitch.api.peer import giver
 from softswitch.api.types import (
     AgentStatus,
     CallStatus,
@@ -71,7 +73,8 @@ def build_app(
         HTTPException: on_http_error,
         Exception: on_fault,
     }
-    return Starlette(routes=[*live.routes(), *past.routes()], exception_handlers=handlers)
+    orders = OrderRoutes(control)
+    return Starlette(routes=[*orders.routes(), *live.routes(), *past.routes()], exception_handlers=handlers)
 
 
 class LiveRoutes:
@@ -112,25 +115,25 @@ class LiveRoutes:
     async def login(self, request: Request) -> Response:
         """POST /v1/agents/NAME/login, LoginCommand -> AgentStatus"""
         command = await body(request, LoginCommand)
-        self._control.agent_login(self._agent(request).name, command.phone, command.by)
+        self._control.agent_login(self._agent(request).name, command.phone, giver(request, command.by))
         return answer(self._agent(request))
 
     async def logout(self, request: Request) -> Response:
         """POST /v1/agents/NAME/logout, PlainCommand -> AgentStatus"""
         command = await body(request, PlainCommand)
-        self._control.agent_logout(self._agent(request).name, command.by)
+        self._control.agent_logout(self._agent(request).name, giver(request, command.by))
         return answer(self._agent(request))
 
     async def pause(self, request: Request) -> Response:
         """POST /v1/agents/NAME/pause, PauseCommand -> AgentStatus"""
         command = await body(request, PauseCommand)
-        self._control.agent_pause(self._agent(request).name, command.reason, command.by)
+        self._control.agent_pause(self._agent(request).name, command.reason, giver(request, command.by))
         return answer(self._agent(request))
 
     async def ready(self, request: Request) -> Response:
         """POST /v1/agents/NAME/ready, PlainCommand -> AgentStatus"""
         command = await body(request, PlainCommand)
-        self._control.agent_ready(self._agent(request).name, command.by)
+        self._control.agent_ready(self._agent(request).name, giver(request, command.by))
         return answer(self._agent(request))
 
     async def queues(self, request: Request) -> Response:
@@ -157,7 +160,7 @@ class LiveRoutes:
         """DELETE /v1/calls/ID, PlainCommand in the query -> CallStatus as it was"""
         command = query(request, PlainCommand)
         call = self._call(request)
-        self._control.hangup(call.id, command.by)
+        self._control.hangup(call.id, giver(request, command.by))
         return answer(call)
 
     def _agent(self, request: Request) -> AgentStatus:

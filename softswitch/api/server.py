@@ -19,6 +19,7 @@ from typing import Self
 import uvicorn
 from starlette.applications import Starlette
 
+from softswitch.api.peer import PeerProtocol
 from softswitch.errors import LocalError
 
 _BACKLOG = 128
@@ -47,7 +48,7 @@ class ApiServer:
         listener = listen(path)
         config = uvicorn.Config(
             app,
-            http="h11",
+            http=PeerProtocol,
             ws="none",
             lifespan="off",
             log_config=None,

@@ -6,7 +6,7 @@ null and means that there is no such value.
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import msgspec
 
@@ -130,6 +130,8 @@ class CallStatus(Answer, frozen=True, kw_only=True):
     path: tuple[str, ...] = ()
     queue: str = ""
     position: int | None = None
+    priority: int = 0
+    """Where it waits: the higher the sooner."""
     agent: str = ""
     recording: str = ""
 
@@ -199,21 +201,47 @@ class Refusal(Answer, frozen=True, kw_only=True):
     remedy: str = ""
 
 
-class LoginCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of a command. `by` says in the log who gave it; empty: the Unix user at the socket."""
+
+    by: Annotated[str, msgspec.Meta(max_length=200)] = ""
+
+
+class LoginCommand(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Body of `login`; without `phone` the agent's own extension is taken."""
 
     phone: str | None = None
-    by: str = "api"
 
 
-class PauseCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PauseCommand(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Body of `pause`."""
 
     reason: str = ""
-    by: str = "api"
 
 
-class PlainCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PlainCommand(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Body of the commands that need nothing but who gave them."""
 
-    by: str = "api"
+
+class ExtendCommand(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of `extend`: so many seconds more of wrap-up."""
+
+    extra_s: float = 60.0
+
+
+class MoveCommand(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of `move`: the queue where the call shall wait."""
+
+    queue: str
+
+
+class PriorityCommand(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of `priority`: the higher the sooner."""
+
+    priority: int
+
+
+class HandCommand(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of `hand`: the agent whose next call it shall be."""
+
+    agent: str

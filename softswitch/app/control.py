@@ -11,6 +11,7 @@ from pathlib import Path
 
 from acd import messages as acd
 from acd.dispatcher import Acd
+from acd.views import WaitingView
 from softswitch.api.control import Refused
 from softswitch.api.types import (
     AgentStatus,
@@ -126,8 +127,8 @@ class SwitchControl:
 
     def calls(self) -> Sequence[CallStatus]:
         """The live calls, oldest first."""
-        positions = {w.call: w.position for view in self._acd.queues(self._clock.now()) for w in view.waiting}
-        return [_call(call, positions.get(call.id)) for call in self._switch.calls.values()]
+        places = {w.call: w for view in self._acd.queues(self._clock.now()) for w in view.waiting}
+        return [_call(call, places.get(call.id)) for call in self._switch.calls.values()]
 
     def call(self, call: str) -> CallStatus | None:
         """One live call."""
@@ -156,6 +157,26 @@ class SwitchControl:
     def agent_ready(self, name: str, by: str) -> None:
         """End a pause or the wrap-up."""
         self._command(acd.Ready(name, by))
+
+    def agent_extend(self, name: str, extra_s: float, by: str) -> None:
+        """Give him so many seconds more for his wrap-up."""
+        self._command(acd.ExtendWrapup(name, extra_s, by))
+
+    def queue_open(self, name: str, is_open: bool, by: str) -> None:
+        """Open or close a queue."""
+        self._command(acd.OpenQueue(name, is_open, by))
+
+    def call_move(self, call: str, queue: str, by: str) -> None:
+        """Let a waiting call wait in another queue."""
+        self._command(acd.MoveCall(call, queue, by))
+
+    def call_priority(self, call: str, priority: int, by: str) -> None:
+        """Change the priority of a waiting call."""
+        self._command(acd.SetPriority(call, priority, by))
+
+    def call_hand(self, call: str, agent: str, by: str) -> None:
+        """Make a waiting call the agent's next one."""
+        self._command(acd.HandCall(call, agent, by))
 
     def hangup(self, call: str, by: str) -> None:
         """End a live call."""
@@ -201,7 +222,7 @@ class SwitchControl:
         )
 
 
-def _call(call: Call, position: int | None) -> CallStatus:
+def _call(call: Call, place: WaitingView | None) -> CallStatus:
     story = call.story
     state = "held" if call.held and call.stage is Stage.TALK else _STATES[call.stage]
     return CallStatus(
@@ -217,7 +238,8 @@ def _call(call: Call, position: int | None) -> CallStatus:
         call_type=story.call_type,
         path=tuple(story.path),
         queue=story.queue,
-        position=position,
+        position=place.position if place is not None else None,
+        priority=place.priority if place is not None else call.priority,
         agent=call.agent or story.agent,
         recording=story.recording,
     )

@@ -67,6 +67,10 @@ class Queueing:
                 case acd.LeaveQueue(call=name):
                     if (call := self.hub.calls.get(name)) is not None:
                         self._overflow(call, output, now)
+                case acd.Moved(call=name, queue=queue):
+                    if (call := self.hub.calls.get(name)) is not None:
+                        call.story.queue = queue
+                        self._music(call)
                 case acd.Announce(call=name, position=position):
                     if (call := self.hub.calls.get(name)) is not None and call.stage is Stage.QUEUE:
                         self._announce(call, position)

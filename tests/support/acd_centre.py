@@ -56,6 +56,8 @@ class AcdCentre(Control):
                     self._writer.append(event)
                 case acd.Offer(offer=offer):
                     self.give(acd.Answered(offer))
+                case acd.Moved(call=call, queue=queue):
+                    self._change(call, queue=queue)
                 case acd.Bridge(call=call, agent=agent):
                     self._change(call, state="talking", since=self.now, agent=agent)
 
@@ -154,14 +156,35 @@ class AcdCentre(Control):
     def agent_ready(self, name: str, by: str) -> None:
         self.give(acd.Ready(name, by))
 
+    def agent_extend(self, name: str, extra_s: float, by: str) -> None:
+        self.give(acd.ExtendWrapup(name, extra_s, by))
+
+    def queue_open(self, name: str, is_open: bool, by: str) -> None:
+        self.give(acd.OpenQueue(name, is_open, by))
+
+    def call_move(self, call: str, queue: str, by: str) -> None:
+        self.give(acd.MoveCall(call, queue, by))
+
+    def call_priority(self, call: str, priority: int, by: str) -> None:
+        self.give(acd.SetPriority(call, priority, by))
+
+    def call_hand(self, call: str, agent: str, by: str) -> None:
+        self.give(acd.HandCall(call, agent, by))
+
     def queues(self) -> Sequence[QueueStatus]:
         return [QueueStatus.of(view) for view in self._acd.queues(self.now)]
 
     def calls(self) -> Sequence[CallStatus]:
-        return list(self._calls.values())
+        places = {place.call: place for view in self._acd.queues(self.now) for place in view.waiting}
+        return [
+            msgspec.structs.replace(call, position=place.position, priority=place.priority)
+            if (place := places.get(call.id)) is not None
+            else call
+            for call in self._calls.values()
+        ]
 
     def call(self, call: str) -> CallStatus | None:
-        return self._calls.get(call)
+        return next((status for status in self.calls() if status.id == call), None)
 
 
 class _InLoop:
