@@ -14,6 +14,7 @@ import msgspec
 
 from ivr.flow import Flow
 from ivr.messages import Prompt
+from softswitch.call.callers import Statuses
 from softswitch.errors import LocalError
 from softswitch.sip.uri import Uri
 
@@ -23,10 +24,12 @@ _DIALLED = re.compile(r"[A-Za-z0-9_.+*#-]{1,64}")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a call goes: `flow:NAME`, `queue:NAME`, `extension:NUMBER`, `peer:NAME/NUMBER`, `hangup`.
+    """Where a call goes: `flow:NAME`, `queue:NAME`, `extension:NUMBER`, `agent:NAME/QUEUE`,
+    `peer:NAME/NUMBER`, `callback`, `hangup`.
 
     Inside the switch there is also `feature:VERB`. `number` is what is dialled at a peer (empty: what the
-    caller dialled), or the reason of a pause.
+    caller dialled), the queue of those who wait for an agent (empty: his first one), or the reason of a
+    pause.
     """
 
     kind: str
@@ -36,16 +39,16 @@ class Target:
     @classmethod
     def parse(cls, text: str) -> Target:
         """Read what `str` writes. Raises LocalError."""
-        if text == "hangup":
-            return cls("hangup")
+        if text in ("hangup", "callback"):
+            return cls(text)
         kind, _, name = text.partition(":")
-        if kind not in ("flow", "queue", "extension", "peer") or not name:
+        if kind not in ("flow", "queue", "extension", "agent", "peer") or not name:
             raise LocalError(
-                f"{text!r} is not a target; write flow:NAME, queue:NAME, extension:NUMBER, "
-                "peer:NAME, peer:NAME/NUMBER or hangup"
+                f"{text!r} is not a target; write flow:NAME, queue:NAME, extension:NUMBER, agent:NAME, "
+                "agent:NAME/QUEUE, peer:NAME, peer:NAME/NUMBER, callback or hangup"
             )
         number = ""
-        if kind == "peer":
+        if kind in ("peer", "agent"):
             name, slash, number = name.partition("/")
             if slash and not _DIALLED.fullmatch(number):
                 raise LocalError(f"{text!r}: {number!r} cannot be dialled")
@@ -57,11 +60,14 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What the dial plan says of a number."""
+    """What the dial plan says of a number. To an agent: `fallback` takes the caller after `agent_wait_s`."""
 
     target: Target
     priority: int = 0
     call_type: str = ""
+    language: str = ""
+    fallback: Target | None = None
+    agent_wait_s: float | None = None
 
 
 class DialPlan(Protocol):
@@ -103,6 +109,27 @@ class Peer:
 
 
 @dataclass(frozen=True, slots=True)
+class CallbackCare:
+    """How callers of a queue are called back.
+
+    `key` takes the offer, which is made after `offer_s` (and again every `offer_every_s`). `via` is the peer
+    through which numbers are dialled ("": our own extensions only); `caller_id` what they are shown.
+    `first`: who is called first. `ring_s`: how long the number rings; `attempts` and `retry_s` as the
+    distributor has them.
+    """
+
+    key: str = ""
+    offer_s: float | None = None
+    offer_every_s: float | None = None
+    first: Literal["agent", "caller"] = "agent"
+    via: str = ""
+    caller_id: str = ""
+    ring_s: float = 25.0
+    attempts: int = 3
+    retry_s: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
 class QueueCare:
     """What callers of a queue hear, and where they go when nobody serves them, by reason.
 
@@ -113,12 +140,16 @@ class QueueCare:
     overflow: Mapping[str, Target] = field(default_factory=dict)
     record: bool = False
     short_abandon_s: float = 5.0
+    estimate: bool = True
+    callback: CallbackCare | None = None
+    last_agent_within_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """All of it. `clip` turns a prompt into the path of its sound file; `phrases` are what the switch
-    itself says (`softswitch.system_prompts`)."""
+    itself says (`softswitch.system_prompts`), `phrases_in` the same in other languages. `agent_queues` are
+    the first queues of the agents."""
 
     plan: DialPlan
     phones: Mapping[str, Phone]
@@ -133,8 +164,12 @@ class Settings:
     ring_s: float = 30.0
     recordings: str = ""
     codecs: tuple[Literal["PCMU", "PCMA"], ...] = ("PCMU", "PCMA")
+    statuses: Statuses = Statuses()
+    phrases_in: Mapping[str, Mapping[str, Prompt]] = field(default_factory=dict)
+    agent_queues: Mapping[str, str] = field(default_factory=dict)
 
-    def say(self, phrase: str) -> tuple[str, ...]:
-        """The clip of a phrase of the switch's own."""
-        prompt = self.phrases.get(phrase)
+    def say(self, phrase: str, language: str = "") -> tuple[str, ...]:
+        """The clip of a phrase of the switch's own, in the language, or its region-less form, or ours."""
+        found = self.phrases_in.get(language) or self.phrases_in.get(language.partition("-")[0])
+        prompt = (found or self.phrases).get(phrase)
         return (self.clip(prompt),) if prompt is not None else ()
