@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from ivr.messages import Prompt
 from softswitch.errors import LocalError
+from softswitch.waiting_prompts import waiting_texts
 
 MAX_POSITION = 50
 """The last place in a queue that is announced by its number."""
@@ -106,6 +107,8 @@ def system_prompts(language: str) -> Mapping[str, Prompt]:
         prompts[f"position-{n}"] = Prompt(
             text=_SENTENCES[language]["position"].format(n=n), language=language
         )
+    for name, text in waiting_texts(language).items():
+        prompts[name] = Prompt(text=text, language=language)
     return MappingProxyType(prompts)
 
 
