@@ -1,7 +1,7 @@
 """Clips: everything that can be played to a leg, ready in both laws and cut into 20 ms frames.
 
 Names are those of the Play command: the absolute path of a WAV file, `tone:ringback`, `tone:busy`,
-`tone:congestion`, or `silence:MS`.
+`tone:congestion`, `tone:beep`, or `silence:MS`.
 
 Invariant: a clip never changes once made; the store holds at most `max_bytes` of them, the least recently
 used leave first (legs that play one keep their own reference). A changed file is read anew.
@@ -27,7 +27,7 @@ FRAME_MS: Final = 20
 MAX_FILE_BYTES: Final = 256 << 20
 MAX_CLIP_MS: Final = 3_600_000
 MAX_SILENCE_MS: Final = 600_000
-TONES: Final = ("ringback", "busy", "congestion")
+TONES: Final = ("ringback", "busy", "congestion", "beep")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -75,7 +75,7 @@ class Disconnect(Message, frozen=True):
 class Play(Message, frozen=True):
     """Play clips to a leg, one after the other; replaces what it was hearing. Answered by Played.
 
-    `clips` are absolute paths of WAV files, or `tone:ringback`, `tone:busy`, `tone:congestion`,
+    `clips` are absolute paths of WAV files, or `tone:ringback`, `tone:busy`, `tone:congestion`, `tone:beep`,
     `silence:MS`. `loop` repeats the whole list for ever. With `resume`, a looping list continues where this
     leg last left the same list (music on hold after an announcement).
     """

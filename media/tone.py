@@ -21,7 +21,7 @@ HIGH_HZ: Final = (1209, 1336, 1477, 1633)
 _KEYPAD: Final = ("123A", "456B", "789C", "*0#D")
 
 Int16 = npt.NDArray[np.int16]
-CadenceName = Literal["ringback", "busy", "congestion"]
+CadenceName = Literal["ringback", "busy", "congestion", "beep"]
 Region = Literal["eu", "us"]
 
 
@@ -42,16 +42,21 @@ class Cadence:
     off_ms: int
 
 
+BEEP: Final = Cadence((1004.0,), 300, 100)
+"""Tells an agent that a caller is there; one tone is no key, so no detector takes it for one."""
+
 CADENCES: Final[dict[str, dict[str, Cadence]]] = {
     "eu": {
         "ringback": Cadence((425.0,), 1000, 4000),
         "busy": Cadence((425.0,), 500, 500),
         "congestion": Cadence((425.0,), 240, 260),  # E.180 250/250, on whole frames
+        "beep": BEEP,
     },
     "us": {
         "ringback": Cadence((440.0, 480.0), 2000, 4000),
         "busy": Cadence((480.0, 620.0), 500, 500),
         "congestion": Cadence((480.0, 620.0), 240, 260),
+        "beep": BEEP,
     },
 }
 
