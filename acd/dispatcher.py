@@ -22,6 +22,7 @@ from acd.callbacks import Callbacks
 from acd.errors import AcdError
 from acd.explain import Explanation
 from acd.floor import Floor
+from acd.leases import Leases, leases
 from acd.matching import Matching
 from acd.messages import (
     Answered,
@@ -177,6 +178,10 @@ class Acd:
     def audit(self) -> list[str]:
         """What contradicts itself: nothing, unless there is a defect."""
         return audit(self._floor)
+
+    def leases(self) -> Leases:
+        """What is reserved at this moment, and for whom."""
+        return leases(self._floor)
 
     # ----- around a restart
 

@@ -138,7 +138,7 @@ def hand(
     socket: SocketOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Make a waiting call the agent's next one, of any queue; if he does not take it, it is anybody's again."""
+    """Make a waiting call the agent's next one, of any queue; not taken soon, it is anybody's again."""
     client = ApiClient(find_place(config, socket).socket)
     _tell(client.post("calls", call, "hand", body={"agent": agent, "by": by}), json)
 

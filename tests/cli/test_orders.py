@@ -1,4 +1,4 @@
-"""A supervisor at the command line: what he orders is done, told, refused clearly, and logged with his name."""
+"""A supervisor at the command line: what he orders is done, told, refused clearly, logged with his name."""
 
 from __future__ import annotations
 
