@@ -3,10 +3,13 @@
 Nothing is computed when the decision is made. An offer leaves a mark, and every agent who changes his state
 leaves what he was before in a journal; an explanation rolls the journal back to the mark. Both are bounded:
 of what happened longer ago, the explanation says that it is not complete.
+
+The journal is a ring of plain numbers, so that writing to it fetches and allocates next to nothing.
 """
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,9 +30,8 @@ OFFERS_A_CALL = 20
 
 
 class Before(NamedTuple):
-    """What an agent was before a change; the figures hold for a ready one."""
+    """What an agent was; the figures hold for a ready one."""
 
-    agent: Agent
     state: State
     pause: str | None
     idle_since: float
@@ -50,6 +52,12 @@ class Mark(NamedTuple):
     missed: tuple[str, ...]
     named: str
     weighed: Weighed | None
+
+
+if TYPE_CHECKING:  # what Mark takes; a plain tuple is made faster
+    MarkFields = tuple[
+        int, int, float, Queue, Agent, Needs, Skills | None, tuple[str, ...], str, Weighed | None
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,26 +90,54 @@ class Explanation:
 
 
 class Explain:
-    """The journal and the marks."""
+    """The journal and the marks.
+
+    Change number n is at index n % size: `_orders` says who, by the stable order, `_states` and `_pauses`
+    what he was, `_figures` his idle since, calls and talk_s, three a change, if he was ready.
+    """
+
+    __slots__ = (
+        "_calls",
+        "_count",
+        "_figures",
+        "_marks",
+        "_orders",
+        "_pauses",
+        "_recent",
+        "_size",
+        "_states",
+    )
 
     def __init__(self, changes: int = CHANGES, calls: int = CALLS) -> None:
-        self._journal: deque[Before] = deque(maxlen=changes)
+        self._size = changes
         self._count = 0
-        self._marks: dict[str, list[Mark]] = {}
+        self._orders = array("q", bytes(8 * changes))
+        self._states = [State.LOGGED_OUT] * changes
+        self._pauses: list[str | None] = [None] * changes
+        self._figures = array("d", bytes(8 * 3 * changes))
+        self._marks: dict[str, list[MarkFields]] = {}
+        self._recent: deque[str] = deque()  # the calls that have marks, oldest first
         self._calls = calls
 
     # ----- as it happens
 
     def change(self, agent: Agent) -> None:
         """The agent is about to change his state."""
-        self._journal.append(
-            Before(agent, agent.state, agent.pause, agent.idle_since, agent.calls, agent.talk_s)
-        )
+        index = self._count % self._size
         self._count += 1
+        self._orders[index] = agent.order
+        self._states[index] = state = agent.state
+        self._pauses[index] = agent.pause
+        if state is State.READY:
+            figures = self._figures
+            index *= 3
+            figures[index] = agent.idle_since
+            figures[index + 1] = agent.calls
+            figures[index + 2] = agent.talk_s
 
     def mark(self, offer: int, caller: Caller, agent: Agent, weighed: Weighed | None, now: float) -> None:
         """The agent, who is still ready, is about to be reserved for the caller."""
-        mark = Mark(
+        mark = (
             self._count,
             offer,
             now,
@@ -109,15 +145,16 @@ class Explain:
             agent,
             caller.needs,
             caller.wanted,
-            tuple(caller.missed),
+            tuple(caller.missed) if caller.missed else (),
             caller.named,
             weighed,
         )
         marks = self._marks.get(caller.call)
         if marks is None:
             self._marks[caller.call] = [mark]
-            if len(self._marks) > self._calls:
-                del self._marks[next(iter(self._marks))]
+            self._recent.append(caller.call)
+            if len(self._recent) > self._calls:
+                del self._marks[self._recent.popleft()]
         else:
             marks.append(mark)
             del marks[:-OFFERS_A_CALL]
@@ -126,26 +163,26 @@ class Explain:
 
     def of(self, call: str, agents: Mapping[str, Agent]) -> list[Explanation]:
         """The offers of a call, oldest first; empty if it had none, or too long ago."""
-        return [self._explain(mark, agents) for mark in self._marks.get(call, ())]
+        return [self._explain(Mark(*mark), agents) for mark in self._marks.get(call, ())]
 
     def _explain(self, mark: Mark, agents: Mapping[str, Agent]) -> Explanation:
-        since = max(0, mark.change - (self._count - len(self._journal)))
-        then: dict[Agent, Before] = {}
-        for index in range(len(self._journal) - 1, since - 1, -1):
-            then[self._journal[index].agent] = self._journal[index]
+        begin = max(0, self._count - self._size)
+        then: dict[int, Before] = {}
+        for number in range(self._count - 1, max(begin, mark.change) - 1, -1):
+            index = number % self._size
+            then[self._orders[index]] = self._before(index)
         candidates: list[Figures] = []
         excluded: dict[str, str] = {}
         occupancies = mark.weighed.by_order() if mark.weighed is not None else {}
         for agent in agents.values():
             if mark.queue.name not in agent.levels and agent is not mark.agent:
                 continue
-            before = then.get(agent) or _now(agent)
+            before = then.get(agent.order) or _now(agent)
             why = _excluded(mark, agent, before)
             if why is None or agent is mark.agent:
                 candidates.append(_figures(mark, agent, before, occupancies.get(agent.order)))
             else:
                 excluded[agent.name] = why
-        complete = mark.change >= self._count - len(self._journal)
         return Explanation(
             mark.offer,
             mark.at,
@@ -154,12 +191,16 @@ class Explain:
             mark.agent.name,
             tuple(candidates),
             excluded,
-            complete,
+            mark.change >= begin,
         )
+
+    def _before(self, index: int) -> Before:
+        idle_since, calls, talk_s = self._figures[3 * index : 3 * index + 3]
+        return Before(self._states[index], self._pauses[index], idle_since, int(calls), talk_s)
 
 
 def _now(agent: Agent) -> Before:
-    return Before(agent, agent.state, agent.pause, agent.idle_since, agent.calls, agent.talk_s)
+    return Before(agent.state, agent.pause, agent.idle_since, agent.calls, agent.talk_s)
 
 
 def _excluded(mark: Mark, agent: Agent, before: Before) -> str | None:

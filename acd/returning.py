@@ -5,6 +5,8 @@ Bounded: MEMORY places, the oldest are forgotten first. A caller without a numbe
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 from acd.line import Caller
 from acd.queue import Queue
 
@@ -15,7 +17,7 @@ class Returning:
     """Remembers the moment from which a lost caller's wait counts."""
 
     def __init__(self) -> None:
-        self._since: dict[tuple[str, str], tuple[float, float]] = {}  # -> (since, until)
+        self._since: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()  # -> (since, until)
 
     def __len__(self) -> int:
         return len(self._since)
@@ -29,7 +31,7 @@ class Returning:
         self._since.pop(key, None)
         self._since[key] = (caller.entered_at - caller.credit_s, now + return_s)
         if len(self._since) > MEMORY:
-            del self._since[next(iter(self._since))]
+            self._since.popitem(last=False)
 
     def take(self, queue: Queue, number: str, now: float) -> float | None:
         """Since when the caller's wait counts, if he was here a moment ago; once."""

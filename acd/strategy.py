@@ -90,17 +90,19 @@ class FigureStrategy(ABC):
     """Orders by two numbers, then by the stable order.
 
     The numbers lie side by side in arrays: with thousands of agents, what a decision costs is the memory that
-    it has to fetch, and an index of objects is scattered all over it.
+    it has to fetch, and an index of objects is scattered all over it. Mostly the best leave, so what is before
+    `_head` is empty, and whoever leaves is closed up from the nearer end.
     """
 
-    __slots__ = ("_agents", "_first", "_second")
+    __slots__ = ("_agents", "_first", "_head", "_second")
 
     at_once: int = 1
 
     def __init__(self) -> None:
+        self._head = 0
         self._first = array("d")
         self._second = array("d")
-        self._agents: list[Candidate] = []
+        self._agents: list[Candidate | None] = []  # None before `_head` only
 
     @abstractmethod
     def figures(self, agent: Candidate) -> tuple[float, float]:
@@ -110,33 +112,48 @@ class FigureStrategy(ABC):
         """See Strategy."""
         first, second = self.figures(agent)
         firsts, agents = self._first, self._agents
-        if not firsts or firsts[-1] < first:
-            at = len(firsts)
-        else:
-            low, high = bisect_left(firsts, first), bisect_right(firsts, first)
-            seconds, order = self._second, agent.order
-            at = bisect_left(seconds, second, low, high) if low < high else low
-            while at < high and seconds[at] == second and agents[at].order < order:
-                at += 1
+        if len(firsts) == self._head or firsts[-1] < first:
+            firsts.append(first)
+            self._second.append(second)
+            agents.append(agent)
+            return
+        low, high = bisect_left(firsts, first, self._head), bisect_right(firsts, first, self._head)
+        seconds, order = self._second, agent.order
+        at = bisect_left(seconds, second, low, high)
+        while at < high and seconds[at] == second and (other := agents[at]) and other.order < order:
+            at += 1
         firsts.insert(at, first)
-        self._second.insert(at, second)
+        seconds.insert(at, second)
         agents.insert(at, agent)
 
     def remove(self, agent: Candidate, offered: bool) -> None:
         """See Strategy."""
-        agents = self._agents
-        at = 0
-        if agents[0] is not agent:  # mostly it is whoever was the best
-            at = bisect_left(self._first, self.figures(agent)[0])
+        firsts, seconds, agents, head = self._first, self._second, self._agents, self._head
+        at = head
+        if agents[at] is not agent:
+            at = bisect_left(firsts, self.figures(agent)[0], head)
             try:
-                at = agents.index(agent, at)  # compares identities, and the run of equals is short
+                at = agents.index(agent, at)  # the run of equals is short
             except ValueError:  # his figures have changed all the same
                 at = agents.index(agent)
-        del self._first[at], self._second[at], agents[at]
+        if at - head > len(agents) - at:
+            del firsts[at], seconds[at], agents[at]
+            return
+        if at > head:
+            firsts[head + 1 : at + 1] = firsts[head:at]
+            seconds[head + 1 : at + 1] = seconds[head:at]
+            agents[head + 1 : at + 1] = agents[head:at]
+        agents[head] = None
+        self._head = head = head + 1
+        if head > SWEEP_FROM and 2 * head > len(agents):
+            del firsts[:head], seconds[:head], agents[:head]
+            self._head = 0
 
     def ranked(self, now: float) -> Iterator[Candidate]:
         """See Strategy."""
-        return iter(self._agents)
+        for index in range(self._head, len(self._agents)):
+            if (agent := self._agents[index]) is not None:
+                yield agent
 
 
 class KeyStrategy(ABC):

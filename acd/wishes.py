@@ -16,6 +16,18 @@ from acd.inputs import Enqueue
 from acd.line import Caller
 from acd.needs import ANY_LEVEL, Needs, check_skills
 from acd.offers import Offers
+from acd.rules import PLAIN
+
+
+def is_plain(command: Enqueue) -> bool:
+    """Whether the caller takes anybody; most do."""
+    return not (
+        command.required
+        or command.preferred
+        or command.agent
+        or command.last_agent
+        or command.max_level is not None
+    )
 
 
 class Wishes:
@@ -27,6 +39,8 @@ class Wishes:
 
     def check(self, command: Enqueue) -> None:
         """AcdError for what cannot be; changes nothing."""
+        if is_plain(command) and command.max_wait_s is None:
+            return
         whose = f"call {command.call}"
         if command.required or command.preferred:
             check_skills(f"{whose}, required", command.required)
@@ -42,6 +56,8 @@ class Wishes:
         """Give the caller, who does not seek yet, his needs."""
         queue = caller.queue
         rules = queue.rules
+        if rules is PLAIN and not queue.pool.widens and is_plain(command):
+            return
         required = {**rules.required, **command.required}
         preferred = {**rules.preferred, **command.preferred}
         if queue.pool.by_skill:
