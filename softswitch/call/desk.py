@@ -47,6 +47,11 @@ class Desk:
         self._channels: dict[str, int] = {}
         self.calls_total = 0
 
+    @property
+    def channels(self) -> dict[str, int]:
+        """How many channels of each peer are taken."""
+        return self._channels
+
     # ----- in
 
     def incoming(self, event: Incoming, now: float) -> None:

@@ -56,6 +56,10 @@ class MediaPlane:
         """The leg that a worker's event is about."""
         return self._legs.get(number)
 
+    def legs(self) -> tuple[Leg, ...]:
+        """All legs whose Released has not come."""
+        return tuple(self._legs.values())
+
     def worker_ready(self, worker: int) -> None:
         """The worker takes legs."""
         self._load[worker] = 0

@@ -40,3 +40,8 @@ class OwnCalls:
             else:
                 self.hub.post(acd.OwnCall(agent, False, talk_s=before_s + talked_s))
         call.own_call_of.clear()
+
+    def forget(self, agent: str) -> None:
+        """Whatever was believed of this agent: he is in no call."""
+        _, talked_s = self._live.pop(agent, (0, 0.0))
+        self.hub.post(acd.OwnCall(agent, False, talk_s=talked_s))

@@ -35,6 +35,7 @@ from softswitch.call.hub import Hub, Todo
 from softswitch.call.identity import Identities
 from softswitch.call.leg import Leg
 from softswitch.call.media import MediaPlane
+from softswitch.call.reconcile import Discrepancy, compare
 from softswitch.call.record import Disposition
 from softswitch.call.settings import Settings
 from softswitch.call.user_agent import UserAgent
@@ -217,6 +218,17 @@ class Switch:
         if call is None:
             raise LocalError(f"no live call {name!r}; `cc calls list` shows them")
         self.desk.end(call, None, f"hung up by {by}", "system", now)
+        return self._finish(now)
+
+    def compare(self) -> list[Discrepancy]:
+        """What contradicts itself between calls, media and distributor (softswitch.call.reconcile)."""
+        return compare(self.desk)
+
+    def mend(self, found: Discrepancy, now: float) -> list[Effect]:
+        """Put right what `compare` has found, and still finds."""
+        if found.mend is not None:
+            self.hub.warn(f"mended: {found.what}", part=found.part, by=found.remedy)
+            found.mend(now)
         return self._finish(now)
 
     @property
