@@ -115,7 +115,8 @@ def _talks(desk: Desk, held: Leases) -> Iterator[Discrepancy]:
                 partial(_post, hub, acd.Ended(name, "system", CAUSE)),
             )
     for call in hub.calls.values():
-        if call.stage is Stage.TALK and call.agent and call.id not in held.talks:
+        known = call.id in held.talks or call.agent in call.own_call_of
+        if call.stage is Stage.TALK and call.agent and not known:
             yield Discrepancy(
                 "calls",
                 f"call {call.id} talks with agent {call.agent}, and the distributor does not know it",
