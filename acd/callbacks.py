@@ -80,8 +80,7 @@ class Callbacks:
         place.callback = Callback(command.number, command.first, command.attempt)
         floor.places[place.call] = place
         self._numbers[command.number] = place.call
-        queue.line.add(place)
-        place.entry_position = queue.line.position(place)
+        place.entry_position = queue.line.add(place)
         floor.log(
             now,
             Kind.CALLBACK_REQUESTED,
@@ -92,7 +91,10 @@ class Callbacks:
             position=place.entry_position,
             of=command.call,
         )
-        self._await_window(place, now)
+        if command.attempt:
+            self._later(place, now + (queue.rules.callback or RULES).retry_s)
+        else:
+            self._await_window(place, now)
 
     def failed(self, fact: CallbackFailed, now: float) -> None:
         """The number was not reached: another attempt later, or none. Nothing, if it does not ring."""
@@ -103,6 +105,10 @@ class Callbacks:
         self._hung_up(place)
         callback.attempt += 1
         self._log(place, Kind.CALLBACK_FAILED, now, attempt=callback.attempt, reason=fact.reason)
+        if fact.again and fact.again not in self._floor.callers:
+            del self._floor.places[place.call]
+            place.call = self._numbers[callback.number] = fact.again
+            self._floor.places[place.call] = place
         if callback.attempt >= rules.attempts:
             self.drop(place, "attempts", now)
         else:

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from acd.agent import AgentConfig
+from acd.agent import AgentConfig, State
 from acd.audit import audit
 from acd.callbacks import Callbacks
 from acd.errors import AcdError
@@ -162,6 +162,11 @@ class Acd:
         """Who is logged in at this phone."""
         agent = self._floor.phones.get(phone)
         return agent.name if agent is not None else None
+
+    def is_logged_in(self, agent: str) -> bool:
+        """Whether the agent is logged in, whatever he is doing, and stays."""
+        found = self._floor.agents.get(agent)
+        return found is not None and found.state is not State.LOGGED_OUT and found.leaving is None
 
     def exits(self, call: str, now: float) -> Mapping[str, str]:
         """Key -> target, of the keys that take this waiting call out now."""

@@ -61,7 +61,7 @@ class Floor:
         self.explain = Explain()
         self.out: list[Output] = []
         self.freed: dict[Agent, None] = {}  # ready since this step, not in the pools yet
-        self.seekers: dict[Caller, None] = {}  # began to seek in this step
+        self.seekers: dict[Caller, None] = {}  # began to seek in this step, not all in lanes yet
         self.pause_limits_s = pause_limits_s
         self._serial = 0
         self._utc_offset_s = utc_offset_s
@@ -225,7 +225,7 @@ class Floor:
     # ----- callers
 
     def seek(self, caller: Caller) -> None:
-        """Put the caller among those who may get offers, or take him away, as his live offers say."""
+        """He may get offers, or gets no more, as those that he has say."""
         queue = caller.queue
         wanted = len(caller.offers) < queue.at_once + caller.extra
         if caller.callback is not None:
@@ -233,15 +233,27 @@ class Floor:
         wanted = wanted and not caller.taken
         if wanted:
             self.seekers[caller] = None
-        if wanted is not caller.seeking:
-            caller.seeking = wanted
-            self._lane(caller, wanted)
+        elif caller.seeking:
+            caller.seeking = False
+            self._lane(caller, False)
+
+    def line_up(self, caller: Caller) -> None:
+        """Whoever began to seek in this step, and still does, goes where agents will find him."""
+        if not caller.seeking:
+            caller.seeking = True
+            self._lane(caller, True)
 
     def unseek(self, caller: Caller) -> None:
         """He gets no (more) offers."""
+        self.seekers.pop(caller, None)
         if caller.seeking:
             caller.seeking = False
             self._lane(caller, False)
+
+    def who_seek(self, agent: Agent) -> list[Caller]:
+        """The callers who seek him and nobody else."""
+        new = [caller for caller in self.seekers if caller.named == agent.name and not caller.seeking]
+        return [*self.named.get(agent.name, ()), *new]
 
     def _lane(self, caller: Caller, enter: bool) -> None:
         if not caller.named:

@@ -165,7 +165,8 @@ class Callback:
     With `call`, a waiting caller changes into it and leaves; the place takes over his queue, priority and
     wait (`key` is what he pressed). Without, `queue`, `priority` and `entered_at` (default: now) say where it
     stands. `first`: the agent is rung first (an Offer of `place`), or the caller (DialBack, then
-    CallbackAnswered or CallbackFailed). `attempt`: how many have failed before.
+    CallbackAnswered or CallbackFailed). `attempt`: how many have failed before; after one, the next is
+    `retry_s` away.
     """
 
     place: str
@@ -188,10 +189,14 @@ class CallbackAnswered:
 
 @dataclass(frozen=True, slots=True)
 class CallbackFailed:
-    """The number of DialBack could not be reached: busy, no answer ..."""
+    """The number of DialBack could not be reached: busy, no answer ...
+
+    The place is called `again` from now on, so that the next attempt is a call of its own.
+    """
 
     place: str
     reason: str = ""
+    again: str = ""
 
 
 # ----- inputs: offers and conversations

@@ -10,10 +10,11 @@ for ever: only by those who come within (p - q) x ageing_s after him.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from acd.needs import ANYONE, Needs, Skills
 
@@ -28,8 +29,7 @@ Urgency = tuple[int, int, float, float, int]
 LAST: Urgency = (1, 0, 0.0, 0.0, 0)  # after everybody
 
 
-@dataclass(slots=True, eq=False)
-class Caller:
+class Caller(Struct, eq=False):
     """One who waits. Times in seconds.
 
     `entered_at` starts the clock of his wait; `credit_s` is what he waited before (in another queue, before
@@ -106,13 +106,15 @@ class Line:
     def __getitem__(self, index: int) -> Caller:
         return self._entries[index][1]
 
-    def add(self, caller: Caller) -> None:
-        """Put him where he belongs."""
+    def add(self, caller: Caller) -> int:
+        """Put him where he belongs; gives his position, 1 = next."""
         entries, entry = self._entries, (caller.place, caller)
         if not entries or entries[-1][0] < caller.place:
             entries.append(entry)
-        else:
-            insort(entries, entry)
+            return len(entries)
+        index = bisect_left(entries, entry)
+        entries.insert(index, entry)
+        return index + 1
 
     def remove(self, caller: Caller) -> None:
         """Take him out; he must be in."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from acd.agent import Agent
@@ -12,8 +13,7 @@ if TYPE_CHECKING:
     from acd.timers import Timer
 
 
-@dataclass(slots=True, eq=False)
-class LiveOffer:
+class LiveOffer(Struct, eq=False):
     """A reservation: this caller rings at this agent until the timer, an answer or a withdrawal ends it."""
 
     id: int
@@ -23,8 +23,7 @@ class LiveOffer:
     timer: Timer
 
 
-@dataclass(slots=True, eq=False)
-class Talk:
+class Talk(Struct, eq=False):
     """A conversation of a queue's caller with an agent; after its end it is what the wrap-up belongs to."""
 
     call: str

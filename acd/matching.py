@@ -49,10 +49,12 @@ class Matching:
         seekers, floor.seekers = floor.seekers, {}
         if len(seekers) == 1 and not freed:
             (caller,) = seekers
-            if caller.seeking:
-                self._seek(caller, now)
-        else:
-            self._settle(freed, seekers, now)
+            if not self._seek(caller, now):
+                floor.line_up(caller)
+            return
+        for caller in seekers:
+            floor.line_up(caller)
+        self._settle(freed, seekers, now)
 
     # ----- one agent became ready
 
@@ -95,19 +97,20 @@ class Matching:
 
     # ----- one caller began to seek
 
-    def _seek(self, caller: Caller, now: float) -> None:
-        """Offer him to the best agents that he may have."""
+    def _seek(self, caller: Caller, now: float) -> bool:
+        """Offer him to the best agents that he may have; whether he seeks no more."""
         queue = caller.queue
         wanted = queue.at_once + caller.extra - len(caller.offers)
         chosen = self._choose(caller, queue, wanted, now)
         if not chosen:
-            return
+            return False
         if caller.callback is not None and not (
             self._callbacks.may_turn(caller, 0) and self._callbacks.turn(caller, now)
         ):
-            return
+            return not caller.callback.is_due
         for agent in chosen:
             self._offers.make(caller, agent, now)
+        return len(chosen) >= wanted
 
     def _choose(self, caller: Caller, queue: Queue, wanted: int, now: float) -> list[Agent]:
         if caller.named:

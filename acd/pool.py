@@ -60,7 +60,7 @@ class Pool:
         """The best of all."""
         for _, strategy in self.levels:
             for candidate in strategy.ranked(now):
-                return cast(Agent, candidate)  # what went in as an agent comes out as one
+                return candidate  # type: ignore[return-value]  # what went in as an agent comes out as one
         return None
 
     def ranked(self, now: float, ceiling: int = ANY_LEVEL) -> Iterator[tuple[int, Agent]]:

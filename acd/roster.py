@@ -71,9 +71,8 @@ class Roster:
             self._offers.cancel(agent.offer, "agent logged out", now)
         else:
             floor.move(agent, Step.LOG_OUT, now, command.by)
-        if (seekers := floor.named.get(agent.name)) is not None:
-            for caller in list(seekers):
-                self._offers.give_up_name(caller)
+        for caller in floor.who_seek(agent):
+            self._offers.give_up_name(caller)
         for name in agent.levels:
             self._waiting.staff_left(floor.queues[name], now)
 

@@ -89,9 +89,9 @@ Entry = tuple[Key, int, Candidate]
 class FigureStrategy(ABC):
     """Orders by two numbers, then by the stable order.
 
-    The numbers lie side by side in arrays: with thousands of agents, what a decision costs is the memory that
-    it has to fetch, and an index of objects is scattered all over it. Mostly the best leave, so what is before
-    `_head` is empty, and whoever leaves is closed up from the nearer end.
+    The numbers lie side by side in arrays: with thousands of agents, what a decision costs is the memory
+    that it has to fetch, and an index of objects is scattered all over it. Mostly the best leave, so what is
+    before `_head` is empty, and the gap that somebody leaves is closed from the nearer end.
     """
 
     __slots__ = ("_agents", "_first", "_head", "_second")

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 Fire = Callable[[float], None]
 
 COMPACT_FROM = 64
 
 
-@dataclass(slots=True, eq=False)
-class Timer:
+class Timer(Struct, eq=False):
     """One deadline: `at` in seconds, `fire` is called with the time at which it is handled."""
 
     at: float

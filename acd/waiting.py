@@ -20,7 +20,7 @@ from acd.offers import Offers
 from acd.queue import Queue
 from acd.returning import Returning
 from acd.talks import Talks
-from acd.wishes import Wishes
+from acd.wishes import Wishes, is_plain
 
 LeaveReason = Literal["timeout", "empty", "full", "closed", "gone"]
 
@@ -45,7 +45,8 @@ class Waiting:
         """Into the line, or refused: closed, full, or empty of agents."""
         floor, queue = self._floor, self._floor.queue(command.queue)
         self.new_call(command.call)
-        self.wishes.check(command)
+        if command.max_wait_s is not None or not is_plain(command):
+            self.wishes.check(command)
         if not queue.is_open:
             self._refuse(command, "closed", now)
             return
@@ -146,8 +147,7 @@ class Waiting:
         """Into the line, with all that the command and the queue want for him."""
         floor, queue = self._floor, caller.queue
         floor.callers[caller.call] = caller
-        queue.line.add(caller)
-        caller.entry_position = queue.line.position(caller)
+        caller.entry_position = queue.line.add(caller)
         more: dict[str, Any] = {"credit_s": caller.credit_s} if caller.credit_s else {}
         if command.agent:
             more["agent"] = command.agent

@@ -27,6 +27,7 @@ def is_plain(command: Enqueue) -> bool:
         or command.agent
         or command.last_agent
         or command.max_level is not None
+        or command.agent_wait_s is not None
     )
 
 
@@ -39,8 +40,6 @@ class Wishes:
 
     def check(self, command: Enqueue) -> None:
         """AcdError for what cannot be; changes nothing."""
-        if is_plain(command) and command.max_wait_s is None:
-            return
         whose = f"call {command.call}"
         if command.required or command.preferred:
             check_skills(f"{whose}, required", command.required)
