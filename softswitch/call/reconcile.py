@@ -1,7 +1,7 @@
 """Whether the tables of the switch, the media and the distributor tell the same, and the giving back of what
 has lost its owner.
 
-Every state has one owner: a call owns its legs, its attempts, its place in a queue, its talk, its channels;
+Every state has one owner: a call owns its legs, its attempts, its place in a queue, its talk;
 an attempt owns its offer. `compare` names every lease whose owner is gone, and every owner whose lease is.
 Nothing of it should ever be found; if a defect leaves something, `Mend` says how it is put right, so that no
 agent stays reserved and no caller waits for ever.
@@ -12,7 +12,6 @@ finds may be half done; a mend is for what two looks found.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -54,7 +53,6 @@ def compare(desk: Desk) -> list[Discrepancy]:
         *_calls(desk),
         *_attempts(desk),
         *_legs(hub),
-        *_channels(desk),
     ]
 
 
@@ -202,18 +200,6 @@ def _legs(hub: Hub) -> Iterator[Discrepancy]:
         )
 
 
-def _channels(desk: Desk) -> Iterator[Discrepancy]:
-    taken = Counter(name for call in desk.hub.calls.values() for name in call.channels)
-    for name, count in desk.channels.items():
-        if count != taken[name]:
-            yield Discrepancy(
-                "calls",
-                f"{count} channels of peer {name} are counted as taken, and {taken[name]} are",
-                "count them anew",
-                partial(_count, desk, name, taken[name]),
-            )
-
-
 # ----- the mends
 
 
@@ -243,7 +229,3 @@ def _end(desk: Desk, call: Call, now: float) -> None:
 def _release(hub: Hub, leg: Leg, now: float) -> None:
     hub.let_go(leg, now)
     hub.emit(hub.plane.release(leg))
-
-
-def _count(desk: Desk, name: str, right: int, now: float) -> None:
-    desk.channels[name] = right

@@ -102,10 +102,6 @@ def lose_caller(centre: Centre) -> None:
     centre.call.leg.gone = True
 
 
-def lose_channel(centre: Centre) -> None:
-    centre.switch.desk.channels["pbx"] = 3
-
-
 def lose_attempt(centre: Centre) -> None:
     centre.call.attempts.clear()
 
@@ -120,7 +116,6 @@ CASES: list[tuple[Callable[[], Centre], Callable[[Centre], None], str]] = [
     (waiting, lose_own_call, "and there is none"),
     (talking, lose_partner, "talks with nobody"),
     (talking, lose_caller, "has lost its caller"),
-    (waiting, lose_channel, "3 channels of peer pbx"),
     (ringing, lose_attempt, "which does not know it"),
 ]
 
