@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Literal
 
 from ivr.session import Session
 from softswitch.call.identity import Identity
@@ -52,6 +53,10 @@ class Attempt:
     offer: int
     since: float
     phone: str = ""
+    picked_up: Literal["", "whisper", "confirm"] = ""
+    """What the agent hears, who has picked up and is not connected yet."""
+    channel: str = ""
+    """The peer of whom the attempt holds a channel."""
     legs: dict[int, Leg] = field(default_factory=dict)
     status: int = 480
     reason: str = "not registered"

@@ -6,6 +6,7 @@ from acd import messages as acd
 from acd.events import Kind, LogEvent
 from media import messages as m
 from softswitch.call.call import Attempt, Call, Heard, Stage
+from softswitch.call.channels import Channels
 from softswitch.call.closing import Closing
 from softswitch.call.events import Append, Confirmed, Ended, Incoming, Opened
 from softswitch.call.features import Features
@@ -15,6 +16,7 @@ from softswitch.call.leg import Leg
 from softswitch.call.menu import Menu
 from softswitch.call.outcome import outcome, passed_on
 from softswitch.call.own_calls import OwnCalls
+from softswitch.call.pickup import Pickup
 from softswitch.call.queueing import Queueing
 from softswitch.call.record import Disposition, EndedBy
 from softswitch.call.ringing import Ringing
@@ -37,20 +39,16 @@ class Desk:
 
     def __init__(self, hub: Hub, bound: dict[Transport, tuple[str, int]], agents: dict[str, str]) -> None:
         self.hub = hub
-        self.ringing = Ringing(hub, bound)
+        self.channels = Channels(hub.settings.peers)
+        self.ringing = Ringing(hub, bound, self.channels)
         self.menu = Menu(hub, self)
         self.queueing = Queueing(hub, self.ringing, self)
+        self.pickup = Pickup(hub, self.ringing, self.queueing)
         self.talking = Talk(hub)
         self.own_calls = OwnCalls(hub)
         self.features = Features(hub, self.queueing, agents)
         self.closing = Closing(hub)
-        self._channels: dict[str, int] = {}
         self.calls_total = 0
-
-    @property
-    def channels(self) -> dict[str, int]:
-        """How many channels of each peer are taken."""
-        return self._channels
 
     # ----- in
 
@@ -200,14 +198,9 @@ class Desk:
 
     def _claim(self, call: Call, name: str) -> None:
         """The call takes one of the peer's channels until it ends. Raises PeerError 503."""
-        peer = self.hub.settings.peers.get(name)
-        if peer is None or name in call.channels:
-            return
-        taken = self._channels.get(name, 0)
-        if peer.max_calls is not None and taken >= peer.max_calls:
-            raise PeerError(503, f"All {taken} channels of {name} are taken", (("Retry-After", "5"),))
-        self._channels[name] = taken + 1
-        call.channels.append(name)
+        if name in self.hub.settings.peers and name not in call.channels:
+            self.channels.take(name)
+            call.channels.append(name)
 
     def _no_channel(self, call: Call, error: PeerError, now: float) -> None:
         if call.stage is Stage.SETUP:
@@ -276,7 +269,7 @@ class Desk:
     def answered(self, attempt: Attempt, leg: Leg, now: float) -> None:
         """A ringing leg was answered and may be connected."""
         if attempt.offer:
-            self.queueing.answered(attempt, now)
+            self.pickup.begin(attempt, leg, now)
         else:
             self.ringing.over(attempt, now)
             self.talk(attempt.call, leg, attempt.party, "", now)
@@ -294,7 +287,9 @@ class Desk:
     def digit(self, leg: Leg, digit: str, method: str, now: float) -> None:
         """A key was pressed on a leg."""
         call = self.hub.call_of(leg)
-        if call is not None and leg is call.leg and call.stage is Stage.MENU:
+        if (attempt := self.hub.attempts.get(leg.id)) is not None:
+            self.pickup.digit(attempt, leg, digit, now)
+        elif call is not None and leg is call.leg and call.stage is Stage.MENU:
             call.digits += 1
             if call.digits <= MAX_LOGGED_DIGITS:
                 self.hub.log(now, Kind.DIGIT, call, digit=digit, method=method)
@@ -302,6 +297,9 @@ class Desk:
 
     def played(self, leg: Leg, event: m.Played, now: float) -> None:
         """A playback ended."""
+        if (attempt := self.hub.attempts.get(leg.id)) is not None:
+            self.pickup.played(attempt, leg, event, now)
+            return
         call = self.hub.call_of(leg)
         if call is None or leg is not call.leg or leg.audio is None or leg.audio.play != event.play:
             return
@@ -333,7 +331,7 @@ class Desk:
         del self.hub.calls[call.id]
         self._leave_queue(call, stage, cause, by)
         for name in call.channels:
-            self._channels[name] -= 1
+            self.channels.give(name)
         for attempt in list(call.attempts.values()):
             self.ringing.cancel(attempt, now)
         self.talking.end_recording(call)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from softswitch.call.settings import Phone, Settings
+from softswitch.call.settings import Phone, Settings, Target
 from softswitch.call.text import printable
 from softswitch.errors import PeerError
 from softswitch.sip.digest import DigestServer, Stale, Verified
@@ -38,6 +38,11 @@ class Reach:
 
     uri: Uri
     flow: Flow | None
+
+
+def peer_number(phone: str) -> Target | None:
+    """The target that a phone outside is named by; None for an extension."""
+    return Target.parse(phone) if phone.startswith("peer:") else None
 
 
 class Identities:
@@ -77,7 +82,13 @@ class Identities:
         return number, self.registrar.register(number, request, flow, now)
 
     def reach(self, number: str, now: float) -> list[Reach]:
-        """Every way to the phone at this moment; empty when it is not registered."""
+        """Every way to the phone at this moment; empty when it is not registered.
+
+        A phone outside is named as its target, `peer:NAME/NUMBER`.
+        """
+        if (outside := peer_number(number)) is not None:
+            peer = self.settings.peers.get(outside.name)
+            return [Reach(peer.number(outside.number), None)] if peer is not None and peer.target else []
         phone = self.settings.phones.get(number)
         if phone is None:
             return []

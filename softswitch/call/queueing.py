@@ -84,7 +84,7 @@ class Queueing:
             self.hub.warn("a bridge without its legs", call=bridge.call, agent=bridge.agent)
             self.hub.post(acd.Ended(bridge.call, "system", "no leg"))
             return
-        self.ringing.over(attempt, now)
+        self.ringing.connected(attempt, now)
         self.steps.talk(attempt.call, leg, bridge.agent, bridge.agent, now)
 
     def _overflow(self, call: Call, leave: acd.LeaveQueue, now: float) -> None:

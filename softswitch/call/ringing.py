@@ -10,11 +10,13 @@ from ipaddress import ip_address
 
 from acd import messages as acd
 from softswitch.call.call import Attempt, Call
+from softswitch.call.channels import Channels
 from softswitch.call.events import Accepted, Ended, Progress, Resolve
 from softswitch.call.hub import Hub
-from softswitch.call.identity import Reach
+from softswitch.call.identity import Reach, peer_number
 from softswitch.call.leg import Leg
 from softswitch.call.story import Role
+from softswitch.call.whisper import display
 from softswitch.errors import PeerError
 from softswitch.sip.flow import Flow, Transport
 from softswitch.sip.headers import NameAddr
@@ -28,9 +30,10 @@ REFUSALS = frozenset((480, 486, 487, 600, 603))
 class Ringing:
     """All phones that ring."""
 
-    def __init__(self, hub: Hub, bound: dict[Transport, tuple[str, int]]) -> None:
+    def __init__(self, hub: Hub, bound: dict[Transport, tuple[str, int]], channels: Channels) -> None:
         self.hub = hub
         self.bound = bound
+        self.channels = channels
         self._resolving: dict[int, tuple[Attempt, Leg]] = {}
 
     def offer(self, call: Call, offer: acd.Offer, now: float) -> None:
@@ -38,7 +41,8 @@ class Ringing:
         attempt = Attempt(call, offer.agent, offer.offer, now, phone=offer.phone)
         self.hub.offers[offer.offer] = attempt
         call.story.begin("ring", now)
-        self._start(attempt, self.hub.identities.reach(offer.phone, now), now)
+        ways = self.hub.identities.reach(offer.phone, now) if self._claim(attempt) else []
+        self._start(attempt, ways, now)
 
     def extension(self, call: Call, number: str, now: float) -> Attempt:
         """A caller wants this extension."""
@@ -58,6 +62,13 @@ class Ringing:
             self._drop(attempt, leg, now, 487)
         self.over(attempt, now)
 
+    def connected(self, attempt: Attempt, now: float) -> None:
+        """The attempt has come to a talk: the call keeps its channel until its own end."""
+        if attempt.channel:
+            attempt.call.channels.append(attempt.channel)
+            attempt.channel = ""
+        self.over(attempt, now)
+
     def sweep(self, call: Call, now: float) -> None:
         """Let go of every leg that rings for the call, also of those that no attempt knows any more."""
         for number, attempt in list(self.hub.attempts.items()):
@@ -70,6 +81,9 @@ class Ringing:
     def over(self, attempt: Attempt, now: float) -> None:
         """The attempt has come to its end, whichever: it is no longer known."""
         call = attempt.call
+        if attempt.channel:
+            self.channels.give(attempt.channel)
+            attempt.channel = ""
         self.hub.offers.pop(attempt.offer, None)
         call.attempts.pop(attempt.offer, None)
         if not any(call.attempts):
@@ -117,8 +131,9 @@ class Ringing:
         return True
 
     def ended(self, attempt: Attempt, event: Ended, now: float) -> None:
-        """A leg failed or was refused."""
-        self.failed(attempt, event.leg, event.status, event.reason, now)
+        """A leg failed or was refused; who hangs up after picking up refuses too."""
+        status = 480 if attempt.picked_up else event.status
+        self.failed(attempt, event.leg, status, event.reason, now)
 
     def failed(self, attempt: Attempt, leg: Leg, status: int, reason: str, now: float) -> None:
         """This leg will not be answered; the attempt has failed when it was the last."""
@@ -132,6 +147,19 @@ class Ringing:
             self._give_up(attempt, now)
 
     # ----- inside
+
+    def _claim(self, attempt: Attempt) -> bool:
+        """A phone outside needs a channel of its peer; False: there is none."""
+        outside = peer_number(attempt.phone)
+        if outside is None or outside.name not in self.hub.settings.peers:
+            return True
+        try:
+            self.channels.take(outside.name)
+        except PeerError as error:
+            self.hub.warn("an agent outside cannot be called", agent=attempt.party, reason=error.reason)
+            return False
+        attempt.channel = outside.name
+        return True
 
     def _start(self, attempt: Attempt, ways: list[Reach], now: float) -> None:
         call = attempt.call
@@ -168,11 +196,13 @@ class Ringing:
         call = attempt.call
         flow = way.flow or self._flow_to(way.uri)
         host = self.hub.ua.ep.address(flow)[0]
-        caller = NameAddr(Uri("sip", call.identity.number or "anonymous", None, host), call.identity.display)
+        shown = self._shown(attempt) if attempt.offer else call.identity.display
+        caller = NameAddr(Uri("sip", call.identity.number or "anonymous", None, host), shown)
         called = NameAddr(Uri("sip", way.uri.user, None, way.uri.host, way.uri.port))
         headers = [("X-Call-ID", call.id), ("X-Dialled", call.story.to_number)]
         if attempt.offer:
             headers += [("X-Queue", call.story.queue), ("X-Call-Type", call.story.call_type)]
+            headers += self._auto_answer(attempt, host)
         leg = self.hub.ua.new_leg(way.uri, flow, caller, called, [pair for pair in headers if pair[1]])
         hops = call.leg.invite.max_forwards
         leg.invite.headers.set("Max-Forwards", str(min(70, max(0, (70 if hops is None else hops) - 1))))
@@ -180,6 +210,23 @@ class Ringing:
             self._resolving[leg.id] = (attempt, leg)
             self.hub.emit([Resolve(leg.id, way.uri)])
         return leg
+
+    def _shown(self, attempt: Attempt) -> str:
+        """What the agent's phone displays: the call type beside the caller."""
+        call = attempt.call
+        care = self.hub.settings.queues.get(call.story.queue)
+        if care is None:
+            return call.identity.display
+        caller = call.identity.display or call.identity.number
+        return display(care.display, call_type=call.story.call_type, queue=call.story.queue, caller=caller)
+
+    def _auto_answer(self, attempt: Attempt, host: str) -> list[tuple[str, str]]:
+        """What makes phones of the usual makers answer by themselves."""
+        agent = self.hub.settings.agents.get(attempt.party)
+        phone = self.hub.settings.phones.get(attempt.phone)
+        if phone is None or not (phone.auto_answer or (agent is not None and agent.auto_answer)):
+            return []
+        return [("Call-Info", f"<sip:{host}>;answer-after=0"), ("Alert-Info", "info=alert-autoanswer")]
 
     def _flow_to(self, uri: Uri) -> Flow:
         """The flow to an address in the URI; one with port 0 while DNS is asked."""

@@ -15,10 +15,11 @@ import msgspec
 from ivr.flow import Flow
 from ivr.messages import Prompt
 from softswitch.call.callers import Statuses
+from softswitch.call.whisper import Whisper
 from softswitch.errors import LocalError
 from softswitch.sip.uri import Uri
 
-Feature = Literal["login", "logout", "ready", "pause"]
+Feature = Literal["login", "logout", "ready", "pause", "extend"]
 _DIALLED = re.compile(r"[A-Za-z0-9_.+*#-]{1,64}")
 
 
@@ -28,8 +29,8 @@ class Target:
     `peer:NAME/NUMBER`, `callback`, `hangup`.
 
     Inside the switch there is also `feature:VERB`. `number` is what is dialled at a peer (empty: what the
-    caller dialled), the queue of those who wait for an agent (empty: his first one), or the reason of a
-    pause.
+    caller dialled), the queue of those who wait for an agent (empty: his first one), or the argument of a
+    feature: the reason of a pause, the agent who logs in.
     """
 
     kind: str
@@ -74,7 +75,8 @@ class DialPlan(Protocol):
     """Which number leads where, and who is known by his address. Pure look-ups in memory."""
 
     def feature(self, number: str) -> tuple[Feature, str] | None:
-        """The verb of a feature code and the reason of a pause; None when the number is none."""
+        """The verb of a feature code, and the reason of a pause or the agent who logs in; None when the
+        number is none."""
 
     def route(self, number: str, *, guest: bool, peer: str | None) -> Route | None:
         """The first route that takes the number for such a caller."""
@@ -85,12 +87,31 @@ class DialPlan(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Phone:
-    """An extension: who may register as `number`, or where it always is (`contact`)."""
+    """An extension: who may register as `number`, or where it always is (`contact`).
+
+    `auto_answer`: it is told to answer calls of queues by itself.
+    """
 
     number: str
     name: str = ""
     password: str = ""
     contact: Uri | None = None
+    auto_answer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AgentCare:
+    """How calls reach an agent.
+
+    `outside` is his phone that is none of ours, `peer:NAME/NUMBER` ("": he has none); calls to it must be
+    accepted by a key if `confirm`. `pin` is asked for when he logs in at a phone that is not his own.
+    `auto_answer`: his phone is told to answer calls of queues by itself.
+    """
+
+    outside: str = ""
+    confirm: bool = True
+    auto_answer: bool = False
+    pin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +154,16 @@ class CallbackCare:
 class QueueCare:
     """What callers of a queue hear, and where they go when nobody serves them, by reason.
 
-    Who finds no target there is told to try later.
+    Who finds no target there is told to try later. `whisper` is what the agent hears before he is connected,
+    `display` the template of what his phone shows (see `softswitch.call.whisper`).
     """
 
     music: tuple[str, ...]
     overflow: Mapping[str, Target] = field(default_factory=dict)
     record: bool = False
     short_abandon_s: float = 5.0
+    whisper: Whisper | None = None
+    display: str = "{call_type}: {caller}"
     estimate: bool = True
     callback: CallbackCare | None = None
     last_agent_within_s: float | None = None
@@ -167,6 +191,8 @@ class Settings:
     statuses: Statuses = Statuses()
     phrases_in: Mapping[str, Mapping[str, Prompt]] = field(default_factory=dict)
     agent_queues: Mapping[str, str] = field(default_factory=dict)
+    agents: Mapping[str, AgentCare] = field(default_factory=dict)
+    wrapup_extra_s: float = 60.0
 
     def say(self, phrase: str, language: str = "") -> tuple[str, ...]:
         """The clip of a phrase of the switch's own, in the language, or its region-less form, or ours."""

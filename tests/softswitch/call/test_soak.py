@@ -42,7 +42,7 @@ def check_nothing_is_left(centre: Storm) -> None:
     hub, desk, ep = centre.switch.hub, centre.switch.desk, centre.switch.hub.ua.ep
     assert not ep.by_transaction and not len(ep.layer) and ep.ack_deadline() is None
     assert not desk.ringing._resolving and not desk.talking._late and not desk.closing._recordings
-    assert not desk.own_calls._live and not any(desk._channels.values())
+    assert not desk.own_calls._live and not any(desk.channels.taken.values())
     assert not hub.plane._legs and not any(hub.plane.workers.values())
     assert hub.timer_deadline() is None and centre.acd.deadline() is None
     assert {view.state for view in centre.acd.agents(centre.now)} <= AT_REST
