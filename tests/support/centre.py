@@ -10,7 +10,8 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from acd import messages as acd
 from acd.agent import AgentConfig
@@ -251,7 +252,10 @@ class Centre:
         care: QueueCare | None = None,
         ring_s: float = 30.0,
         routes: Mapping[str, Target] | None = None,
+        more: Mapping[str, Any] | None = None,
+        pause_limits_s: Mapping[str, float] | None = None,
     ) -> None:
+        """`more` are further fields of Settings, in place of those made here."""
         self.now = 1_000_000.0
         self.wire: deque[tuple[tuple[str, int], tuple[str, int], bytes]] = deque()
         self.workers = {1: Worker(1)}
@@ -284,10 +288,12 @@ class Centre:
             ring_s=ring_s,
             recordings="/recordings",
         )
+        settings = replace(settings, **(more or {}))
         options = {"ring_s": 15.0, "wrapup_s": 5.0} | dict(queue or {})
         self.acd = Acd(
             [QueueConfig(name=name, **options) for name in ("sales", "support")],  # type: ignore[arg-type]
             [AgentConfig(name=f"agent{number}", queues={"sales": 0, "support": 0}) for number in agents],
+            pause_limits_s=pause_limits_s or {},
         )
         tokens = (f"t{n}" for n in itertools.count(1))
         self.switch = Switch(
