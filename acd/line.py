@@ -6,6 +6,10 @@ ageing (`ageing_s` seconds of waiting are worth one step of priority) the order 
 changes while they wait, because both grow at the same rate: whoever entered at t with priority p stands where
 one of priority 0 stands who entered at t - p x ageing_s. So ageing costs nothing, and nobody can be overtaken
 for ever: only by those who come within (p - q) x ageing_s after him.
+
+PASS_LIMIT keeps a heavy queue from starving a light one: even if the heavy one is overloaded for ever, so
+that its weighted waits grow faster, at the latest after so many passes the light queue's next caller is
+served.
 """
 
 from __future__ import annotations
@@ -23,6 +27,8 @@ if TYPE_CHECKING:
     from acd.live import LiveOffer
     from acd.queue import Queue
     from acd.timers import Timer
+
+PASS_LIMIT = 20
 
 Place = tuple[float, float, int]
 Urgency = tuple[int, int, float, float, int]
@@ -85,7 +91,7 @@ class Caller(Struct, eq=False):
         queue = self.queue
         wait_s, ageing_s = now - self.entered_at + self.credit_s, queue.rules.ageing_s
         priority = self.priority if ageing_s is None else self.priority + int(wait_s / ageing_s)
-        first = -2 if self.handed else -1 if queue.is_overdue else 0
+        first = -2 if self.handed else -1 if queue.passed >= PASS_LIMIT else 0
         return (first, -priority, -wait_s * queue.config.weight, self.entered_at, self.serial)
 
 

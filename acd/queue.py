@@ -1,10 +1,6 @@
 """A queue: its rules, and the line of those who wait.
 
 The order of the line is in acd.line. What few queues need is in acd.rules.
-
-PASS_LIMIT keeps a heavy queue from starving a light one: even if the heavy one is overloaded for ever, so
-that its weighted waits grow faster, at the latest after this many passes the light queue's next caller is
-served.
 """
 
 from __future__ import annotations
@@ -23,9 +19,7 @@ if TYPE_CHECKING:
 
     Seat = tuple["Queue", Strategy, int]
 
-__all__ = ["PASS_LIMIT", "Caller", "Line", "Queue", "QueueConfig"]
-
-PASS_LIMIT = 20
+__all__ = ["Caller", "Line", "Queue", "QueueConfig"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +108,3 @@ class Queue:
     def seat(self, level: int) -> Seat:
         """Where the agents of a level sit; one object for all of them."""
         return self.seats.setdefault(level, (self, self.pool.seat(level), level))
-
-    @property
-    def is_overdue(self) -> bool:
-        """Whether others were preferred too often."""
-        return self.passed >= PASS_LIMIT

@@ -142,8 +142,10 @@ class FigureStrategy(ABC):
         if at > head:
             firsts[head + 1 : at + 1] = firsts[head:at]
             seconds[head + 1 : at + 1] = seconds[head:at]
-            agents[head + 1 : at + 1] = agents[head:at]
-        agents[head] = None
+            del agents[at]  # a slice of objects would have to fetch them all
+            agents.insert(head, None)
+        else:
+            agents[head] = None
         self._head = head = head + 1
         if head > SWEEP_FROM and 2 * head > len(agents):
             del firsts[:head], seconds[:head], agents[:head]

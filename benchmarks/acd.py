@@ -3,9 +3,10 @@
 Two situations, for every built-in strategy. `enter`: most agents are ready, a caller enters and is offered to
 the best. `free`: 1 000 callers wait and everybody is busy, an agent's wrap-up ends and he is offered the
 right caller. A sample is one call of `handle` that returns an Offer, with all its log events, in CPU time of
-the thread. No peer offers this as a call, so none is compared. The last rows show that busy members cost
-nothing: 500 members of whom 300 are busy, beside 50 idle ones. ring-all rings one phone a caller here: what
-is measured is an offer, not how many there are.
+the thread; what lives is frozen for the garbage collector, as in the switch. No peer offers this as a call,
+so none is compared. The curves show what it depends on: the number of agents (with their queues), of members
+of one queue who are busy, of callers who wait. ring-all rings one phone a caller here: what is measured is an
+offer, not how many there are.
 """
 
 from __future__ import annotations
@@ -28,14 +29,21 @@ BEGIN = START + 1_000.0  # of the decisions, when all have a history
 
 def run(quick: bool = False) -> list[Row]:
     """Rows in microseconds, p50 and p99."""
-    agents, queues, samples = (1_000, 10, 300) if quick else (10_000, 100, 3_000)
+    agents, queues, samples = (1_000, 10, 300) if quick else (10_000, 100, 2_000)
     rows: list[Row] = []
     for strategy in BUILT_IN:
         rows += _rows(f"acd {strategy} enter", _enter(strategy, agents, queues, samples), agents, queues)
         rows += _rows(f"acd {strategy} free", _free(strategy, agents, queues, samples), agents, queues)
-    for members, busy in ((50, 0), (500, 300)):
+    for crowd in (100, 1_000, 10_000)[: 2 if quick else 3]:
+        queues = max(1, crowd // 100)
+        figures = _enter("longest-idle", crowd, queues, samples)
+        rows += _rows(f"acd curve {crowd} agents", figures, crowd, queues)
+    for members, busy in ((50, 0), (500, 0), (500, 300), (500, 450)):
         figures = _enter("longest-idle", members, 1, samples, busy=busy)
         rows += _rows(f"acd {members} members, {busy} busy", figures, members, 1)
+    for waiting in (10, 100, 1_000):
+        figures = _free("longest-idle", 500, 5, samples, waiting)
+        rows += _rows(f"acd curve {waiting} waiting", figures, 500, 5)
     return rows
 
 
@@ -60,6 +68,8 @@ def _crowd(strategy: str, agents: int, queues: int, rnd: random.Random) -> Acd:
         acd.handle(OwnCall(agent.name, True), START + 200 + i * 0.01)
     for i, agent in enumerate(rnd.sample(crew, len(crew))):
         acd.handle(OwnCall(agent.name, False, talk_s=rnd.uniform(10, 250)), START + 500 + i * 0.01)
+    gc.collect()
+    gc.freeze()
     return acd
 
 
@@ -85,18 +95,19 @@ def _enter(strategy: str, agents: int, queues: int, samples: int, busy: int = 0)
         live.append(f"call-{i}")
         if len(live) > min(200, (agents - busy) // 3):
             acd.handle(Ended(live.pop(0), "caller"), now)
+    gc.unfreeze()
     return figures
 
 
-def _free(strategy: str, agents: int, queues: int, samples: int) -> list[float]:
-    """Everybody talks, 1 000 wait; one agent after the other becomes ready."""
+def _free(strategy: str, agents: int, queues: int, samples: int, most: int = 1_000) -> list[float]:
+    """Everybody talks, `most` wait; one agent after the other becomes ready."""
     rnd = random.Random(2)
     acd = _crowd(strategy, agents, queues, rnd)
     now = BEGIN
     talking: list[tuple[str, str]] = []
     waiting = 0
     i = 0
-    while waiting < 1_000:  # until nobody is ready any more, and then a thousand
+    while waiting < most:  # until nobody is ready any more, and then so many
         now += 0.001
         outputs = acd.handle(Enqueue(f"call-{i}", f"q{i % queues}", "+74950000000"), now)
         offer = _answer(acd, outputs, now)
@@ -123,6 +134,7 @@ def _free(strategy: str, agents: int, queues: int, samples: int) -> list[float]:
         refill = _answer(acd, acd.handle(Enqueue(f"call-{i}", queue, "+74950000000"), now), now)
         if refill is not None:
             talking.append((refill.call, refill.agent))
+    gc.unfreeze()
     return figures[len(figures) // 2 :]
 
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from acd.line import PASS_LIMIT
 from acd.messages import Ended, Enqueue, LogIn, Ready
-from acd.queue import PASS_LIMIT, QueueConfig
+from acd.queue import QueueConfig
 from acd.rules import QueueRules
 from tests.acd.centre import Centre
 

@@ -18,6 +18,7 @@ from acd import messages as acd
 from acd.agent import AgentConfig
 from acd.dispatcher import Acd
 from acd.events import Kind, LogEvent
+from acd.explain import Explanation
 from acd.queue import QueueConfig
 from softswitch.api.control import Control, Refused
 from softswitch.api.routes import build_app
@@ -158,6 +159,9 @@ class AcdCentre(Control):
 
     def agent_extend(self, name: str, extra_s: float, by: str) -> None:
         self.give(acd.ExtendWrapup(name, extra_s, by))
+
+    def explain(self, call: str) -> Sequence[Explanation]:
+        return self._acd.explain(call)
 
     def queue_open(self, name: str, is_open: bool, by: str) -> None:
         self.give(acd.OpenQueue(name, is_open, by))
