@@ -29,7 +29,7 @@ class _Past:
     """One agent while the log is read; `calls` and `talk_s` are those of `day`."""
 
     on: bool = False
-    doing: str = ""  # ringing | talking | wrap-up | own call
+    doing: set[str] = field(default_factory=set)  # of _WORK
     pause: str | None = None
     unreachable: bool = False
     idle_since: float | None = None
@@ -54,7 +54,7 @@ class _Past:
         if not self.on:
             return "logged out"
         if self.doing:
-            return self.doing
+            return next(work for work in _WORK if work in self.doing)
         if self.pause is not None:
             return f"paused: {self.pause}" if self.pause else "paused"
         return "unreachable" if self.unreachable else None
@@ -71,7 +71,8 @@ class _Reader:
         """One more event."""
         if event.kind is Kind.SYSTEM_START:
             for past in self.agents.values():
-                past.on, past.doing = False, ""
+                past.on = False
+                past.doing.clear()
         elif event.agent:
             self._of_agent(self.agents.setdefault(event.agent, _Past()), event)
 
@@ -79,10 +80,11 @@ class _Reader:
         kind, data = event.kind, event.data
         if kind in _ENDS:
             both_s = float(data.get("talk_s", 0.0)) + float(data.get("hold_s", 0.0))
-            past.doing = ""
+            past.doing.discard("talking")
             past.talked(both_s, event.at, self.day(event.at))
         elif kind is Kind.AGENTLOGIN:
-            past.on, past.doing, past.pause, past.unreachable = True, "", None, False
+            past.on, past.pause, past.unreachable = True, None, False
+            past.doing &= {"own call"}
             past.idle_since = event.at if past.idle_since is None else past.idle_since
         elif kind is Kind.AGENTLOGOFF:
             past.on = False
@@ -92,22 +94,34 @@ class _Reader:
             past.pause = None
         elif kind in (Kind.AGENT_UNREACHABLE, Kind.AGENT_REACHABLE):
             past.unreachable = kind is Kind.AGENT_UNREACHABLE
-        elif kind is Kind.AGENT_IDLE and float(data.get("talk_s", 0.0)) > 0:
-            past.doing = ""
-            past.talked(float(data["talk_s"]), event.at, self.day(event.at))
-        elif kind in _DOING:
-            past.doing = _DOING[kind]
+        else:
+            self._work(past, event)
+
+    def _work(self, past: _Past, event: LogEvent) -> None:
+        kind = event.kind
+        if kind is Kind.CONNECT:
+            past.doing.discard("ringing")
+        if kind in _BEGINS:
+            past.doing.add(_BEGINS[kind])
+        elif kind in _OVER:
+            past.doing.discard(_OVER[kind])
+        talk_s = float(event.data.get("talk_s", 0.0)) if kind is Kind.AGENT_IDLE else 0.0
+        if talk_s > 0 and "talking" not in past.doing:
+            past.talked(talk_s, event.at, self.day(event.at))
 
 
-_DOING: Mapping[Kind, str] = {
+_WORK = ("talking", "wrap-up", "ringing", "own call")
+_BEGINS: Mapping[Kind, str] = {
     Kind.OFFER: "ringing",
-    Kind.RINGNOANSWER: "",
-    Kind.RINGCANCELED: "",
     Kind.CONNECT: "talking",
     Kind.WRAPUP_START: "wrap-up",
-    Kind.WRAPUP_END: "",
     Kind.AGENT_BUSY: "own call",
-    Kind.AGENT_IDLE: "",
+}
+_OVER: Mapping[Kind, str] = {
+    Kind.RINGNOANSWER: "ringing",
+    Kind.RINGCANCELED: "ringing",
+    Kind.WRAPUP_END: "wrap-up",
+    Kind.AGENT_IDLE: "own call",
 }
 
 

@@ -18,6 +18,7 @@ from cli.place import Place, find_place
 from softswitch.api.client import ApiClient, NotRunning
 from softswitch.call.record import CallRecord
 from softswitch.errors import LocalError
+from softswitch.explanation import Explained, explain
 from softswitch.report import Report, ReportQuery, make_report
 from softswitch.store.query import CallFilter, EventFilter, StoredEvent
 
@@ -36,6 +37,10 @@ class Source(Protocol):
         """One call and its events. Raises LocalError where there is none."""
         ...
 
+    def explain(self, call: str) -> Explained:
+        """Why a call went where it went. Raises LocalError where there is no such call."""
+        ...
+
     def events(self, wanted: EventFilter) -> Iterator[StoredEvent]:
         """Oldest first."""
         ...
@@ -49,7 +54,7 @@ def open_source(config: Path | None, socket: Path | None, database: Path | None)
     """The database if one is named, else the switch if it runs, else the database of the configuration."""
     if database is not None:
         place = find_place(config) if config is not None else None
-        return DatabaseSource(database, thresholds(place))
+        return DatabaseSource(database, place)
     place = find_place(config, socket)
     client = ApiClient(place.socket)
     try:
@@ -57,7 +62,7 @@ def open_source(config: Path | None, socket: Path | None, database: Path | None)
     except NotRunning:
         if place.file is None:
             raise
-        return DatabaseSource(place.database, thresholds(place))
+        return DatabaseSource(place.database, place)
     return ServerSource(client)
 
 
@@ -93,6 +98,10 @@ class ServerSource:
         story = self._client.get("log", "calls", call)
         return _convert(story["record"], CallRecord), _convert(story["events"], list[StoredEvent])
 
+    def explain(self, call: str) -> Explained:
+        """What the switch remembers, or its log."""
+        return _convert(self._client.get("explain", call), Explained)
+
     def events(self, wanted: EventFilter) -> Iterator[StoredEvent]:
         """Oldest first, while they come."""
         query = msgspec.to_builtins(wanted)
@@ -107,9 +116,10 @@ class ServerSource:
 class DatabaseSource:
     """A `Source` that reads the database file."""
 
-    def __init__(self, path: Path, limits: Mapping[str, Thresholds]) -> None:
+    def __init__(self, path: Path, place: Place | None) -> None:
         self._path = path
-        self._thresholds = limits
+        self._place = place
+        self._thresholds = thresholds(place)
 
     def calls(self, wanted: CallFilter) -> Iterator[CallRecord]:
         """Newest first."""
@@ -119,10 +129,24 @@ class DatabaseSource:
     def call(self, call: str) -> tuple[CallRecord, list[StoredEvent]]:
         """One call and its events."""
         with _Session(self._path) as session:
-            record = session.run(session.reader.call(call))
-            if record is None:
-                raise LocalError(f"no call in the log {self._path} is called {call!r}: see `cc log calls`")
+            record = self._record(session, call)
             return record, list(session.each(session.reader.events(EventFilter(call=call))))
+
+    def explain(self, call: str) -> Explained:
+        """What the log tells, with the agents' queues of the configuration."""
+        agents = self._place.agents if self._place is not None else {}
+        configured = self._place.queues if self._place is not None else {}
+        queues = {name: tuple(agent.get("queues", ())) for name, agent in agents.items()}
+        strategies = {name: str(queue.get("strategy", "")) for name, queue in configured.items()}
+        with _Session(self._path) as session:
+            record = self._record(session, call)
+            return session.run(explain(record, session.reader, (), queues, strategies))
+
+    def _record(self, session: _Session, call: str) -> CallRecord:
+        record = session.run(session.reader.call(call))
+        if record is None:
+            raise LocalError(f"no call in the log {self._path} is called {call!r}: see `cc log calls`")
+        return record
 
     def events(self, wanted: EventFilter) -> Iterator[StoredEvent]:
         """Oldest first."""

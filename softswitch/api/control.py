@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Protocol
 
+from acd.explain import Explanation
 from softswitch.api.types import AgentStatus, CallStatus, QueueStatus, Status
 from softswitch.errors import LocalError
 
@@ -102,6 +103,10 @@ class Control(Protocol):
 
     def call(self, call: str) -> CallStatus | None:
         """One live call, or None."""
+        ...
+
+    def explain(self, call: str) -> Sequence[Explanation]:
+        """Why a call was offered as it was, as far as that is remembered."""
         ...
 
     def hangup(self, call: str, by: str) -> None:

@@ -44,7 +44,9 @@ from softswitch.api.types import (
     PlainCommand,
     QueueStatus,
 )
+from softswitch.call.record import CallRecord
 from softswitch.errors import LocalError
+from softswitch.explanation import explain
 from softswitch.report import BadReport, ReportQuery, make_report
 from softswitch.store.query import CallFilter, EventFilter, LogReader
 
@@ -66,7 +68,7 @@ def build_app(
     """The application. `rules` are the queues' times for reports; `flush` puts on disk what the log
     still holds in memory, so that an answer contains all that happened before the question."""
     live = LiveRoutes(control)
-    past = LogRoutes(log, rules or {}, flush)
+    past = LogRoutes(control, log, rules or {}, flush)
     handlers: dict[Any, Any] = {
         LocalError: on_local_error,
         AcdError: on_local_error,
@@ -182,8 +184,13 @@ class LogRoutes:
     """What has been: records, events, reports."""
 
     def __init__(
-        self, log: LogReader, thresholds: Mapping[str, Thresholds], flush: Callable[[], Awaitable[None]]
+        self,
+        control: Control,
+        log: LogReader,
+        thresholds: Mapping[str, Thresholds],
+        flush: Callable[[], Awaitable[None]],
     ) -> None:
+        self._control = control
         self._log = log
         self._thresholds = thresholds
         self._flush = flush
@@ -194,6 +201,7 @@ class LogRoutes:
             Route("/v1/log/calls", self._read(self.calls), methods=["GET"]),
             Route("/v1/log/calls/{call:path}", self._read(self.call), methods=["GET"]),
             Route("/v1/log/events", self._read(self.events), methods=["GET"]),
+            Route("/v1/explain/{call:path}", self._read(self.explain), methods=["GET"]),
             Route("/v1/report", self._read(self.report), methods=["GET"]),
         ]
 
@@ -227,13 +235,26 @@ class LogRoutes:
 
     async def call(self, request: Request) -> Response:
         """GET /v1/log/calls/ID -> CallStory"""
+        record = await self._record(request)
+        name = record.id
+        events = [event async for event in self._log.events(EventFilter(call=name))]
+        return answer(CallStory(record=record, events=tuple(events)))
+
+    async def explain(self, request: Request) -> Response:
+        """GET /v1/explain/ID -> Explained"""
+        record = await self._record(request)
+        queues = {agent.name: agent.queues for agent in self._control.agents()}
+        strategies = {queue.name: queue.strategy for queue in self._control.queues()}
+        remembered = self._control.explain(record.id)
+        return answer(await explain(record, self._log, remembered, queues, strategies))
+
+    async def _record(self, request: Request) -> CallRecord:
         name = request.path_params["call"]
         record = await self._log.call(name)
         if record is None:
             newest = [one.id async for one in self._log.calls(CallFilter(limit=100))]
             raise UnknownName("call in the log", name, newest)
-        events = [event async for event in self._log.events(EventFilter(call=name))]
-        return answer(CallStory(record=record, events=tuple(events)))
+        return record
 
     async def events(self, request: Request) -> Response:
         """GET /v1/log/events, EventFilter in the query -> list of StoredEvent, or one a line with

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from acd import messages as acd
 from acd.dispatcher import Acd
+from acd.explain import Explanation
 from acd.views import WaitingView
 from softswitch.api.control import Refused
 from softswitch.api.types import (
@@ -133,6 +134,10 @@ class SwitchControl:
     def call(self, call: str) -> CallStatus | None:
         """One live call."""
         return next((status for status in self.calls() if status.id == call), None)
+
+    def explain(self, call: str) -> Sequence[Explanation]:
+        """Why it was offered as it was."""
+        return self._acd.explain(call)
 
     # ----- commands
 
