@@ -26,7 +26,17 @@ from softswitch.api.server import ApiServer
 from softswitch.app.control import MediaLosses, SwitchControl
 from softswitch.app.process import raise_file_limit, settle_collector, told_address
 from softswitch.app.settings import make_settings, make_thresholds
-from softswitch.call.events import Append, Closed, Effect, Media, Opened, Resolve, Warn
+from softswitch.call.events import (
+    Append,
+    CallbackKept,
+    CallbackOver,
+    Closed,
+    Effect,
+    Media,
+    Opened,
+    Resolve,
+    Warn,
+)
 from softswitch.call.switch import Switch
 from softswitch.config import Config
 from softswitch.errors import LocalError, SwitchError
@@ -78,6 +88,8 @@ class Server:
             Opened: lambda effect: self._store.call_opened(effect.record),
             Closed: self._closed,
             Resolve: self._resolve,
+            CallbackKept: lambda effect: self._store.errand_kept(effect.errand),
+            CallbackOver: lambda effect: self._store.errand_over(effect.number),
             Warn: lambda effect: log.warning(effect.text, **dict(effect.fields)),
         }
 
@@ -108,6 +120,7 @@ class Server:
         self._make_core({transport: (host, port) for transport, host, port in reversed(opened)})
         await self._start_media()
         self._driver.feed(self._switch.start)
+        await self._restore_callers()
         self._started = True
         self.control = SwitchControl(
             config,
@@ -135,6 +148,11 @@ class Server:
                 at=datetime.fromtimestamp(found.at, UTC).isoformat(timespec="seconds"),
             )
 
+    async def _restore_callers(self) -> None:
+        """Promises to call back, and who talked with whom, as the last run left them."""
+        errands = self._store.errands
+        self._driver.feed(lambda now: self._switch.restore_errands(errands, now))
+
     async def _make_prompts(self) -> None:
         config = self._config
         own = system_prompts(config.language).values()
@@ -143,7 +161,12 @@ class Server:
 
     def _make_core(self, bound: dict[Transport, tuple[str, int]]) -> None:
         config = self._config
-        self._acd = Acd(config.acd_queues(), config.acd_agents(), plugins.strategies())
+        self._acd = Acd(
+            config.acd_queues(),
+            config.acd_agents(),
+            plugins.strategies(),
+            pause_limits_s=config.pause_limits_s(),
+        )
         sip = config.sip
         addresses = {
             transport: (told_address(host, sip.external_address), port)

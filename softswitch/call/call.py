@@ -7,13 +7,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ivr.session import Session
+from softswitch.call.callers import ORDINARY, Status
 from softswitch.call.identity import Identity
 from softswitch.call.leg import Leg
 from softswitch.call.settings import Target
 from softswitch.call.story import Story
+
+if TYPE_CHECKING:
+    from softswitch.call.asking import Asking
+    from softswitch.call.errand import Errand
 
 
 class Stage(Enum):
@@ -38,6 +43,7 @@ class Heard(Enum):
     ANNOUNCEMENT = 3
     LAST_WORDS = 4
     RINGBACK = 5
+    QUESTION = 6
 
 
 @dataclass(slots=True, eq=False)
@@ -53,8 +59,9 @@ class Attempt:
     offer: int
     since: float
     phone: str = ""
-    picked_up: Literal["", "whisper", "confirm"] = ""
-    """What the agent hears, who has picked up and is not connected yet."""
+    picked_up: Literal["", "whisper", "confirm", "dialling"] = ""
+    """What the agent hears, who has picked up and is not connected yet; `dialling`: the number to be called
+    back rings."""
     channel: str = ""
     """The peer of whom the attempt holds a channel."""
     legs: dict[int, Leg] = field(default_factory=dict)
@@ -64,7 +71,12 @@ class Attempt:
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """A caller and what belongs to him."""
+    """A caller and what belongs to him.
+
+    `fallback` takes him if the named agent does not within `agent_wait_s`. `waited_since` is when he first
+    entered a queue. A call that calls somebody back (`errand`) has a leg that stands for the caller until his
+    number is `reached`.
+    """
 
     id: str
     leg: Leg
@@ -90,6 +102,15 @@ class Call:
     awaiting: set[int] = field(default_factory=set)
     answer: bytes = b""
     since: float = 0.0
+    status: Status = ORDINARY
+    language: str = ""
+    fallback: Target | None = None
+    agent_wait_s: float | None = None
+    waited_since: float | None = None
+    asking: Asking | None = None
+    pending: list[tuple[str, ...]] = field(default_factory=list)
+    errand: Errand | None = None
+    reached: bool = False
 
     def enter(self, stage: Stage, now: float) -> None:
         """The call goes on to another stage."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 from acd import messages as acd
 from acd.events import Kind, LogEvent
 from media import messages as m
+from softswitch.call.asking import Questions
 from softswitch.call.call import Attempt, Call, Heard, Stage
+from softswitch.call.callbacks import Callbacks
 from softswitch.call.channels import Channels
 from softswitch.call.closing import Closing
 from softswitch.call.events import Append, Confirmed, Ended, Incoming, Opened
 from softswitch.call.features import Features
+from softswitch.call.hearing import Hearing
 from softswitch.call.hub import Hub
 from softswitch.call.identity import Identity
 from softswitch.call.leg import Leg
@@ -42,7 +45,10 @@ class Desk:
         self.channels = Channels(hub.settings.peers)
         self.ringing = Ringing(hub, bound, self.channels)
         self.menu = Menu(hub, self)
-        self.queueing = Queueing(hub, self.ringing, self)
+        self.hearing = Hearing(hub)
+        self.callbacks = Callbacks(hub, self.ringing, self.hearing, self)
+        self.questions = Questions(hub, self.hearing, self.callbacks, self)
+        self.queueing = Queueing(hub, self.ringing, self.hearing, self.callbacks, self.questions, self)
         self.pickup = Pickup(hub, self.ringing, self.queueing)
         self.talking = Talk(hub)
         self.own_calls = OwnCalls(hub)
@@ -66,8 +72,12 @@ class Desk:
             limit = hub.settings.max_calls
             if len(hub.calls) > (limit if identity.kind != "guest" else limit - limit // RESERVED_PART):
                 raise PeerError(503, "Service Unavailable", (("Retry-After", "5"),))
+            if call.status.blocked:
+                raise PeerError(603, "Decline")
             found = route(hub.settings, call.story.to_number, identity)
             call.target, call.priority = found.target, found.priority
+            call.fallback, call.agent_wait_s = found.fallback, found.agent_wait_s
+            call.language = call.status.language or found.language
             call.story.call_type = found.call_type
             self._claim(call, identity.name if identity.kind == "peer" else "")
             hub.emit(hub.plane.allocate_for_offer(leg, hub.plane.choose()))
@@ -79,10 +89,14 @@ class Desk:
         story = Story(name, leg.invite, leg.flow.transport, identity, now)
         call = Call(name, leg, identity, Target("hangup"), story, since=now)
         leg.call = name
+        call.status = self.hub.settings.statuses.of(identity.number)
+        story.status = call.status.name
         self.hub.calls[name] = call
         self.calls_total += 1
         story.leg(leg, "caller", story.from_number, now)
         data = {"from": story.from_number, "to": story.to_number, "direction": story.direction}
+        if story.status:
+            data["status"] = story.status
         self.hub.log(now, Kind.CALL_START, call, transport=story.transport, **data)
         self.hub.emit([Opened(story.record())])
         return call
@@ -169,6 +183,8 @@ class Desk:
                 self.menu.enter(call, target.name, now)
             case "queue":
                 self.queueing.enter(call, target.name, now)
+            case "agent":
+                self.queueing.enter_for(call, target, now)
             case "feature":
                 clips, cause = self.features.run(call, target.name, target.number, now)
                 self.farewell(call, clips, cause, now)
@@ -182,10 +198,8 @@ class Desk:
                 self.end(call, None, "completed", "system", now)
 
     def _to_peer(self, call: Call, target: Target, now: float) -> None:
-        peer = self.hub.settings.peers[target.name]
         try:
-            uri = peer.number(target.number or call.story.to_number)
-            self._claim(call, peer.name)
+            attempt = self.dial(call, target, now)
         except LocalError as error:
             self.hub.warn(str(error), call=call.id)
             self._no_channel(call, PeerError(404, "Not Found"), now)
@@ -194,7 +208,7 @@ class Desk:
             self._no_channel(call, error, now)
             return
         self._ring(call, now)
-        self._watch(call, self.ringing.peer(call, uri, now), now)
+        self._watch(call, attempt, now)
 
     def _claim(self, call: Call, name: str) -> None:
         """The call takes one of the peer's channels until it ends. Raises PeerError 503."""
@@ -231,6 +245,9 @@ class Desk:
     def nobody(self, attempt: Attempt, now: float) -> None:
         """A direct call was not answered."""
         call = attempt.call
+        if call.errand is not None and not call.reached and call.stage is not Stage.OVER:
+            self.callbacks.not_reached(attempt, now)
+            return
         if call.stage not in (Stage.SETUP, Stage.RINGING):
             return
         busy = attempt.status in (486, 600, 603)
@@ -264,12 +281,27 @@ class Desk:
         if call.stage is Stage.FAREWELL:
             self.end(call, None, call.story.cause, "system", now)
 
+    def tell(self, message: acd.Input, now: float) -> None:
+        """Tell the distributor, and do what it says. Raises AcdError when it refuses."""
+        self.queueing.handle(message, now)
+
+    def dial(self, call: Call, target: Target, now: float) -> Attempt:
+        """Make an extension or a number behind a peer ring for the call. Raises PeerError 503."""
+        if target.kind == "extension":
+            return self.ringing.extension(call, target.name, now)
+        peer = self.hub.settings.peers[target.name]
+        uri = peer.number(target.number or call.story.to_number)
+        self._claim(call, peer.name)
+        return self.ringing.peer(call, uri, now)
+
     # ----- what happens to its legs
 
     def answered(self, attempt: Attempt, leg: Leg, now: float) -> None:
         """A ringing leg was answered and may be connected."""
         if attempt.offer:
             self.pickup.begin(attempt, leg, now)
+        elif attempt.call.errand is not None and not attempt.call.reached:
+            self.callbacks.reached(attempt, leg, now)
         else:
             self.ringing.over(attempt, now)
             self.talk(attempt.call, leg, attempt.party, "", now)
@@ -289,11 +321,16 @@ class Desk:
         call = self.hub.call_of(leg)
         if (attempt := self.hub.attempts.get(leg.id)) is not None:
             self.pickup.digit(attempt, leg, digit, now)
-        elif call is not None and leg is call.leg and call.stage is Stage.MENU:
+        elif call is not None and leg is call.leg and call.stage in (Stage.MENU, Stage.QUEUE):
             call.digits += 1
             if call.digits <= MAX_LOGGED_DIGITS:
                 self.hub.log(now, Kind.DIGIT, call, digit=digit, method=method)
-            self.menu.digit(call, digit, now)
+            if call.asking is not None:
+                self.questions.digit(call, digit, now)
+            elif call.stage is Stage.MENU:
+                self.menu.digit(call, digit, now)
+            else:
+                self.queueing.digit(call, digit, now)
 
     def played(self, leg: Leg, event: m.Played, now: float) -> None:
         """A playback ended."""
@@ -310,7 +347,9 @@ class Desk:
         if heard is Heard.PROMPT:
             self.menu.played(call, now)
         elif heard is Heard.ANNOUNCEMENT and call.stage is Stage.QUEUE:
-            self.queueing.announced(call)
+            self.hearing.told(call)
+        elif heard is Heard.QUESTION:
+            self.questions.played(call, now)
         elif heard is Heard.LAST_WORDS:
             self._farewell_over(call, now)
 
@@ -347,6 +386,9 @@ class Desk:
             call.story.sip_status = 487 if by == "caller" else 480
         call.story.finish(disposition, cause, by, now)
         self.own_calls.end(call, call.story.total("talk"))
+        self.callbacks.over(call, stage, now)
+        if stage is Stage.TALK:
+            self.queueing.talked(call, now)
         ended = {"disposition": str(disposition), "cause": call.story.cause, "ended_by": by}
         self.hub.post(Append(LogEvent(now, Kind.CALL_END, call.id, data=ended)))
         self.closing.begin(call, now)

@@ -17,6 +17,7 @@ from softswitch.sip.outputs import Send
 from softswitch.sip.uri import Uri
 
 if TYPE_CHECKING:
+    from softswitch.call.errand import Errand
     from softswitch.call.record import CallRecord
 
 # ----- a leg tells its call
@@ -134,6 +135,20 @@ class Resolve:
 
 
 @dataclass(frozen=True, slots=True)
+class CallbackKept:
+    """Store this promise to call back, in the place of an older one for the number."""
+
+    errand: Errand
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackOver:
+    """The promise for this number is kept, or given up."""
+
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
 class Warn:
     """Something an administrator should know; `fields` name the culprit."""
 
@@ -141,4 +156,4 @@ class Warn:
     fields: tuple[tuple[str, str], ...] = ()
 
 
-Effect = Send | Media | Append | Opened | Closed | Resolve | Warn
+Effect = Send | Media | Append | Opened | Closed | Resolve | CallbackKept | CallbackOver | Warn

@@ -24,6 +24,7 @@ class Menu:
         call.enter(Stage.MENU, now)
         call.story.begin("menu", now)
         variables = {"caller": call.identity.number, "number": call.story.to_number}
+        variables |= {"status": call.status.name, "language": call.language}
         call.menu_due = None
         call.session = Session(self.hub.settings.flows, flow, variables)
         self._run(call, call.session.handle(ivr.Start(), now), now)
@@ -71,6 +72,8 @@ class Menu:
             self.hub.at(deadline, lambda at: self._due(call, session, deadline, at))
 
     def _leave(self, call: Call, output: ivr.EnterQueue | ivr.Transfer | ivr.HangUp, now: float) -> None:
+        if call.session is not None:
+            call.language = _language(call.session, call.language)
         call.session = None
         call.story.stop("menu", now)
         match output:
@@ -86,3 +89,9 @@ class Menu:
                     self.hub.warn("a menu failed", call=call.id, detail=detail)
                     call.story.disposition = Disposition.FAILED
                 self.steps.farewell(call, (), cause, now)
+
+
+def _language(session: Session, before: str) -> str:
+    """The caller's language after a menu: what a node has set, else that of the last flow he was in."""
+    chosen = session.variables.get("language", "")
+    return chosen if chosen and chosen != before else session.flow.language or before

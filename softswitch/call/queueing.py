@@ -3,30 +3,114 @@
 from __future__ import annotations
 
 from acd import messages as acd
+from softswitch.call.asking import Questions
 from softswitch.call.call import Attempt, Call, Heard, Stage
+from softswitch.call.callbacks import Callbacks
+from softswitch.call.callers import LastAgents
 from softswitch.call.events import Append
+from softswitch.call.hearing import Hearing
 from softswitch.call.hub import Hub
+from softswitch.call.record import Disposition
 from softswitch.call.ringing import Ringing
+from softswitch.call.settings import Target
 from softswitch.call.steps import Steps
 
 
 class Queueing:
     """Between calls and the distributor."""
 
-    def __init__(self, hub: Hub, ringing: Ringing, steps: Steps) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        ringing: Ringing,
+        hearing: Hearing,
+        callbacks: Callbacks,
+        questions: Questions,
+        steps: Steps,
+    ) -> None:
         self.hub = hub
         self.ringing = ringing
+        self.hearing = hearing
+        self.callbacks = callbacks
+        self.questions = questions
         self.steps = steps
+        self.last_agents = LastAgents()
 
     # ----- to the distributor
 
-    def enter(self, call: Call, queue: str, now: float) -> None:
-        """The caller begins to wait."""
+    def enter(
+        self,
+        call: Call,
+        queue: str,
+        now: float,
+        *,
+        agent: str = "",
+        agent_wait_s: float | None = None,
+        max_wait_s: float | None = None,
+    ) -> None:
+        """The caller begins to wait; for `agent` alone, at first, if one is named."""
         call.enter(Stage.QUEUE, now)
+        if call.waited_since is None:
+            call.waited_since = now
         call.story.queue = queue
         call.story.begin("wait", now)
-        self._music(call)
-        self.handle(acd.Enqueue(call.id, queue, call.identity.number, call.priority), now)
+        self.hearing.begin(call, now)
+        number, status = self._number(call), call.status
+        within_s = self.hub.settings.queues[queue].last_agent_within_s
+        last = self.last_agents.of(number, within_s, now) if within_s is not None and not agent else ""
+        enqueue = acd.Enqueue(
+            call.id,
+            queue,
+            number,
+            call.priority + status.priority,
+            status.max_wait_s if max_wait_s is None else max_wait_s,
+            status.required,
+            agent=agent,
+            agent_wait_s=agent_wait_s,
+            last_agent=last,
+        )
+        self.handle(enqueue, now)
+
+    def enter_for(self, call: Call, target: Target, now: float) -> None:
+        """The caller waits for one agent: then, if his fallback is a queue (or he has none), among those who
+        wait there; any other fallback takes him after the time, or at once if the agent is not here.
+        """
+        agent, fallback = target.name, call.fallback
+        call.fallback = None
+        queue = target.number or self.hub.settings.agent_queues[agent]
+        if fallback is None or fallback.kind == "queue":
+            queue = fallback.name if fallback is not None else queue
+            self.enter(call, queue, now, agent=agent, agent_wait_s=call.agent_wait_s)
+        elif not self.hub.acd.is_logged_in(agent):
+            self.steps.go(call, fallback, now)
+        else:
+            wait_s = call.agent_wait_s
+            if wait_s is None:
+                wait_s = self.hub.settings.queues[queue].agent_wait_s
+            call.fallback = fallback
+            self.enter(call, queue, now, agent=agent, agent_wait_s=wait_s + 1.0, max_wait_s=wait_s)
+
+    def _number(self, call: Call) -> str:
+        return self.hub.settings.statuses.numbering.normal(call.identity.number)
+
+    def talked(self, call: Call, now: float) -> None:
+        """A caller has talked with an agent, whom he may want again."""
+        self.last_agents.talked(self._number(call), call.agent, now)
+
+    def digit(self, call: Call, digit: str, now: float) -> None:
+        """A waiting caller pressed a key: one that leads out of the queue is followed."""
+        exits = self.hub.acd.exits(call.id, now)
+        if digit not in exits:
+            return
+        target = Target.parse(exits[digit])
+        if target.kind == "callback":
+            self.questions.begin(call, digit, now)
+            return
+        self.handle(acd.Withdraw(call.id, "key", digit), now)
+        call.story.end(now)
+        self.hub.emit(self.hub.plane.stop(call.leg))
+        call.heard = Heard.NOTHING
+        self.steps.go(call, target, now)
 
     def handle(self, message: acd.Input, now: float) -> None:
         """Tell the distributor, and do what it says. Raises AcdError when it refuses."""
@@ -47,6 +131,9 @@ class Queueing:
 
     def answered(self, attempt: Attempt, now: float) -> None:
         """The offered phone was answered."""
+        if attempt.call.errand is not None and not attempt.call.reached:
+            self.callbacks.picked_up(attempt, now)
+            return
         self.handle(acd.Answered(attempt.offer), now)
 
     # ----- from the distributor
@@ -59,6 +146,10 @@ class Queueing:
                 case acd.Offer(call=name):
                     if (call := self.hub.calls.get(name)) is not None:
                         self.ringing.offer(call, output, now)
+                    else:
+                        self.callbacks.offer(output, now)
+                case acd.DialBack():
+                    self.callbacks.dial_back(output, now)
                 case acd.CancelOffer(offer):
                     if (attempt := self.hub.offers.get(offer)) is not None:
                         self.ringing.cancel(attempt, now)
@@ -70,10 +161,14 @@ class Queueing:
                 case acd.Moved(call=name, queue=queue):
                     if (call := self.hub.calls.get(name)) is not None:
                         call.story.queue = queue
-                        self._music(call)
-                case acd.Announce(call=name, position=position):
-                    if (call := self.hub.calls.get(name)) is not None and call.stage is Stage.QUEUE:
-                        self._announce(call, position)
+                        if call.asking is None:
+                            self.hearing.music(call)
+                case acd.Announce(call=name):
+                    if (call := self.hub.calls.get(name)) is not None:
+                        self.hearing.announce(call, output)
+                case acd.Comfort(call=name, message=clip):
+                    if (call := self.hub.calls.get(name)) is not None:
+                        self.hearing.tell(call, (clip,))
 
     def _bridge(self, bridge: acd.Bridge, now: float) -> None:
         attempt = self.hub.offers.get(bridge.offer)
@@ -85,34 +180,29 @@ class Queueing:
             self.hub.post(acd.Ended(bridge.call, "system", "no leg"))
             return
         self.ringing.connected(attempt, now)
+        attempt.call.asking = None
         self.steps.talk(attempt.call, leg, bridge.agent, bridge.agent, now)
 
     def _overflow(self, call: Call, leave: acd.LeaveQueue, now: float) -> None:
         call.story.end(now)
-        target = self.hub.settings.queues[leave.queue].overflow.get(leave.reason)
+        if call.errand is not None and not call.reached:
+            self.steps.end(call, Disposition.FAILED, f"queue {leave.queue}: {leave.reason}", "system", now)
+            return
+        call.overflowed = True
+        if self.questions.left(call, leave, now):
+            return
+        care = self.hub.settings.queues.get(leave.queue)
+        target = care.overflow.get(leave.reason) if care is not None else None
+        if leave.reason == "timeout" and call.fallback is not None:
+            target, call.fallback = call.fallback, None
         self.hub.emit(self.hub.plane.stop(call.leg))
         call.heard = Heard.NOTHING
-        call.overflowed = True
+        if target is not None and target.kind == "callback":
+            call.enter(Stage.MENU, now)
+            self.questions.begin(call, "", now, left=leave)
+            return
         if target is not None:
             self.steps.go(call, target, now)
             return
-        clips = self.hub.settings.say("try-later") or ("tone:busy",)
+        clips = self.hearing.say(call, "try-later") or ("tone:busy",)
         self.steps.farewell(call, clips, f"queue {leave.queue}: {leave.reason}", now)
-
-    # ----- what waiting callers hear
-
-    def _music(self, call: Call) -> None:
-        call.heard = Heard.MUSIC
-        care = self.hub.settings.queues[call.story.queue]
-        music = care.music or self.hub.settings.music
-        self.hub.emit(self.hub.plane.play(call.leg, music, loop=True, resume=True))
-
-    def _announce(self, call: Call, position: int) -> None:
-        say = self.hub.settings.say
-        if clips := say(f"position-{position}") or say("position-more"):
-            call.heard = Heard.ANNOUNCEMENT
-            self.hub.emit(self.hub.plane.play(call.leg, clips))
-
-    def announced(self, call: Call) -> None:
-        """The announcement was heard: music again, from where it was."""
-        self._music(call)

@@ -88,6 +88,10 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
     to_number: str = ""
     direction: Direction = "inbound"
     transport: str = ""
+    caller_status: str = ""
+    """What the caller's number is to us: a list of [callers], such as `vip`; empty for an ordinary one."""
+    callback_of: str = ""
+    """For a call that calls somebody back: the call in which he asked for it."""
     call_type: str = ""
     """What the menu found out, the choice that travels to the agent."""
     path: tuple[str, ...] = ()

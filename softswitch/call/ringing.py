@@ -112,7 +112,7 @@ class Ringing:
 
     def progress(self, attempt: Attempt, event: Progress, now: float) -> None:
         """It rings: so does the caller's phone, when he called the extension himself."""
-        if not attempt.offer:
+        if not attempt.offer and attempt.call.errand is None:
             self.hub.do(self.hub.ua.ring(attempt.call.leg, now))
 
     def accepted(self, attempt: Attempt, event: Accepted, now: float) -> bool:
@@ -197,11 +197,15 @@ class Ringing:
         flow = way.flow or self._flow_to(way.uri)
         host = self.hub.ua.ep.address(flow)[0]
         shown = self._shown(attempt) if attempt.offer else call.identity.display
-        caller = NameAddr(Uri("sip", call.identity.number or "anonymous", None, host), shown)
+        number = call.identity.number
+        if call.errand is not None and not attempt.offer:  # the one who is called back is shown who calls
+            number, shown = call.story.from_number, ""
+        caller = NameAddr(Uri("sip", number or "anonymous", None, host), shown)
         called = NameAddr(Uri("sip", way.uri.user, None, way.uri.host, way.uri.port))
         headers = [("X-Call-ID", call.id), ("X-Dialled", call.story.to_number)]
         if attempt.offer:
             headers += [("X-Queue", call.story.queue), ("X-Call-Type", call.story.call_type)]
+            headers += [("X-Caller-Status", call.story.status), ("X-Callback-Of", call.story.callback_of)]
             headers += self._auto_answer(attempt, host)
         leg = self.hub.ua.new_leg(way.uri, flow, caller, called, [pair for pair in headers if pair[1]])
         hops = call.leg.invite.max_forwards

@@ -165,6 +165,7 @@ class QueueCare:
     whisper: Whisper | None = None
     display: str = "{call_type}: {caller}"
     estimate: bool = True
+    agent_wait_s: float = 20.0
     callback: CallbackCare | None = None
     last_agent_within_s: float | None = None
 
@@ -188,7 +189,7 @@ class Settings:
     ring_s: float = 30.0
     recordings: str = ""
     codecs: tuple[Literal["PCMU", "PCMA"], ...] = ("PCMU", "PCMA")
-    statuses: Statuses = Statuses()
+    statuses: Statuses = field(default_factory=Statuses)
     phrases_in: Mapping[str, Mapping[str, Prompt]] = field(default_factory=dict)
     agent_queues: Mapping[str, str] = field(default_factory=dict)
     agents: Mapping[str, AgentCare] = field(default_factory=dict)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from softswitch.call.call import Call
+from acd.messages import Input
+from softswitch.call.call import Attempt, Call
 from softswitch.call.leg import Leg
 from softswitch.call.record import Disposition, EndedBy
 from softswitch.call.settings import Target
@@ -21,6 +22,12 @@ class Steps(Protocol):
 
     def talk(self, call: Call, leg: Leg, party: str, agent: str, now: float) -> None:
         """Connect him with an answered leg."""
+
+    def tell(self, message: Input, now: float) -> None:
+        """Tell the distributor, and do what it says. Raises AcdError when it refuses."""
+
+    def dial(self, call: Call, target: Target, now: float) -> Attempt:
+        """Make an extension or a number behind a peer ring for the call. Raises PeerError 503."""
 
     def end(self, call: Call, disposition: Disposition | None, cause: str, by: EndedBy, now: float) -> None:
         """End the call; None: the disposition that its stage means."""

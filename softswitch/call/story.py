@@ -68,6 +68,8 @@ class Story:
         self.transport = transport
         self.direction: Direction = "internal" if identity.kind == "extension" else "inbound"
         self.call_type = ""
+        self.status = ""
+        self.callback_of = ""
         self.queue = ""
         self.agent = ""
         self.path: list[str] = []
@@ -169,6 +171,8 @@ class Story:
             to_number=self.to_number,
             direction=self.direction,
             transport=self.transport,
+            caller_status=self.status,
+            callback_of=self.callback_of,
             call_type=self.call_type,
             path=tuple(self.path),
             queue=self.queue,

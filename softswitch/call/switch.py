@@ -9,7 +9,7 @@ Invariant: one input is handled to its end, with all that follows from it in oth
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from acd import messages as acd
 from acd.dispatcher import Acd
@@ -19,6 +19,7 @@ from media import messages as m
 from softswitch.call.call import Attempt, Call
 from softswitch.call.desk import Desk
 from softswitch.call.endpoint import Endpoint
+from softswitch.call.errand import Errand
 from softswitch.call.events import (
     Accepted,
     Append,
@@ -90,6 +91,17 @@ class Switch:
         """The first input."""
         self.hub.log(now, Kind.SYSTEM_START)
         return self._finish(now)
+
+    def restore_errands(self, errands: Iterable[Errand], now: float) -> list[Effect]:
+        """Once, after `start`: who was promised to be called back and was not reached yet."""
+        self.desk.callbacks.restore(errands, now)
+        return self._finish(now)
+
+    def remember_agents(self, talks: Iterable[tuple[str, str, float]]) -> None:
+        """Once: which agent talked with which number, and when (epoch seconds), the oldest first."""
+        for number, agent, at in talks:
+            normal = self.hub.settings.statuses.numbering.normal(number)
+            self.desk.queueing.last_agents.talked(normal, agent, at)
 
     def stop(self, now: float) -> list[Effect]:
         """End all calls; new ones are refused from now on."""

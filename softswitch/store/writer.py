@@ -26,10 +26,12 @@ from typing import Any, Self
 import aiosqlite
 
 from acd.events import LogEvent
+from softswitch.call.errand import Errand
 from softswitch.call.record import CallRecord
 from softswitch.log import logger
 from softswitch.store.call_log import StoreHealth
 from softswitch.store.database import open_writable
+from softswitch.store.errands import forget_statement, keep_statement, load_errands, recent_agents
 from softswitch.store.lock import lock
 from softswitch.store.recovery import Recovered, recover
 from softswitch.store.rows import (
@@ -74,6 +76,8 @@ class Writer:
     ) -> None:
         self.recovered = recovered
         """What the last run had left open."""
+        self.errands: tuple[Errand, ...] = ()
+        """Whom the last run had promised to call back."""
         self._connection = connection
         self._path = path
         self._lock_file = lock_file
@@ -112,13 +116,20 @@ class Writer:
             connection = await open_writable(path)
             try:
                 recovered = await recover(connection, path)
+                errands = await load_errands(connection)
             except BaseException:
                 await connection.close()
                 raise
         except BaseException:
             os.close(descriptor)
             raise
-        return cls(connection, path, descriptor, recovered, flush_s=flush_s, max_rows=max_rows, clock=clock)
+        writer = cls(connection, path, descriptor, recovered, flush_s=flush_s, max_rows=max_rows, clock=clock)
+        writer.errands = errands
+        return writer
+
+    async def recent_agents(self, since: float) -> list[tuple[str, str, float]]:
+        """Whom callers talked with since then: (number, agent, epoch seconds), the oldest first."""
+        return await recent_agents(self._connection, since)
 
     # ----- handing over
 
@@ -142,6 +153,14 @@ class Writer:
         if record.open:
             raise ValueError(f"call {record.id}: call_closed needs a record with ended_at")
         self._take(call_statement(record))
+
+    def errand_kept(self, errand: Errand) -> None:
+        """Somebody is to be called back, or the next attempt is due; survives the switch."""
+        self._take(keep_statement(errand))
+
+    def errand_over(self, number: str) -> None:
+        """He was reached, or is given up."""
+        self._take(forget_statement(number))
 
     def health(self) -> StoreHealth:
         """How the writer does at this moment."""
