@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from ivr.messages import Prompt
+from softswitch.agent_prompts import SENTENCES as TO_AGENTS
 from softswitch.errors import LocalError
 from softswitch.waiting_prompts import waiting_texts
 
@@ -107,7 +108,7 @@ def system_prompts(language: str) -> Mapping[str, Prompt]:
         prompts[f"position-{n}"] = Prompt(
             text=_SENTENCES[language]["position"].format(n=n), language=language
         )
-    for name, text in waiting_texts(language).items():
+    for name, text in (waiting_texts(language) | dict(TO_AGENTS[language])).items():
         prompts[name] = Prompt(text=text, language=language)
     return MappingProxyType(prompts)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from acd.stats import Thresholds
 from softswitch import config as toml
-from softswitch.call.settings import Feature, Peer, Phone, QueueCare, Route, Settings
+from softswitch.app.whispers import make_whisper
+from softswitch.call.settings import AgentCare, Feature, Peer, Phone, QueueCare, Route, Settings
 from softswitch.sip.uri import Uri
 from softswitch.system_prompts import system_prompts
 
@@ -27,9 +28,9 @@ class ConfiguredPlan:
         self._config = config
 
     def feature(self, number: str) -> tuple[Feature, str] | None:
-        """The verb of a feature code and the reason of a pause."""
+        """The verb of a feature code, and the reason of a pause or the agent who logs in."""
         found = self._config.feature(number)
-        return None if found is None else (found.verb, found.reason)
+        return None if found is None else (found.verb, found.argument)
 
     def route(self, number: str, *, guest: bool, peer: str | None) -> Route | None:
         """The first route that takes the number."""
@@ -57,6 +58,8 @@ def make_settings(config: toml.Config, default_music: Path) -> Settings:
         max_calls=config.sip.max_calls,
         recordings=str(config.recordings.directory),
         codecs=config.media.codecs,
+        agents={name: _agent(agent) for name, agent in config.agents.items()},
+        wrapup_extra_s=config.pauses.wrapup_extra_s,
     )
 
 
@@ -64,7 +67,13 @@ def _phone(number: str, extension: toml.Extension) -> Phone:
     contact = Uri.parse(extension.contact) if extension.contact else None
     if contact is not None and contact.user is None:
         contact = Uri(contact.scheme, number, None, contact.host, contact.port, contact.params)
-    return Phone(number, extension.name, extension.password.get_secret_value(), contact)
+    password = extension.password.get_secret_value()
+    return Phone(number, extension.name, password, contact, extension.auto_answer)
+
+
+def _agent(agent: toml.Agent) -> AgentCare:
+    outside = str(agent.phone) if agent.phone is not None else ""
+    return AgentCare(outside, agent.confirm, agent.auto_answer, agent.pin.get_secret_value())
 
 
 def _peer(name: str, peer: toml.Peer) -> Peer:
@@ -76,4 +85,11 @@ def _care(config: toml.Config, name: str, music: Sequence[str]) -> QueueCare:
     overflow = {reason: config.overflow(name, reason) for reason in ("timeout", "empty", "full", "closed")}
     targets = {reason: target for reason, target in overflow.items() if target is not None}
     clips = (str(queue.music),) if queue.music else tuple(music)
-    return QueueCare(clips, targets, queue.record, queue.short_abandon_s)
+    return QueueCare(
+        clips,
+        targets,
+        queue.record,
+        queue.short_abandon_s,
+        whisper=make_whisper(config, name),
+        display=queue.display,
+    )

@@ -18,6 +18,8 @@ BEEP = "beep"
 _VARIABLE = re.compile(r"\{(call_type|queue|caller)\}")
 _BRACES = re.compile(r"\{([^{}]*)\}|[{}]")
 _PUNCTUATION = " \t:,;/|-"
+HELD = frozenset(("{call_type}", "{caller}"))
+"""The pieces that differ from call to call."""
 MAX_DIGITS = 15
 """Of a caller's number that are read to the agent (E.164 has no longer ones)."""
 

@@ -10,7 +10,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, Strict
 
+from softswitch.config.agent_fields import OutsidePhone, Pin, Template, Whisper
 from softswitch.config.fields import (
+    Digits,
     FilePath,
     FlowName,
     LanguageTag,
@@ -41,6 +43,10 @@ class Extension(Section):
         description="where it is reached without registering, such as `sip:192.0.2.7:5060`",
     )
     max_contacts: int = Field(3, ge=1, le=20, description="how many phones may be registered at once")
+    auto_answer: bool = Field(
+        False,
+        description="whether the phone is told to answer calls of queues by itself (see docs/phones.md)",
+    )
 
 
 def _levels(value: Any) -> Any:
@@ -59,6 +65,33 @@ class Agent(Section):
     )
     queues: Annotated[dict[Name, Annotated[int, Field(ge=0, le=99)]], BeforeValidator(_levels)] = Field(
         {}, description="a list of queues, or a table queue -> level; level 0 is asked first"
+    )
+    skills: dict[Name, Annotated[int, Field(ge=1, le=99)]] = Field(
+        {}, description="what the agent can do, skill -> level, such as `{ sales = 3 }`"
+    )
+    weight: Annotated[float, Field(gt=0, le=1000)] = Field(
+        1.0, description="the agent's share of the calls where a strategy draws lots"
+    )
+    wrapup_s: SecondsOrZero | None = Field(
+        None, description="the agent's own wrap-up time; that of the queue if absent"
+    )
+    number: Digits = Field(
+        "",
+        description="dialled after the log-in code at any phone: `*11` and `7` log in the agent of number 7",
+    )
+    pin: Pin = Field(
+        SecretStr(""), description="asked for at log-ins by number at phones that are not the agent's own"
+    )
+    phone: OutsidePhone | None = Field(
+        None,
+        description="a phone outside, `peer:NAME/NUMBER`; without an extension, log-ins are there",
+    )
+    confirm: bool = Field(
+        True,
+        description="whether calls to `phone` are taken by the key 1 only, so that no mailbox can take them",
+    )
+    auto_answer: bool = Field(
+        False, description="whether the phone that the agent uses is told to answer calls of queues by itself"
     )
 
 
@@ -102,6 +135,15 @@ class Queue(Section):
         None, description="music of this queue, a WAV file; that of [prompts] if absent"
     )
     record: bool = Field(False, description="whether conversations are recorded")
+    whisper: Whisper = Field(
+        (),
+        description="what the agent alone hears when he picks up, before he is connected; any key skips it. "
+        "`beep` is a tone, a text may hold {call_type}, {queue} and {caller} (read digit by digit)",
+    )
+    display: Template = Field(
+        "{call_type}: {caller}",
+        description="what the agent's phone displays: {call_type}, {queue}, {caller} (name, else number)",
+    )
     service_level_s: Seconds = Field(
         20.0, description="a call answered within this time is within the service level"
     )

@@ -23,7 +23,7 @@ def no_such(draft: Draft, kind: str, name: str) -> str:
     return f"there is no {kind} {name!r}; {suggest(name, names)}"
 
 
-def _target(draft: Draft, target: Target) -> str:
+def target_fault(draft: Draft, target: Target) -> str:
     """What is wrong with a target; empty if it leads somewhere."""
     if target.kind == "hangup":
         return ""
@@ -43,7 +43,7 @@ def check_overflows(draft: Draft) -> Iterator[Fault]:
             target: Target | None = getattr(queue, key)
             if target is None:
                 continue
-            if message := _target(draft, target):
+            if message := target_fault(draft, target):
                 yield ("queues", name, key), message
         for key, following in _refusals(draft, name):
             if name in _refused_to(draft, following):
@@ -104,7 +104,7 @@ def check_flows(draft: Draft) -> Iterator[Fault]:
     for readable in flows.values():
         for path, reference in readable.references():
             try:
-                message = _target(draft, parse_target(reference.target))
+                message = target_fault(draft, parse_target(reference.target))
             except ValueError as error:
                 message = str(error)
             if message:
@@ -122,7 +122,7 @@ def check_routes(draft: Draft) -> Iterator[Fault]:
     patterns: list[int] = []
     same: dict[str, list[int]] = {}
     for position, (index, route) in enumerate(zip(draft.routes_kept, routes, strict=True)):
-        if message := _target(draft, route.to):
+        if message := target_fault(draft, route.to):
             yield ("routes", index, "to"), message
         for which, peer in enumerate(route.peers):
             if peer not in draft.names("peers"):

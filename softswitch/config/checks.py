@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from ivr.flow import suggest
+from softswitch.config.check_agents import check_agents
 from softswitch.config.check_calls import check_flows, check_overflows, check_peers, check_routes, no_such
 from softswitch.config.draft import Draft, Fault
 from softswitch.config.fields import listen_host
@@ -27,6 +28,7 @@ def check(draft: Draft, strategies: Mapping[str, object]) -> list[Fault]:
         _machine,
         _extensions,
         _agents,
+        check_agents,
         check_overflows,
         check_flows,
         check_routes,
@@ -157,12 +159,15 @@ def _feature_codes(draft: Draft) -> Iterator[Fault]:
 
 
 def _pauses(draft: Draft) -> Iterator[Fault]:
-    reasons = draft.config.pauses.reasons
+    pauses = draft.raw.get("pauses")
+    given = pauses.get("reasons") if isinstance(pauses, dict) else None
+    reasons = list(given) if isinstance(given, list | dict) else []
     for index, reason in enumerate(reasons):
-        if not reason or len(reason) > 64 or not reason.isprintable():
-            yield ("pauses", "reasons", index), "a reason is a printable word of at most 64 characters"
+        path = ("pauses", "reasons", reason if isinstance(given, dict) else index)
+        if not isinstance(reason, str) or not reason or len(reason) > 64 or not reason.isprintable():
+            yield path, "a reason is a printable word of at most 64 characters"
         elif reason in reasons[:index]:
-            yield ("pauses", "reasons", index), f"{reason!r} is listed twice"
+            yield path, f"{reason!r} is listed twice"
 
 
 def _sounds(draft: Draft) -> Iterator[Fault]:

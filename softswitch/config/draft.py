@@ -27,7 +27,7 @@ Fault = tuple[KeyPath, str]
 """Where, and what is wrong."""
 
 _MAX_ROUNDS = 20
-_SECRET = "password"
+_SECRETS = frozenset(("password", "pin"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ def _fault(error: ErrorDetails, raw: Mapping[str, Any], nodes: Mapping[str, type
     )
     if message[:1].isupper():
         message = message[0].lower() + message[1:]
-    if isinstance(given, str | int | float) and _SECRET not in path:
+    if isinstance(given, str | int | float) and _SECRETS.isdisjoint(path):
         message += f", not {str(given).lower() if isinstance(given, bool) else repr(given)}"
     return path, message
 

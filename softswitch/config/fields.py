@@ -42,11 +42,13 @@ class Section(BaseModel):
 _NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}$"
 _FLOW_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$"
 _NUMBER = r"^[A-Za-z0-9_.+*#-]{1,64}$"
+_DIGITS = r"^[0-9]{0,16}$"
 _TEXT = r"^[^\x00-\x1f\x7f\"\\<>]*$"
 IN_WORDS = {
     _NAME: "letters, digits and _ . + -, at most 64, the first one a letter, a digit or _",
     _FLOW_NAME: "letters, digits, _ and -, at most 64, the first one not -",
     _NUMBER: "letters, digits and _ . + - * #, at most 64",
+    _DIGITS: "digits, at most 16",
     _TEXT: "no control characters, quotes, backslashes or angle brackets",
 }
 """What each pattern allows, for the error message."""
@@ -61,6 +63,9 @@ FlowName = Annotated[str, StringConstraints(pattern=_FLOW_NAME)]
 
 Number = Annotated[str, StringConstraints(pattern=_NUMBER)]
 """What is dialled: the user part of a SIP address, letters, digits and _ . + - * #."""
+
+Digits = Annotated[str, StringConstraints(pattern=_DIGITS)]
+"""What is dialled with the keys of a telephone, or empty."""
 
 Text = Annotated[str, StringConstraints(max_length=128, pattern=_TEXT)]
 """For people, on telephone displays: no control characters, quotes, backslashes or angle brackets."""

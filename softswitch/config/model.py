@@ -5,8 +5,8 @@ Invariant: a `Config` from `load` is consistent: every name in it leads to somet
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, replace
 from functools import cached_property
 from ipaddress import ip_address
 from types import MappingProxyType
@@ -20,6 +20,7 @@ from ivr.flow import Flow
 from ivr.messages import Prompt
 from ivr.prompt import Catalogue
 from softswitch.call.settings import Target
+from softswitch.call.whisper import BEEP, pieces
 from softswitch.config.centre import Agent, Extension, FlowConfig, Peer, Queue, Route
 from softswitch.config.fields import FlowName, LanguageTag, Name, Number, Section, listen_host
 from softswitch.config.sections import (
@@ -34,7 +35,7 @@ from softswitch.config.sections import (
     Store,
 )
 
-Verb = Literal["login", "logout", "ready", "pause"]
+Verb = Literal["login", "logout", "ready", "pause", "extend"]
 
 
 def _section(description: str) -> Any:
@@ -46,10 +47,11 @@ def _section(description: str) -> Any:
 
 
 class Feature(NamedTuple):
-    """What a dialled feature code means; `reason` of a pause, empty if none was dialled."""
+    """What a dialled feature code means; `argument` is the reason of a pause or the id of the agent who logs
+    in, empty if none was dialled."""
 
     verb: Verb
-    reason: str = ""
+    argument: str = ""
 
 
 class Config(Section):
@@ -91,8 +93,28 @@ class Config(Section):
         )
 
     def all_prompts(self) -> tuple[Prompt, ...]:
-        """Everything that the flows may say, each once."""
-        return tuple(dict.fromkeys(prompt for flow in self.menus.values() for prompt in flow.prompts()))
+        """Everything that the flows may say, and all that agents may hear of a caller, each once."""
+        said = [prompt for flow in self.menus.values() for prompt in flow.prompts()]
+        return tuple(dict.fromkeys([*said, *self.whisper_prompts()]))
+
+    def whisper_prompts(self) -> Iterator[Prompt]:
+        """What the whispers are put together of, but for digits and tones."""
+        for name, queue in self.queues.items():
+            for prompt in queue.whisper:
+                texts = pieces(prompt.text, name) if prompt.text != BEEP else ()
+                for text in texts:
+                    if text == "{call_type}":
+                        yield from (replace(prompt, text=call_type) for call_type in self.call_types)
+                    elif text != "{caller}":
+                        yield replace(prompt, text=text)
+
+    @cached_property
+    def call_types(self) -> tuple[str, ...]:
+        """Every call type that a route or a node of a menu gives."""
+        nodes = [node for flow in self.flows.values() for node in flow.nodes.values()]
+        found = [route.call_type for route in self.routes]
+        found += [str(getattr(node, "call_type", "")) for node in nodes]
+        return tuple(dict.fromkeys(filter(None, found)))
 
     # ----- the distributor
 
@@ -110,7 +132,14 @@ class Config(Section):
 
     def acd_agents(self) -> list[AgentConfig]:
         """The agents as the distributor takes them."""
-        return [AgentConfig(name=name, queues=dict(agent.queues)) for name, agent in self.agents.items()]
+        return [
+            AgentConfig(name, dict(agent.queues), dict(agent.skills), agent.weight, agent.wrapup_s)
+            for name, agent in self.agents.items()
+        ]
+
+    def pause_limits_s(self) -> dict[str, float]:
+        """The longest pause of each reason that has a limit."""
+        return {reason: limit_s for reason, limit_s in self.pauses.reasons.items() if limit_s}
 
     def overflow(self, queue: str, reason: str) -> Target | None:
         """Where a caller goes who leaves the queue unserved for `reason`; None: he is told to try later."""
@@ -139,11 +168,12 @@ class Config(Section):
             codes.logout: "logout",
             codes.ready: "ready",
             codes.pause: "pause",
+            codes.extend: "extend",
         }
         if verb := exact.get(number):
             return Feature(verb)
         digit = number.removeprefix(codes.pause)
-        reasons = self.pauses.reasons
+        reasons = list(self.pauses.reasons)
         if (
             codes.pause
             and len(digit) == 1
@@ -152,7 +182,14 @@ class Config(Section):
             and int(digit) <= len(reasons)
         ):
             return Feature("pause", reasons[int(digit) - 1])
+        if codes.login and (agent := self._agent_of_number.get(number.removeprefix(codes.login))):
+            return Feature("login", agent) if number.startswith(codes.login) else None
         return None
+
+    @cached_property
+    def _agent_of_number(self) -> Mapping[str, str]:
+        """Agent's number -> his id."""
+        return {agent.number: name for name, agent in self.agents.items() if agent.number}
 
     def route(self, number: str, *, guest: bool = False, peer: str | None = None) -> Route | None:
         """The first route that takes a dialled number; `guest`: the caller has no account, `peer`: he comes

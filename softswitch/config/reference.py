@@ -141,6 +141,8 @@ def _show(value: Any) -> str:
         return "none"
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, dict):
+        return "[" + ", ".join(_show(item) for item in value) + "]"
     if isinstance(value, tuple):
         return "[" + ", ".join(_show(item) for item in value) + "]"
     if isinstance(value, float):

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, Strict, StringConstraints
 
+from softswitch.config.agent_fields import PauseReasons
 from softswitch.config.fields import (
     FilePath,
     LanguageTag,
@@ -20,7 +21,6 @@ from softswitch.config.fields import (
     PortRange,
     Seconds,
     Section,
-    Strings,
     Text,
 )
 
@@ -139,19 +139,26 @@ class PromptSettings(Section):
 class Pauses(Section):
     """Why agents pause."""
 
-    reasons: Annotated[Strings, Field(max_length=MAX_PAUSE_REASONS)] = Field(
-        ("break", "lunch", "training"),
-        description="reasons by their digit: the first is 1, dialled after the pause code; at most 9",
+    reasons: Annotated[PauseReasons, Field(max_length=MAX_PAUSE_REASONS)] = Field(
+        {"break": 0.0, "lunch": 0.0, "training": 0.0},
+        description="reasons by their digit: the first is 1, dialled after the pause code; at most 9. "
+        "A list, or a table reason -> longest time in seconds (0: no limit), after which it is told",
+    )
+    wrapup_extra_s: Seconds = Field(
+        60.0, description="how much longer a wrap-up becomes by the code `extend`, each time"
     )
 
 
 class FeatureCodes(Section):
     """What agents dial to tell the distributor about themselves; an empty code is switched off."""
 
-    login: Number | Literal[""] = Field("*11", description="log in at this phone and be ready")
+    login: Number | Literal[""] = Field(
+        "*11", description="log in at this phone and be ready; followed by an agent's number, as that agent"
+    )
     logout: Number | Literal[""] = Field("*12", description="log out")
     ready: Number | Literal[""] = Field("*13", description="be ready: ends a pause, and wrap-up early")
     pause: Number | Literal[""] = Field("*14", description="pause; one more digit says the reason")
+    extend: Number | Literal[""] = Field("*15", description="make the wrap-up longer")
 
 
 class LogSettings(Section):
