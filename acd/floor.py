@@ -26,8 +26,6 @@ from acd.rules import DAY_S, PLAIN, QueueRules
 from acd.strategy import StrategyFactory
 from acd.timers import Timers
 
-RINGING = State.RINGING.value
-
 
 class Floor:
     """Agents, queues, callers, talks, offers, timers and the outputs of the current step."""
@@ -158,13 +156,16 @@ class Floor:
         self.show(agent)
 
     def reserve(self, agent: Agent, now: float, queue: Queue) -> None:
-        """`move` for OFFERED, the step of every decision: from READY to RINGING for a call of `queue`."""
-        agent.check(Step.OFFERED)
+        """`move` for OFFERED, the step of every decision: from READY to RINGING for a call of `queue`.
+
+        Telling the displays is left to whoever makes the offer.
+        """
+        if agent.state is not State.READY:
+            agent.check(Step.OFFERED)
         self.explain.change(agent)
         self._leave_pools(agent, now, queue)
         agent.state, agent.since = State.RINGING, now
         agent.occupancy.switch(Share.BUSY, now)
-        self.out.append(AgentChanged(agent.name, RINGING))
 
     def show(self, agent: Agent) -> None:
         """Tell the displays."""
@@ -200,17 +201,24 @@ class Floor:
             self._log_off(agent, now, agent.leaving or by)
 
     def _leave_pools(self, agent: Agent, now: float, offered_by: Queue | None) -> None:
-        """Out of all pools; where he was not in them yet, only the queue that offers to him learns of it."""
+        """Out of all pools; where he was not in them yet, only the queue that offers to him learns of it.
+
+        The other queues in which somebody seeks have been passed over.
+        """
         if agent in self.freed:
             del self.freed[agent]
             for queue, strategy, _ in agent.seats:
                 if queue is offered_by:
                     strategy.add(agent, now)
                     strategy.remove(agent, True)
+                elif offered_by is not None and queue.lanes.by_needs:
+                    queue.passed += 1
             return
         for queue, strategy, _ in agent.seats:
             queue.pool.size -= 1
             strategy.remove(agent, queue is offered_by)
+            if queue is not offered_by and offered_by is not None and queue.lanes.by_needs:
+                queue.passed += 1
 
     def pool_freed(self, now: float) -> list[Agent]:
         """Put those who became ready, and still are, into the pools; give them."""

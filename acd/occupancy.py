@@ -63,7 +63,8 @@ class Occupancy:
         """From `now` on, time counts as `share`."""
         if share is self._open:
             return
-        self._close(self._open, self._open_since, now)
+        if self._open is not Share.NEITHER:
+            self._close(self._open, self._open_since, now)
         self._open, self._open_since, self._course = share, now, None
         if len(self._closed) > TIDY_FROM:
             self._forget(now)
@@ -130,7 +131,7 @@ class Occupancy:
         return Course(now, busy_s, 0.0, idle_s, 0.0, inf)
 
     def _close(self, share: Share, start: float, end: float) -> None:
-        if share is Share.NEITHER or end <= start:
+        if end <= start:
             return
         if share is Share.BUSY:
             self._busy_s += end - start
@@ -140,9 +141,7 @@ class Occupancy:
         if len(closed) > self._oldest and closed[-2] == start and closed[-1] == share:
             closed[-2] = end
             return
-        closed.append(start)
-        closed.append(end)
-        closed.append(share)
+        closed.extend((start, end, share))
         if len(closed) - self._oldest > 3 * MAX_STRETCHES:
             self._drop_oldest()
 

@@ -16,13 +16,14 @@ from functools import partial
 from typing import Literal
 
 from acd.agent import Agent, State, Step
-from acd.events import Kind
+from acd.events import Kind, LogEvent
 from acd.floor import Floor
 from acd.live import LiveOffer, Talk
-from acd.messages import Answered, Bridge, CancelOffer, Offer, PickedUp, Refused
+from acd.messages import AgentChanged, Answered, Bridge, CancelOffer, Log, Offer, PickedUp, Refused
 from acd.queue import Caller
 
 REST_S = 5.0
+RINGING = State.RINGING.value
 PICKED_UP_S = 30.0
 """How long an agent who has picked up may keep the caller waiting; then he has missed him."""
 
@@ -192,15 +193,17 @@ class Offers:
         weighed = queue.pool.weighed(agent) if queue.pool.weighs and agent not in floor.freed else None
         floor.explain.mark(offer.id, caller, agent, weighed, now)
         floor.offers[offer.id] = caller.offers[offer.id] = agent.offer = offer
-        if len(caller.offers) >= queue.at_once + caller.extra:
+        if len(caller.offers) >= queue.at_once + caller.extra and (caller.seeking or floor.seekers):
             floor.unseek(caller)
-        for other, _, _ in agent.seats:
-            if other.lanes.by_needs:
-                other.passed += 1
         queue.passed = 0
-        floor.log(now, Kind.OFFER, caller.call, queue.name, agent.name, offer=offer.id)
+        call, name = caller.call, agent.name
+        event = LogEvent(now, Kind.OFFER, call, queue.name, name, {"offer": offer.id})
         floor.reserve(agent, now, queue)
-        floor.out.append(Offer(offer.id, caller.call, queue.name, agent.name, agent.phone, expires_at))
+        floor.out += (
+            Log(event),
+            AgentChanged(name, RINGING),
+            Offer(offer.id, call, queue.name, name, agent.phone, expires_at),
+        )
 
     def _expire(self, offer_id: int, now: float) -> None:
         self.miss(self._floor.offers[offer_id], "timeout", True, now)

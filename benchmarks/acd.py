@@ -83,15 +83,16 @@ def _enter(strategy: str, agents: int, queues: int, samples: int, busy: int = 0)
         _answer(acd, acd.handle(Enqueue(f"busy-{i}", f"q{rnd.randrange(queues)}"), now), now)
     live: list[str] = []
     figures: list[float] = []
+    gap_s = max(0.05, 150.0 / (agents - busy))  # so that somebody is ready
     for i in range(2 * samples):
-        now += 0.05
+        now += gap_s
         while (due := acd.deadline()) is not None and due <= now:
             acd.handle_timer(now)
         command = Enqueue(f"call-{i}", f"q{rnd.randrange(queues)}", "+74950000000")
         took_us, outputs = _timed(acd, command, now)
-        if i >= samples:  # the first half is warming up
+        offered = _answer(acd, outputs, now)
+        if i >= samples and offered is not None:  # the first half is warming up
             figures.append(took_us)
-        _answer(acd, outputs, now)
         live.append(f"call-{i}")
         if len(live) > min(200, (agents - busy) // 3):
             acd.handle(Ended(live.pop(0), "caller"), now)
