@@ -36,8 +36,8 @@ class RefusedByServer(LocalError):
 
 
 class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=TIMEOUT_S)
+    def __init__(self, path: Path, timeout_s: float) -> None:
+        super().__init__("localhost", timeout=timeout_s)
         self._path = path
 
     def connect(self) -> None:
@@ -47,10 +47,11 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 class ApiClient:
-    """Asks the switch behind the socket at `path`."""
+    """Asks the switch behind the socket at `path`, and waits so long for each answer."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, timeout_s: float = TIMEOUT_S) -> None:
         self.path = path
+        self._timeout_s = timeout_s
 
     def get(self, *parts: str, query: Mapping[str, Any] | None = None) -> Any:
         """GET /v1/PARTS; the decoded JSON."""
@@ -102,7 +103,7 @@ class ApiClient:
         given = {key: value for key, value in (query or {}).items() if value not in (None, "", ())}
         if given:
             path += "?" + urlencode(given, doseq=True)
-        connection = _UnixConnection(self.path)
+        connection = _UnixConnection(self.path, self._timeout_s)
         try:
             data = None if body is None else msgspec.json.encode(body)
             connection.request(method, path, data, {"Content-Type": "application/json"} if data else {})

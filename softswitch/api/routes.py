@@ -33,6 +33,7 @@ from softswitch.api.answers import (
     stream,
 )
 from softswitch.api.control import Control, UnknownName
+from softswitch.api.doctor import DoctorRoutes, Examine, no_doctor
 from softswitch.api.orders import OrderRoutes
 from softswitch.api.peer import giver
 from softswitch.api.types import (
@@ -64,9 +65,11 @@ def build_app(
     *,
     rules: Mapping[str, Thresholds] | None = None,
     flush: Callable[[], Awaitable[None]] = _nothing_to_flush,
+    examine: Examine = no_doctor,
 ) -> Starlette:
     """The application. `rules` are the queues' times for reports; `flush` puts on disk what the log
-    still holds in memory, so that an answer contains all that happened before the question."""
+    still holds in memory, so that an answer contains all that happened before the question; `examine` is
+    the doctor."""
     live = LiveRoutes(control)
     past = LogRoutes(control, log, rules or {}, flush)
     handlers: dict[Any, Any] = {
@@ -75,8 +78,9 @@ def build_app(
         HTTPException: on_http_error,
         Exception: on_fault,
     }
-    orders = OrderRoutes(control)
-    return Starlette(routes=[*orders.routes(), *live.routes(), *past.routes()], exception_handlers=handlers)
+    parts = (OrderRoutes(control), live, past, DoctorRoutes(examine))
+    routes = [route for part in parts for route in part.routes()]
+    return Starlette(routes=routes, exception_handlers=handlers)
 
 
 class LiveRoutes:

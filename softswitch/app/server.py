@@ -13,7 +13,7 @@ import secrets
 import signal
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import uvloop
@@ -24,6 +24,7 @@ from softswitch import plugins
 from softswitch.api.routes import build_app
 from softswitch.api.server import ApiServer
 from softswitch.app.control import MediaLosses, SwitchControl
+from softswitch.app.doctor import Doctor
 from softswitch.app.process import raise_file_limit, settle_collector, told_address
 from softswitch.app.settings import make_settings, make_thresholds
 from softswitch.call.events import (
@@ -133,7 +134,23 @@ class Server:
             self.listeners,
             lambda: self._media_losses,
         )
-        app = build_app(self.control, reader, rules=make_thresholds(config), flush=self._store.flush)
+        doctor = Doctor(
+            self._switch,
+            self._acd,
+            self._media,
+            self._store,
+            config.store.path,
+            self._clock,
+            self._driver.feed,
+        )
+        self._stack.push_async_callback(_ended, self._loop.create_task(doctor.watch(), name="patrol"))
+        app = build_app(
+            self.control,
+            reader,
+            rules=make_thresholds(config),
+            flush=self._store.flush,
+            examine=doctor.examine,
+        )
         api = await ApiServer.start(app, config.api.socket)
         self._stack.push_async_callback(api.stop)
 
@@ -152,10 +169,14 @@ class Server:
         """Promises to call back, and who talked with whom, as the last run left them."""
         errands = self._store.errands
         self._driver.feed(lambda now: self._switch.restore_errands(errands, now))
+        within = [queue.last_agent_within_s or 0.0 for queue in self._config.queues.values()]
+        if any(within):
+            talks = await self._store.recent_agents(self._clock.now() - max(within))
+            self._switch.remember_agents(talks)
 
     async def _make_prompts(self) -> None:
         config = self._config
-        own = system_prompts(config.language).values()
+        own = [prompt for language in config.languages for prompt in system_prompts(language).values()]
         await Speaker(config.catalogue).build([*config.all_prompts(), *own])
         self._music = await asyncio.to_thread(ensure_music, config.prompts.cache)
 
@@ -165,6 +186,8 @@ class Server:
             config.acd_queues(),
             config.acd_agents(),
             plugins.strategies(),
+            utc_offset_s=datetime.now().astimezone().utcoffset() / timedelta(seconds=1),
+            rules=config.acd_rules(),
             pause_limits_s=config.pause_limits_s(),
         )
         sip = config.sip
@@ -278,6 +301,13 @@ class Server:
             found = []
         places = [(target.transport, target.address, target.port) for target in found]
         self._driver.feed(lambda now: self._switch.resolved(effect.key, places, now))
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    """Cancelled, and gone."""
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
 
 
 def _no_reload() -> None:

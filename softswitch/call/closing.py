@@ -29,6 +29,11 @@ class Closing:
         """Whether no record waits."""
         return not self._closing
 
+    @property
+    def calls(self) -> tuple[str, ...]:
+        """Whose records wait."""
+        return tuple(self._closing)
+
     def recording(self, call: Call) -> None:
         """The call is being recorded: its record will wait for the end of that."""
         if call.recording:

@@ -18,7 +18,7 @@ import os
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Self
@@ -161,6 +161,11 @@ class Writer:
     def errand_over(self, number: str) -> None:
         """He was reached, or is given up."""
         self._take(forget_statement(number))
+
+    def mend(self, statements: Iterable[Statement]) -> None:
+        """Changes that an audit asks for (softswitch.store.audit), in the order of all else."""
+        for statement in statements:
+            self._take(statement)
 
     def health(self) -> StoreHealth:
         """How the writer does at this moment."""
