@@ -9,11 +9,17 @@ import contextlib
 import gc
 import resource
 import socket
+import time
 from ipaddress import ip_address
 
 # Calls make few cycles, reference counts free nearly all: the collector may come seldom. With Python's own
 # thresholds it takes more than a tenth of the time at hundreds of calls a second, with these 3 to 4 %.
 COLLECT_AFTER = (20_000, 20, 50)
+
+
+def local_offset_s() -> float:
+    """How far the local time is ahead of UTC now."""
+    return time.localtime().tm_gmtoff
 
 
 def raise_file_limit() -> None:

@@ -13,7 +13,7 @@ import secrets
 import signal
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import uvloop
@@ -25,7 +25,7 @@ from softswitch.api.routes import build_app
 from softswitch.api.server import ApiServer
 from softswitch.app.control import MediaLosses, SwitchControl
 from softswitch.app.doctor import Doctor
-from softswitch.app.process import raise_file_limit, settle_collector, told_address
+from softswitch.app.process import local_offset_s, raise_file_limit, settle_collector, told_address
 from softswitch.app.settings import make_settings, make_thresholds
 from softswitch.call.events import (
     Append,
@@ -186,7 +186,7 @@ class Server:
             config.acd_queues(),
             config.acd_agents(),
             plugins.strategies(),
-            utc_offset_s=datetime.now().astimezone().utcoffset() / timedelta(seconds=1),
+            utc_offset_s=local_offset_s(),
             rules=config.acd_rules(),
             pause_limits_s=config.pause_limits_s(),
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 from acd.stats import Thresholds
 from softswitch import config as toml
 from softswitch.app.whispers import make_whisper
-from softswitch.call.settings import AgentCare, Feature, Peer, Phone, QueueCare, Route, Settings
+from softswitch.call.settings import AgentCare, CallbackCare, Feature, Peer, Phone, QueueCare, Route, Settings
 from softswitch.sip.uri import Uri
 from softswitch.system_prompts import system_prompts
 
@@ -35,7 +35,11 @@ class ConfiguredPlan:
     def route(self, number: str, *, guest: bool, peer: str | None) -> Route | None:
         """The first route that takes the number."""
         found = self._config.route(number, guest=guest, peer=peer)
-        return None if found is None else Route(found.to, found.priority, found.call_type)
+        if found is None:
+            return None
+        return Route(
+            found.to, found.priority, found.call_type, found.language, found.fallback, found.agent_wait_s
+        )
 
     def peer_of(self, address: str) -> str | None:
         """The peer that sends from this address."""
@@ -52,6 +56,11 @@ def make_settings(config: toml.Config, default_music: Path) -> Settings:
         queues={name: _care(config, name, music) for name in config.queues},
         flows=config.menus,
         phrases=system_prompts(config.language),
+        phrases_in={language: system_prompts(language) for language in config.languages},
+        statuses=config.statuses(),
+        agent_queues={
+            name: next(iter(agent.queues)) for name, agent in config.agents.items() if agent.queues
+        },
         clip=config.catalogue.clip,
         music=music,
         guests=config.sip.guests,
@@ -92,4 +101,24 @@ def _care(config: toml.Config, name: str, music: Sequence[str]) -> QueueCare:
         queue.short_abandon_s,
         whisper=make_whisper(config, name),
         display=queue.display,
+        estimate=queue.announce_estimate,
+        agent_wait_s=queue.agent_wait_s,
+        callback=_callback(queue),
+        last_agent_within_s=queue.last_agent_within_s,
+    )
+
+
+def _callback(queue: toml.Queue) -> CallbackCare:
+    rules = queue.callback
+    offer_s = rules.after_s if queue.callback_key else None
+    return CallbackCare(
+        queue.callback_key,
+        offer_s,
+        rules.offer_every_s,
+        rules.first,
+        rules.via,
+        rules.caller_id,
+        rules.ring_s,
+        rules.attempts,
+        rules.retry_s,
     )

@@ -27,6 +27,7 @@ from softswitch.config.fields import (
     TargetField,
     Text,
 )
+from softswitch.config.waiting import WaitingRules
 
 MAX_NUMBER = 64
 
@@ -95,7 +96,7 @@ class Agent(Section):
     )
 
 
-class Queue(Section):
+class Queue(WaitingRules):
     """Where callers wait, and by which rules."""
 
     strategy: str = Field("longest-idle", description="which agent gets the call")
@@ -165,7 +166,8 @@ class Route(Section):
 
     number: Number = Field(description="the dialled number; `*` as the last character stands for any rest")
     to: TargetField = Field(
-        description="`flow:`, `queue:`, `extension:` or `peer:` with a name; `peer:NAME/NUMBER`; or `hangup`"
+        description="`flow:`, `queue:`, `extension:`, `agent:` or `peer:` with a name; `agent:NAME/QUEUE`; "
+        "`peer:NAME/NUMBER`; or `hangup`"
     )
     guests: bool = Field(False, description="whether callers without an account may use it")
     peers: Annotated[tuple[Name, ...], Strict(False)] = Field(
@@ -174,6 +176,17 @@ class Route(Section):
     priority: int = Field(0, ge=-1000, le=1000, description="priority in the queue that it leads to")
     call_type: str = Field(
         "", max_length=MAX_NUMBER * 2, description="what the agent is shown, if no menu says otherwise"
+    )
+    language: LanguageTag | Literal[""] = Field(
+        "", description="the caller's language for announcements, if no menu says otherwise"
+    )
+    fallback: TargetField | None = Field(
+        None,
+        description="for `agent:NAME`: where the call goes if he does not take it; "
+        "the queue of the target, or his first one, if absent",
+    )
+    agent_wait_s: Seconds | None = Field(
+        None, description="for `agent:NAME`: how long the call waits for him; that of the queue if absent"
     )
 
     def covers(self, number: str) -> bool:

@@ -14,7 +14,7 @@ from softswitch.config.centre import Route
 from softswitch.config.draft import Draft, Fault
 from softswitch.config.fields import parse_target
 
-_OVERFLOWS = ("overflow", "overflow_timeout", "overflow_full", "overflow_empty")
+_OVERFLOWS = ("overflow", "overflow_timeout", "overflow_full", "overflow_empty", "overflow_closed")
 
 
 def no_such(draft: Draft, kind: str, name: str) -> str:
@@ -25,14 +25,25 @@ def no_such(draft: Draft, kind: str, name: str) -> str:
 
 def target_fault(draft: Draft, target: Target) -> str:
     """What is wrong with a target; empty if it leads somewhere."""
-    if target.kind == "hangup":
+    if target.kind in ("hangup", "callback"):
         return ""
     if target.name not in draft.names(f"{target.kind}s"):
         return no_such(draft, target.kind, target.name)
+    if target.kind == "agent":
+        return _agent_fault(draft, target)
     if target.kind == "peer":
         peer = draft.config.peers.get(target.name)
         if peer is not None and not peer.target:
             return f"calls to the peer {target.name!r} have nowhere to go; give peers.{target.name}.target"
+    return ""
+
+
+def _agent_fault(draft: Draft, target: Target) -> str:
+    agent = draft.config.agents.get(target.name)
+    if target.number and target.number not in draft.names("queues"):
+        return no_such(draft, "queue", target.number)
+    if agent is not None and not agent.queues:
+        return f"the agent {target.name!r} is in no queue; give agents.{target.name}.queues"
     return ""
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from ivr.flow import suggest
 from softswitch.config.check_agents import check_agents
 from softswitch.config.check_calls import check_flows, check_overflows, check_peers, check_routes, no_such
+from softswitch.config.check_waiting import check_agent_routes, check_callers, check_waiting
 from softswitch.config.draft import Draft, Fault
 from softswitch.config.fields import listen_host
 from softswitch.system_prompts import LANGUAGES
@@ -30,8 +31,11 @@ def check(draft: Draft, strategies: Mapping[str, object]) -> list[Fault]:
         _agents,
         check_agents,
         check_overflows,
+        check_waiting,
+        check_callers,
         check_flows,
         check_routes,
+        check_agent_routes,
         check_peers,
         _feature_codes,
         _pauses,

@@ -16,9 +16,11 @@ from pydantic import Field, Strict
 
 from acd.agent import AgentConfig
 from acd.queue import QueueConfig
+from acd.rules import QueueRules
 from ivr.flow import Flow
 from ivr.messages import Prompt
 from ivr.prompt import Catalogue
+from softswitch.call.callers import Numbering, Status, Statuses
 from softswitch.call.settings import Target
 from softswitch.call.whisper import BEEP, pieces
 from softswitch.config.centre import Agent, Extension, FlowConfig, Peer, Queue, Route
@@ -34,6 +36,8 @@ from softswitch.config.sections import (
     Sip,
     Store,
 )
+from softswitch.config.waiting import CallerList, Numbers
+from softswitch.system_prompts import LANGUAGES
 
 Verb = Literal["login", "logout", "ready", "pause", "extend"]
 
@@ -75,6 +79,8 @@ class Config(Section):
     flows: dict[FlowName, FlowConfig] = Field({}, description="the voice menus, by name")
     routes: Annotated[tuple[Route, ...], Strict(False)] = Field((), description="which number leads where")
     peers: dict[Name, Peer] = Field({}, description="other switches, by name")
+    numbers: Numbers = _section("how numbers are written")
+    callers: dict[Name, CallerList] = Field({}, description="what some callers are to us, by list")
 
     # ----- menus and prompts
 
@@ -95,6 +101,7 @@ class Config(Section):
     def all_prompts(self) -> tuple[Prompt, ...]:
         """Everything that the flows may say, and all that agents may hear of a caller, each once."""
         said = [prompt for flow in self.menus.values() for prompt in flow.prompts()]
+        said += [prompt for queue in self.queues.values() for prompt in queue.comfort]
         return tuple(dict.fromkeys([*said, *self.whisper_prompts()]))
 
     def whisper_prompts(self) -> Iterator[Prompt]:
@@ -141,6 +148,35 @@ class Config(Section):
         """The longest pause of each reason that has a limit."""
         return {reason: limit_s for reason, limit_s in self.pauses.reasons.items() if limit_s}
 
+    def acd_rules(self) -> dict[str, QueueRules]:
+        """What the queues want beyond that."""
+        return {name: queue.acd_rules(self.catalogue.clip) for name, queue in self.queues.items()}
+
+    # ----- callers
+
+    @cached_property
+    def numbering(self) -> Numbering:
+        """How numbers are brought to one form."""
+        return Numbering(self.numbers.country, self.numbers.trunk, self.numbers.international)
+
+    def statuses(self) -> Statuses:
+        """What callers are to us, by their numbers; reads the files of the lists."""
+        by_number: dict[str, Status] = {}
+        for name, found in self.callers.items():
+            values = (name, found.priority, found.max_wait_s, found.required, found.blocked, found.language)
+            status = Status(*values)
+            by_number |= {self.numbering.normal(number): status for number in found.all_numbers()}
+        return Statuses(self.numbering, by_number)
+
+    @cached_property
+    def languages(self) -> tuple[str, ...]:
+        """The languages in which the switch itself speaks to callers, its own first."""
+        found = [self.language, *(route.language for route in self.routes)]
+        found += [flow.language for flow in self.flows.values()]
+        found += [one.language for one in self.callers.values()]
+        spoken = [language.partition("-")[0] for language in found]
+        return tuple(dict.fromkeys(language for language in spoken if language in LANGUAGES))
+
     def overflow(self, queue: str, reason: str) -> Target | None:
         """Where a caller goes who leaves the queue unserved for `reason`; None: he is told to try later."""
         rules = self.queues[queue]
@@ -148,6 +184,7 @@ class Config(Section):
             "timeout": rules.overflow_timeout,
             "full": rules.overflow_full,
             "empty": rules.overflow_empty,
+            "closed": rules.overflow_closed,
         }
         return special.get(reason) or rules.overflow
 

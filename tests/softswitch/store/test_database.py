@@ -47,7 +47,7 @@ async def test_every_version_is_brought_to_the_newest_and_keeps_its_rows(tmp_pat
 async def test_a_step_that_fails_leaves_nothing_of_itself(tmp_path: Path) -> None:
     path = tmp_path / "cc.db"
     bad = Migration(NEXT.version, "bad", "CREATE TABLE half (a TEXT);\nINSERT INTO nowhere VALUES (1);\n")
-    with pytest.raises(LocalError, match=r"schema 2 \(bad\).*it is as it was"):
+    with pytest.raises(LocalError, match=rf"schema {NEXT.version} \(bad\).*it is as it was"):
         await open_writable(path, (*MIGRATIONS, bad))
     assert version(path) == SCHEMA_VERSION
     with sqlite3.connect(path) as connection:
