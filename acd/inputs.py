@@ -16,12 +16,16 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class LogIn:
-    """The agent logs in at `phone`; he is ready at once, or, `ready` being false, paused (reason `login`)."""
+    """The agent logs in at `phone`; he is ready at once, or, `ready` being false, paused (reason `login`).
+
+    `move`: if he is logged in at another phone, and neither rings nor talks, he is here from now on.
+    """
 
     agent: str
     phone: str
     ready: bool = True
     by: str = "agent"
+    move: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,9 @@ class Roster:
                 f"agent {holder.name} is logged in there; log him out or use another",
             )
         if agent.state is not State.LOGGED_OUT:
+            if holder is not agent and command.move and agent.state not in (State.RINGING, State.TALKING):
+                self._change_phone(agent, command, now)
+                return
             if holder is not agent:
                 raise AcdError(
                     f"agent {agent.name}", f"he is logged in at phone {agent.phone}; log out there first"
@@ -59,6 +62,27 @@ class Roster:
         self._staff(agent, 1)
         floor.log(now, Kind.AGENTLOGIN, agent=agent.name, phone=agent.phone, by=command.by)
         floor.move(agent, Step.LOG_IN, now, command.by)
+
+    def _change_phone(self, agent: Agent, command: LogIn, now: float) -> None:
+        """He sits elsewhere now: one session ends, another begins; no queue is without him meanwhile."""
+        floor = self._floor
+        floor.end_rest(agent)
+        agent.reachable = True
+        agent.pause, agent.pause_by = (None if command.ready else "login"), command.by
+        floor.move(agent, Step.READY, now, command.by)
+        floor.log(
+            now,
+            Kind.AGENTLOGOFF,
+            agent=agent.name,
+            phone=agent.phone,
+            by=command.by,
+            login_s=now - agent.logged_in_at,
+        )
+        del floor.phones[agent.phone]
+        floor.phones[command.phone] = agent
+        agent.phone, agent.logged_in_at = command.phone, now
+        floor.log(now, Kind.AGENTLOGIN, agent=agent.name, phone=agent.phone, by=command.by)
+        floor.show(agent)
 
     def log_out(self, command: LogOut, now: float) -> None:
         """Takes a ringing offer back; ends a wrap-up; a talk goes on first."""

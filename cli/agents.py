@@ -35,7 +35,7 @@ def list_agents(config: ConfigOption = None, socket: SocketOption = None, json: 
                 agent["name"],
                 agent["display_name"],
                 agent["state"],
-                agent["reason"],
+                agent["reason"] + (" (too long)" if agent["pause_exceeded"] else ""),
                 duration(max(0.0, now - agent["since"])) if agent["state"] != "logged out" else "",
                 agent["phone"],
                 agent["queues"],

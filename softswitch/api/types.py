@@ -35,6 +35,8 @@ class AgentStatus(Answer, frozen=True, kw_only=True):
     """Handled today."""
     occupancy: float | None = None
     call: str | None = None
+    pause_exceeded: bool = False
+    """His pause lasts longer than its reason allows."""
 
     @classmethod
     def of(cls, view: AgentView, display_name: str = "") -> Self:
@@ -50,6 +52,7 @@ class AgentStatus(Answer, frozen=True, kw_only=True):
             calls=view.calls,
             occupancy=view.occupancy,
             call=view.call,
+            pause_exceeded=view.pause_exceeded,
         )
 
 

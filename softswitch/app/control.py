@@ -36,6 +36,7 @@ _STATES: dict[Stage, CallState] = {
     Stage.SETUP: "starting",
     Stage.ANSWERED: "starting",
     Stage.MENU: "menu",
+    Stage.PIN: "menu",
     Stage.QUEUE: "waiting",
     Stage.RINGING: "ringing",
     Stage.TALK: "talking",
@@ -142,11 +143,13 @@ class SwitchControl:
     # ----- commands
 
     def agent_login(self, name: str, phone: str | None, by: str) -> None:
-        """Log in at a phone, or at the agent's own extension."""
-        phone = phone or self._config.agents[name].extension
+        """Log in at a phone, or at the agent's own extension, or, having none, at his phone outside."""
+        agent = self._config.agents[name]
+        outside = str(agent.phone) if agent.phone is not None else ""
+        phone = phone or agent.extension or outside
         if not phone:
-            raise Refused(f"agent {name} has no extension of his own", "name the phone to log in at")
-        if phone not in self._config.extensions:
+            raise Refused(f"agent {name} has no phone of his own", "name the extension to log in at")
+        if phone != outside and phone not in self._config.extensions:
             known = ", ".join(sorted(self._config.extensions)[:12])
             raise Refused(f"there is no extension {phone}", f"choose one of {known}")
         self._command(acd.LogIn(name, phone, by=by))

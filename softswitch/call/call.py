@@ -19,6 +19,7 @@ from softswitch.call.story import Story
 if TYPE_CHECKING:
     from softswitch.call.asking import Asking
     from softswitch.call.errand import Errand
+    from softswitch.call.pins import Entry
 
 
 class Stage(Enum):
@@ -27,6 +28,7 @@ class Stage(Enum):
     SETUP = "setup"  # not answered: its port is awaited, or the called extension rings
     ANSWERED = "answered"  # answered, the ACK is awaited
     MENU = "menu"
+    PIN = "pin"  # an agent enters it to log in
     QUEUE = "queue"
     RINGING = "ringing"  # answered, and a called extension rings
     TALK = "talk"
@@ -44,6 +46,7 @@ class Heard(Enum):
     LAST_WORDS = 4
     RINGBACK = 5
     QUESTION = 6
+    PIN = 7
 
 
 @dataclass(slots=True, eq=False)
@@ -108,6 +111,7 @@ class Call:
     agent_wait_s: float | None = None
     waited_since: float | None = None
     asking: Asking | None = None
+    pin: Entry | None = None
     pending: list[tuple[str, ...]] = field(default_factory=list)
     errand: Errand | None = None
     reached: bool = False

@@ -52,7 +52,7 @@ class Desk:
         self.pickup = Pickup(hub, self.ringing, self.queueing)
         self.talking = Talk(hub)
         self.own_calls = OwnCalls(hub)
-        self.features = Features(hub, self.queueing, agents)
+        self.features = Features(hub, self, agents)
         self.closing = Closing(hub)
         self.calls_total = 0
 
@@ -141,7 +141,8 @@ class Desk:
             self.refuse(call, error, Disposition.REFUSED, now)
             return
         if call.target.kind == "feature":
-            self.own_calls.begin(call, self.features.occupies(call, call.target.name), "outbound")
+            agent = self.features.occupies(call, call.target.name, call.target.number)
+            self.own_calls.begin(call, agent, "outbound")
         elif call.identity.kind == "extension":
             self.own_calls.begin(call, hub.acd.agent_of_phone(call.identity.name), "outbound")
         if call.target.kind in ("extension", "peer"):
@@ -186,8 +187,7 @@ class Desk:
             case "agent":
                 self.queueing.enter_for(call, target, now)
             case "feature":
-                clips, cause = self.features.run(call, target.name, target.number, now)
-                self.farewell(call, clips, cause, now)
+                self.features.run(call, target.name, target.number, now)
             case "extension":
                 self.own_calls.begin(call, self.hub.acd.agent_of_phone(target.name), "inbound")
                 self._ring(call, now)
@@ -321,6 +321,8 @@ class Desk:
         call = self.hub.call_of(leg)
         if (attempt := self.hub.attempts.get(leg.id)) is not None:
             self.pickup.digit(attempt, leg, digit, now)
+        elif call is not None and leg is call.leg and call.stage is Stage.PIN:
+            self.features.pins.digit(call, digit, now)
         elif call is not None and leg is call.leg and call.stage in (Stage.MENU, Stage.QUEUE):
             call.digits += 1
             if call.digits <= MAX_LOGGED_DIGITS:
@@ -350,6 +352,8 @@ class Desk:
             self.hearing.told(call)
         elif heard is Heard.QUESTION:
             self.questions.played(call, now)
+        elif heard is Heard.PIN:
+            self.features.pins.played(call, now)
         elif heard is Heard.LAST_WORDS:
             self._farewell_over(call, now)
 

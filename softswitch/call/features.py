@@ -1,4 +1,9 @@
-"""Feature codes: an agent logs in, out, becomes ready or pauses from his phone and hears that it was done."""
+"""Feature codes: from a phone an agent logs in, out, becomes ready, pauses or gets more time, and hears that
+it was done.
+
+Any registered phone will do (hot desking): the log-in code followed by an agent's number logs him in at the
+phone that dialled it, after his PIN if he has one; the other codes mean whoever is logged in there.
+"""
 
 from __future__ import annotations
 
@@ -6,47 +11,74 @@ from acd import messages as acd
 from acd.errors import AcdError
 from softswitch.call.call import Call
 from softswitch.call.hub import Hub
-from softswitch.call.queueing import Queueing
+from softswitch.call.pins import Pins
+from softswitch.call.steps import Steps
 
 
 class Features:
     """What the codes do."""
 
-    def __init__(self, hub: Hub, queueing: Queueing, agents: dict[str, str]) -> None:
+    def __init__(self, hub: Hub, steps: Steps, agents: dict[str, str]) -> None:
         self.hub = hub
-        self.queueing = queueing
+        self.steps = steps
         self.agents = agents
         """Agent by the number of his extension."""
+        self.pins = Pins(hub, steps, self._log_in)
 
-    def run(self, call: Call, feature: str, reason: str, now: float) -> tuple[tuple[str, ...], str]:
-        """Do it; what to say then (clips), and how the call ends (its cause)."""
-        say = self.hub.settings.say
-        agent = self.agents.get(call.identity.name)
+    def run(self, call: Call, feature: str, argument: str, now: float) -> None:
+        """Do it, and say so; `argument` is the reason of a pause or the agent who logs in."""
+        agent = self._agent(call, feature, argument)
         if agent is None:
-            return say("not-an-agent"), f"extension {call.identity.name} has no agent"
-        try:
-            phrase = self._do(agent, call.identity.name, feature, reason, now)
-        except AcdError as error:
-            return say("not-possible"), str(error)
-        return say(phrase), feature
+            clips = self.hub.settings.say("not-an-agent")
+            self.steps.farewell(call, clips, f"extension {call.identity.name} has no agent", now)
+        elif feature == "login" and self._must_prove(call, agent):
+            self.pins.begin(call, agent, now)
+        else:
+            self._finish(call, agent, feature, argument, now)
 
-    def occupies(self, call: Call, feature: str) -> str | None:
+    def occupies(self, call: Call, feature: str, argument: str) -> str | None:
         """The agent who must be offered nothing while he is on this call: he becomes ready by it.
 
         A phone with one line would be busy for the offer, which would count as a refusal of his.
         """
-        return self.agents.get(call.identity.name) if feature in ("login", "ready") else None
+        return self._agent(call, feature, argument) if feature in ("login", "ready") else None
 
-    def _do(self, agent: str, phone: str, feature: str, reason: str, now: float) -> str:
+    def _agent(self, call: Call, feature: str, argument: str) -> str | None:
+        phone = call.identity.name
+        if feature == "login":
+            return argument or self.agents.get(phone)
+        return self.hub.acd.agent_of_phone(phone) or self.agents.get(phone)
+
+    def _must_prove(self, call: Call, agent: str) -> bool:
+        """His own phone, which has its password, proves who he is."""
+        care = self.hub.settings.agents.get(agent)
+        return care is not None and bool(care.pin) and self.agents.get(call.identity.name) != agent
+
+    def _log_in(self, call: Call, agent: str, now: float) -> None:
+        self._finish(call, agent, "login", "", now)
+
+    def _finish(self, call: Call, agent: str, feature: str, argument: str, now: float) -> None:
+        try:
+            phrase = self._do(agent, call.identity.name, feature, argument, now)
+        except AcdError as error:
+            self.steps.farewell(call, self.hub.settings.say("not-possible"), str(error), now)
+            return
+        self.steps.farewell(call, self.hub.settings.say(phrase), feature, now)
+
+    def _do(self, agent: str, phone: str, feature: str, argument: str, now: float) -> str:
+        tell = self.steps.tell
         match feature:
             case "login":
-                self.queueing.handle(acd.LogIn(agent, phone, by="phone"), now)
+                tell(acd.LogIn(agent, phone, by="phone", move=True), now)
                 return "logged-in"
             case "logout":
-                self.queueing.handle(acd.LogOut(agent, by="phone"), now)
+                tell(acd.LogOut(agent, by="phone"), now)
                 return "logged-out"
             case "ready":
-                self.queueing.handle(acd.Ready(agent, by="phone"), now)
+                tell(acd.Ready(agent, by="phone"), now)
                 return "ready"
-        self.queueing.handle(acd.Pause(agent, reason, by="phone"), now)
+            case "extend":
+                tell(acd.ExtendWrapup(agent, self.hub.settings.wrapup_extra_s, by="phone"), now)
+                return "wrapup-extended"
+        tell(acd.Pause(agent, argument, by="phone"), now)
         return "paused"

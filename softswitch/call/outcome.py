@@ -11,6 +11,7 @@ _BY_STAGE = {
     Stage.SETUP: Disposition.CANCELED,
     Stage.ANSWERED: Disposition.FAILED,
     Stage.MENU: Disposition.MENU_ABANDONED,
+    Stage.PIN: Disposition.MENU_ABANDONED,
     Stage.QUEUE: Disposition.ABANDONED,
     Stage.RINGING: Disposition.CANCELED,
     Stage.TALK: Disposition.ANSWERED,

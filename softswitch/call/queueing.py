@@ -150,6 +150,8 @@ class Queueing:
                         self.callbacks.offer(output, now)
                 case acd.DialBack():
                     self.callbacks.dial_back(output, now)
+                case acd.PauseExceeded(agent, reason, limit_s):
+                    self.hub.warn("a pause is too long", agent=agent, reason=reason, limit_s=f"{limit_s:g}")
                 case acd.CancelOffer(offer):
                     if (attempt := self.hub.offers.get(offer)) is not None:
                         self.ringing.cancel(attempt, now)
