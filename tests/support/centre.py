@@ -18,15 +18,19 @@ from acd.agent import AgentConfig
 from acd.dispatcher import Acd
 from acd.events import Kind, LogEvent
 from acd.queue import QueueConfig
+from acd.rules import QueueRules
 from ivr.flow import Flow as Menu
 from ivr.messages import Prompt
 from ivr.nodes import BUILT_IN
 from media import messages as m
 from softswitch.call.call import Call
 from softswitch.call.endpoint import Endpoint
+from softswitch.call.errand import Errand
 from softswitch.call.events import (
     Accepted,
     Append,
+    CallbackKept,
+    CallbackOver,
     Closed,
     Confirmed,
     Effect,
@@ -64,7 +68,7 @@ SWITCH = ("10.0.0.1", 5060)
 class Plan:
     """A dial plan of literal numbers."""
 
-    def __init__(self, routes: Mapping[str, Target], peers: Mapping[str, str]) -> None:
+    def __init__(self, routes: Mapping[str, Target | Route], peers: Mapping[str, str]) -> None:
         self.routes = routes
         self.peers = peers
 
@@ -73,8 +77,8 @@ class Plan:
         return (codes[number[:3]], number[3:]) if number[:3] in codes else None
 
     def route(self, number: str, *, guest: bool, peer: str | None) -> Route | None:
-        target = self.routes.get(number)
-        return Route(target) if target is not None else None
+        found = self.routes.get(number)
+        return Route(found) if isinstance(found, Target) else found
 
     def peer_of(self, address: str) -> str | None:
         return self.peers.get(address)
@@ -251,9 +255,10 @@ class Centre:
         queue: Mapping[str, object] | None = None,
         care: QueueCare | None = None,
         ring_s: float = 30.0,
-        routes: Mapping[str, Target] | None = None,
+        routes: Mapping[str, Target | Route] | None = None,
         more: Mapping[str, Any] | None = None,
         pause_limits_s: Mapping[str, float] | None = None,
+        rules: QueueRules | None = None,
     ) -> None:
         """`more` are further fields of Settings, in place of those made here."""
         self.now = 1_000_000.0
@@ -263,6 +268,7 @@ class Centre:
         self.opened: list[CallRecord] = []
         self.records: dict[str, CallRecord] = {}
         self.warnings: list[Warn] = []
+        self.errands: dict[str, Errand] = {}
         self.lose: Callable[[bytes], bool] = lambda data: False
         everybody = (*agents, *callers)
         hosts = {number: f"10.0.1.{place}" for place, number in enumerate(everybody, 1)}
@@ -294,6 +300,7 @@ class Centre:
             [QueueConfig(name=name, **options) for name in ("sales", "support")],  # type: ignore[arg-type]
             [AgentConfig(name=f"agent{number}", queues={"sales": 0, "support": 0}) for number in agents],
             pause_limits_s=pause_limits_s or {},
+            rules={} if rules is None else {"sales": rules, "support": rules},
         )
         tokens = (f"t{n}" for n in itertools.count(1))
         self.switch = Switch(
@@ -361,6 +368,11 @@ class Centre:
         """What the caller hears."""
         return self.workers[1].heard.get(call.leg.id)
 
+    def heard_names(self, call: Call) -> list[str]:
+        """What the caller hears, as names of phrases."""
+        play = self.heard(call)
+        return [clip.strip("/").removesuffix(".wav") for clip in play.clips] if play is not None else []
+
     def play_out(self, call: Call) -> None:
         """What the caller hears comes to its end."""
         play = self.workers[1].heard.pop(call.leg.id)
@@ -426,6 +438,10 @@ class Centre:
                 case Closed(record):
                     assert record.id not in self.records, "a call was closed twice"
                     self.records[record.id] = record
+                case CallbackKept(errand):
+                    self.errands[errand.number] = errand
+                case CallbackOver(number):
+                    self.errands.pop(number, None)
                 case Warn():
                     self.warnings.append(effect)
 
