@@ -53,6 +53,7 @@ _ORPHANS = """
 SELECT DISTINCT call FROM events WHERE kind = 'CALL_START' AND id >= ? AND at >= ? AND call <> ''
 AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.id = events.call)
 """
+_SET_WRAPUP = "UPDATE calls SET wrapup_s = ? WHERE id = ?"
 _PAGE = 2000
 CLOSE = "close it where the log ends, as after a kill"
 _TOLERANCE_S = 0.01
@@ -108,10 +109,7 @@ async def audit(connection: aiosqlite.Connection, since: float, live: Collection
             remedy = "stop the switch, and restore the file from a copy"
             found.append(Disagreement(f"the file is damaged: {verdict}", remedy))
     after = ""
-    while rows := [
-        msgspec.convert(tuple(row), _Row)
-        for row in await connection.execute_fetchall(_PER_CALL, (since, after, _PAGE))
-    ]:
+    while rows := [_Row(*row) for row in await connection.execute_fetchall(_PER_CALL, (since, after, _PAGE))]:
         after = rows[-1].id
         for row in rows:
             calls, events = calls + 1, events + row.events
@@ -164,9 +162,7 @@ async def _disagreement(connection: aiosqlite.Connection, row: _Row, what: str) 
     what = f"call {row.id} {what}"
     if "wrap-up" in what:
         values = (row.logged_wrapup_s, row.id)
-        return Disagreement(
-            what, "copy it from the log", (("UPDATE calls SET wrapup_s = ? WHERE id = ?", values),)
-        )
+        return Disagreement(what, "copy it from the log", ((_SET_WRAPUP, values),))
     if row.ends == 1 and not row.is_open and row.logged_disposition != row.disposition:
         change = "UPDATE calls SET disposition = ? WHERE id = ?"
         return Disagreement(what, "copy it from the log", ((change, (row.logged_disposition, row.id)),))
@@ -195,7 +191,9 @@ async def _orphan(connection: aiosqlite.Connection, call: str) -> Disagreement:
         direction=direction,
         transport=str(data.get("transport", "")),
     )
-    statements = tuple(_closing(record, events))
+    wrapups = [event.data.get("wrapup_s") for event in events if event.kind is Kind.WRAPUP_END]
+    wrapup_s = sum(wrapup for wrapup in wrapups if isinstance(wrapup, int | float))
+    statements = (*_closing(record, events), (_SET_WRAPUP, (wrapup_s or None, call)))
     return Disagreement(f"call {call} is in the log and has no record", "make one from the log", statements)
 
 
