@@ -35,8 +35,7 @@ from media.clips import ClipStore
 from media.control import command_reader, encode
 from media.engine import Engine
 from media.errors import ControlError, MediaError
-from media.io import BatchIo, PortSockets
-from media.loader import ClipLoader
+from media.io import BatchIo, ClipLoader, PortSockets
 from media.messages import Event
 from media.packet import TICK_S
 from media.ports import PortPool
