@@ -204,7 +204,8 @@ class Phone:
         config.idUri = f"sip:{user}@{server}"
         name = registration.display_name if registration is not None else self.options.display_name
         if name:
-            config.idUri = f'"{name}" <{config.idUri}>'
+            quoted = name.replace("\\", "\\\\").replace('"', '\\"')  # RFC 3261, 25.1: quoted-pair
+            config.idUri = f'"{quoted}" <{config.idUri}>'
         config.mediaConfig.transportConfig.boundAddress = self.options.address
         config.mediaConfig.transportConfig.port = self.options.rtp_port
         config.mediaConfig.lockCodecEnabled = False

@@ -65,8 +65,9 @@ async def test_a_call_with_everything(tmp_path: Path, phones: PhoneMaker) -> Non
 @pytest.mark.e2e
 async def test_a_refused_call_fails(phones: PhoneMaker) -> None:
     far = await phones()
-    async with cc_phone("call", uri(far)) as phone:
-        await far.wait("incoming", 10)
+    async with cc_phone("call", uri(far), "--display-name", 'Zoë "Z" Ürkmez') as phone:
+        incoming = await far.wait("incoming", 10)
+        assert incoming.remote.startswith('"Zoë \\"Z\\" Ürkmez" <sip:')
         await far.reject(code=486)
         assert await phone.wait(20) == 1
     assert "ended: 486" in phone.output
