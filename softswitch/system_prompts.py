@@ -107,8 +107,3 @@ def system_prompts(language: str) -> Mapping[str, Prompt]:
             text=_SENTENCES[language]["position"].format(n=n), language=language
         )
     return MappingProxyType(prompts)
-
-
-def position_name(position: int) -> str:
-    """The name of the prompt that announces a place in the queue (1 = next)."""
-    return f"position-{position}" if position <= MAX_POSITION else "position-more"

@@ -57,7 +57,7 @@ async def written(path: Path, alive_at: float) -> None:
         writer.append(event)
     for call, started_at in STARTED.items():
         writer.call_opened(CallRecord(id=call, started_at=started_at))
-    writer.call_updated("d", answered_at=130.0, agent="207")
+    writer.call_opened(CallRecord(id="d", started_at=STARTED["d"], answered_at=130.0, agent="207"))
     await writer.close()
 
 
