@@ -6,7 +6,7 @@ null and means that there is no such value.
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import msgspec
 
@@ -199,21 +199,25 @@ class Refusal(Answer, frozen=True, kw_only=True):
     remedy: str = ""
 
 
+Who = Annotated[str, msgspec.Meta(max_length=64)]
+Reason = Annotated[str, msgspec.Meta(max_length=128)]
+
+
 class LoginCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Body of `login`; without `phone` the agent's own extension is taken."""
 
     phone: str | None = None
-    by: str = "api"
+    by: Who = "api"
 
 
 class PauseCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Body of `pause`."""
 
-    reason: str = ""
-    by: str = "api"
+    reason: Reason = ""
+    by: Who = "api"
 
 
 class PlainCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Body of the commands that need nothing but who gave them."""
 
-    by: str = "api"
+    by: Who = "api"
