@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from media.io.clip_loader import ClipLoader
+from media.io.control_socket import ControlSocket
 from media.io.datagrams import BatchIo, PortSockets, bind_udp
 
-__all__ = ["BatchIo", "ClipLoader", "PortSockets", "bind_udp"]
+__all__ = ["BatchIo", "ClipLoader", "ControlSocket", "PortSockets", "bind_udp"]
