@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softswitch.call.identity import Identities
+from softswitch.call.identity import Identities, Unauthorized
 from softswitch.call.settings import Phone, Settings
 from softswitch.call.text import MAX_CHARS, printable
 from softswitch.errors import PeerError
@@ -104,7 +104,9 @@ def test_an_extension_with_its_password() -> None:
 def test_one_extension_is_not_another() -> None:
     known = identities()
     assert refused(known, signed(known, request("<sip:202@x>"), "201", "secret"), flow()) == 403
-    assert refused(known, signed(known, request("<sip:201@x>"), "201", "wrong"), flow()) == 401
+    with pytest.raises(Unauthorized) as error:
+        known.caller(signed(known, request("<sip:201@x>"), "201", "wrong"), flow(), NOW)
+    assert error.value.status == 401 and "201" in error.value.why, "the administrator is told"
 
 
 def test_a_peer_is_its_address_and_nothing_more() -> None:
