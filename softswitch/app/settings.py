@@ -64,7 +64,8 @@ def _phone(number: str, extension: toml.Extension) -> Phone:
     contact = Uri.parse(extension.contact) if extension.contact else None
     if contact is not None and contact.user is None:
         contact = Uri(contact.scheme, number, None, contact.host, contact.port, contact.params)
-    return Phone(number, extension.name, extension.password.get_secret_value(), contact)
+    password = extension.password.get_secret_value()
+    return Phone(number, extension.name, password, contact, extension.max_contacts)
 
 
 def _peer(name: str, peer: toml.Peer) -> Peer:

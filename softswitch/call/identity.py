@@ -81,7 +81,8 @@ class Identities:
         number = request.to.uri.user or ""
         if self._verify(request, now) != number:
             raise PeerError(403, "Forbidden: To must be the authenticated extension")
-        return number, self.registrar.register(number, request, flow, now)
+        most = self.settings.phones[number].max_contacts
+        return number, self.registrar.register(number, request, flow, now, most)
 
     def reach(self, number: str, now: float) -> list[Reach]:
         """Every way to the phone at this moment; empty when it is not registered."""

@@ -79,12 +79,15 @@ class DialPlan(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Phone:
-    """An extension: who may register as `number`, or where it always is (`contact`)."""
+    """An extension: who may register as `number` (at most `max_contacts` places at once; None: as many as the
+    registrar keeps), or where it always is (`contact`).
+    """
 
     number: str
     name: str = ""
     password: str = ""
     contact: Uri | None = None
+    max_contacts: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Who may say that he is whom: extensions prove it, peers are known by their address, others are guests."""
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -131,6 +132,18 @@ def test_registration_is_for_its_owner() -> None:
     with pytest.raises(PeerError, match="403"):
         known.register(foreign, flow(), NOW)
     assert not known.reach("202", NOW) and not known.reach("nobody", NOW)
+
+
+def test_an_extension_holds_as_many_phones_as_it_may() -> None:
+    known = identities()
+    phones = {**known.settings.phones, "201": Phone("201", "Anna", "secret", max_contacts=2)}
+    known = Identities(replace(known.settings, phones=phones), known.digest, known.registrar)
+    for port in (5061, 5062, 5063):
+        asking = request("<sip:201@x>", "REGISTER", "<sip:201@x>")
+        asking.headers.remove("Contact")
+        asking.headers.add("Contact", f"<sip:201@10.0.5.5:{port}>")
+        known.register(signed(known, asking, "201", "secret"), flow(port=port), NOW + port - 5061)
+    assert sorted(way.uri.port or 0 for way in known.reach("201", NOW)) == [5062, 5063]
 
 
 def test_fixed_addresses_are_reached_without_registration() -> None:
