@@ -107,6 +107,18 @@ async def test_registering_never_shows_the_password(tmp_path: Path) -> None:
 
 
 @pytest.mark.e2e
+async def test_a_registration_ends_with_the_phone(tmp_path: Path) -> None:
+    scenario = sipp_scenarios.registrar("201", "hunter2", until_it_leaves=True)
+    async with Sipp(tmp_path, scenario) as sipp:
+        login = ("--server", sipp.address, "--user", "201")
+        env = {"CC_PHONE_PASSWORD": "hunter2"}
+        async with cc_phone("register", *login, "--for", "0.3", env=env) as phone:
+            assert await phone.wait(20) == 0
+        assert (await sipp.result(10)).successful == 1
+    assert "unregistered" in phone.output
+
+
+@pytest.mark.e2e
 async def test_a_registrars_no_is_one_line(tmp_path: Path) -> None:
     async with Sipp(tmp_path, sipp_scenarios.registrar("201", "right")) as sipp:
         login = ("--server", sipp.address, "--user", "201")
