@@ -38,8 +38,11 @@ def _ring_ms(event: LogEvent) -> tuple[Any, ...]:
 
 
 FIELDS: Mapping[Kind, tuple[str, Fields]] = {
-    # url|callerid
-    Kind.ENTERQUEUE: ("ENTERQUEUE", lambda e: ("", e.data.get("caller", ""))),
+    # url|callerid|position
+    Kind.ENTERQUEUE: (
+        "ENTERQUEUE",
+        lambda e: ("", e.data.get("caller", ""), e.data.get("position", 0)),
+    ),
     # holdtime|bridged channel|ringtime in seconds; the offer stands for the agent's channel
     Kind.CONNECT: (
         "CONNECT",
@@ -48,12 +51,15 @@ FIELDS: Mapping[Kind, tuple[str, Fields]] = {
     # holdtime|calltime|origposition
     Kind.COMPLETEAGENT: ("COMPLETEAGENT", _complete),
     Kind.COMPLETECALLER: ("COMPLETECALLER", _complete),
+    # Asterisk has no name for what the switch itself ended; without a line, the call would stay open for ever
+    Kind.COMPLETESYSTEM: ("COMPLETEAGENT", _complete),
     # extension|context|holdtime|calltime|origposition
     Kind.BLINDTRANSFER: ("BLINDTRANSFER", lambda e: (e.data.get("cause", ""), "", *_complete(e))),
     # method|identifier|holdtime|calltime|origposition
     Kind.ATTENDEDTRANSFER: ("ATTENDEDTRANSFER", lambda e: ("BRIDGE", e.call, *_complete(e))),
     # position|origposition|waittime
     Kind.ABANDON: ("ABANDON", _exit),
+    Kind.EXITSYSTEM: ("ABANDON", _exit),
     Kind.EXITEMPTY: ("EXITEMPTY", _exit),
     Kind.EXITWITHTIMEOUT: ("EXITWITHTIMEOUT", _exit),
     # key|position|origposition|waittime

@@ -162,7 +162,9 @@ def call(
     """
     login = _login(server, user, password_file, display_name, transport) if user else None
     plan = _plan(digits, digits_after, digit_method, hangup_after)
-    session = _session(login, plan, json, play, loop, record, codecs, bind, port, log)
+    session = _session(
+        login, plan, json, play, loop, record, codecs, bind, port, log, display_name=display_name
+    )
     if not _run(session.call(_address(uri, server), transport.value, wait)):
         raise typer.Exit(FAILED)
 
@@ -289,6 +291,7 @@ def _session(
     port: int,
     log: Path | None,
     answer_after_s: float | None = None,
+    display_name: str = "",
 ) -> Session:
     from cli.softphone import messages
     from cli.softphone.client import Softphone
@@ -297,6 +300,7 @@ def _session(
     if record is not None and not record.parent.is_dir():
         raise BadUsage(f"--record {record}: there is no directory {record.parent}")
     options = messages.Start(
+        display_name=display_name,
         address=bind,
         sip_port=port,
         codecs=tuple(name.strip() for name in codecs.split(",") if name.strip()),

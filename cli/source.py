@@ -7,6 +7,7 @@ yet.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
@@ -58,11 +59,17 @@ def open_source(config: Path | None, socket: Path | None, database: Path | None)
     place = find_place(config, socket)
     client = ApiClient(place.socket)
     try:
-        client.get("status")
+        store = client.get("status")["store"]
     except NotRunning:
         if place.file is None:
             raise
         return DatabaseSource(place.database, place)
+    if store["failing"]:
+        print(
+            f"cc: the log is incomplete: {store['queued']} rows wait in memory, "
+            f"because the database cannot be written ({store['failing']})",
+            file=sys.stderr,
+        )
     return ServerSource(client)
 
 

@@ -11,7 +11,7 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from ivr.errors import FlowError, FlowProblem
+from ivr.errors import FlowProblem
 from ivr.messages import Prompt
 from ivr.node import BACK, FLOW_PREFIX, REPEAT, SPECIAL_TARGETS, Edge, Node, Reference
 from ivr.prompt import in_language
@@ -64,12 +64,6 @@ def check(flows: Mapping[str, Flow]) -> list[FlowProblem]:
         problems += _unreachable(flow)
     problems += _silent_circles(flows)
     return problems
-
-
-def require_sound(flows: Mapping[str, Flow]) -> None:
-    """Raise FlowError with all problems, if there are any."""
-    if problems := check(flows):
-        raise FlowError(problems)
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

@@ -8,7 +8,6 @@ IPv4; sources of IPv6 would be interned by the I/O shell into numbers of 240/4, 
 
 from __future__ import annotations
 
-import socket
 import struct
 
 import numpy as np
@@ -17,7 +16,7 @@ import numpy.typing as npt
 from media.packet import U16, U64
 
 _LOW = np.uint64(0xFFFF)
-_FAMILY = np.uint64(socket.AF_INET)
+_AF_INET = np.uint64(2)
 FAMILY_BITS = 16
 
 
@@ -52,4 +51,4 @@ def local_ports(paths: U64) -> U16:
 
 def socket_addresses(paths: U64) -> U64:
     """The first 8 bytes of each remote's `sockaddr_in`, as little-endian numbers, uint64[n]."""
-    return (paths & ~_LOW) | _FAMILY
+    return (paths & ~_LOW) | _AF_INET

@@ -32,11 +32,9 @@ from typing import NoReturn
 
 from media import mmsg
 from media.clips import ClipStore
-from media.control import command_reader, encode
 from media.engine import Engine
 from media.errors import ControlError, MediaError
-from media.io import BatchIo, PortSockets
-from media.loader import ClipLoader
+from media.io import BatchIo, ClipLoader, ControlSocket, PortSockets
 from media.messages import Event
 from media.packet import TICK_S
 from media.ports import PortPool
@@ -51,7 +49,6 @@ GOOD_BATCH = 600
 MAX_BATCHES_A_TURN = 8
 GIVE_UP_TICKS_S = 0.2
 """A worker that was stopped for longer than this (a suspended machine) leaves the missed ticks out."""
-MAX_UNSENT_BYTES = 16 << 20
 THREAD_SWITCH_S = 0.0005
 """How long the thread that loads clips may keep the loop from running."""
 
@@ -74,54 +71,6 @@ def allow_many_sockets() -> None:
     if soft != hard:
         with contextlib.suppress(OSError, ValueError):  # then the limit is what it is: Allocate will tell
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-class ControlSocket:
-    """The worker's end of the control connection; non-blocking both ways."""
-
-    def __init__(self, connected: socket.socket) -> None:
-        connected.setblocking(False)
-        self._socket = connected
-        self._reader = command_reader()
-        self._unsent = bytearray()
-
-    def fileno(self) -> int:
-        """For polling."""
-        return self._socket.fileno()
-
-    @property
-    def congested(self) -> bool:
-        """Are events waiting because the other side is slow?"""
-        return bool(self._unsent)
-
-    def receive(self) -> list[object] | None:
-        """Commands that arrived; None when the other side has closed. Raises ControlError."""
-        try:
-            data = self._socket.recv(1 << 16)
-        except (BlockingIOError, InterruptedError):
-            return []
-        except OSError:
-            return None
-        return list(self._reader.feed(data)) if data else None
-
-    def send(self, events: Sequence[Event]) -> None:
-        """Send events, or keep them until the socket takes them. Raises ControlError when far too many
-        wait."""
-        if events:
-            self._unsent += encode(events)
-        if not self._unsent:
-            return
-        try:
-            sent = self._socket.send(self._unsent)
-        except (BlockingIOError, InterruptedError):
-            sent = 0
-        except OSError as error:
-            raise ControlError(f"the control socket is broken: {error}") from error
-        del self._unsent[:sent]
-        if len(self._unsent) > MAX_UNSENT_BYTES:
-            raise ControlError(
-                f"{len(self._unsent)} bytes of events wait: the signalling process does not read them"
-            )
 
 
 class Worker:

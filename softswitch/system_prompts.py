@@ -111,8 +111,3 @@ def system_prompts(language: str) -> Mapping[str, Prompt]:
     for name, text in (waiting_texts(language) | dict(TO_AGENTS[language])).items():
         prompts[name] = Prompt(text=text, language=language)
     return MappingProxyType(prompts)
-
-
-def position_name(position: int) -> str:
-    """The name of the prompt that announces a place in the queue (1 = next)."""
-    return f"position-{position}" if position <= MAX_POSITION else "position-more"

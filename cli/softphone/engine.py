@@ -32,12 +32,16 @@ class PhoneAccount(pj.Account):
         self.sink = self.phone = phone
         self.user = user
         self.server = server
+        self.bound = False
+        """The registrar said yes, and has not confirmed the end yet. (pjsua2's own `regIsActive` is False as
+        soon as the end is asked for.)"""
 
     @guarded
     def onRegState(self, parameter: Any) -> None:  # noqa: N802 - pjsua2's name
+        self.bound = parameter.code // 100 == 2 and self.getInfo().regIsActive
         if parameter.code // 100 != 2:
             self.sink.emit(messages.RegistrationFailed(status=parameter.code, reason=parameter.reason))
-        elif self.getInfo().regIsActive:
+        elif self.bound:
             self.sink.emit(
                 messages.Registered(user=self.user, server=self.server, expires_s=parameter.expiration)
             )
@@ -85,7 +89,7 @@ class Phone:
     @property
     def unregistered(self) -> bool:
         """No registrar holds a binding of this phone."""
-        return not self._account.getInfo().regIsActive
+        return not self._account.bound
 
     def poll(self) -> None:
         """Lets the library work for at most about POLL_MS, then does what is due."""
@@ -159,7 +163,7 @@ class Phone:
         for call in self._calls.values():
             if call.over is None:
                 call.hangup(pj.CallOpParam())
-        if self._account.getInfo().regIsActive:
+        if self._account.bound:
             self._account.setRegistration(False)
 
     def close(self) -> None:
@@ -204,7 +208,8 @@ class Phone:
         config.idUri = f"sip:{user}@{server}"
         name = registration.display_name if registration is not None else self.options.display_name
         if name:
-            config.idUri = f'"{name}" <{config.idUri}>'
+            quoted = name.replace("\\", "\\\\").replace('"', '\\"')  # RFC 3261, 25.1: quoted-pair
+            config.idUri = f'"{quoted}" <{config.idUri}>'
         config.mediaConfig.transportConfig.boundAddress = self.options.address
         config.mediaConfig.transportConfig.port = self.options.rtp_port
         config.mediaConfig.lockCodecEnabled = False
@@ -301,6 +306,9 @@ def _start_library(options: messages.Start) -> Any:
     config.medConfig.sndClockRate = 8000
     config.medConfig.ecTailLen = 0
     config.medConfig.noVad = True
+    # The null device is the clock of all audio. Closed when idle, it would come back only with a file to play
+    # or to record, and a call without one would send nothing.
+    config.medConfig.sndAutoCloseTime = -1
     endpoint.libInit(config)
     return endpoint
 

@@ -204,10 +204,14 @@ class Refusal(Answer, frozen=True, kw_only=True):
     remedy: str = ""
 
 
+Who = Annotated[str, msgspec.Meta(max_length=64)]
+Reason = Annotated[str, msgspec.Meta(max_length=128)]
+
+
 class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Body of a command. `by` says in the log who gave it; empty: the Unix user at the socket."""
 
-    by: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    by: Who = ""
 
 
 class LoginCommand(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -219,7 +223,7 @@ class LoginCommand(Command, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class PauseCommand(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Body of `pause`."""
 
-    reason: str = ""
+    reason: Reason = ""
 
 
 class PlainCommand(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):

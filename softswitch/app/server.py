@@ -14,6 +14,7 @@ import signal
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from typing import Any
 
 import uvloop
@@ -191,9 +192,11 @@ class Server:
             pause_limits_s=config.pause_limits_s(),
         )
         sip = config.sip
+        # Without an entry, peers are told the address that they reached, which is right with several of them.
         addresses = {
             transport: (told_address(host, sip.external_address), port)
             for transport, (host, port) in bound.items()
+            if sip.external_address or ip_address(host).is_unspecified
         }
         self._switch = Switch(
             make_settings(config, self._music),

@@ -77,7 +77,7 @@ def _phone(number: str, extension: toml.Extension) -> Phone:
     if contact is not None and contact.user is None:
         contact = Uri(contact.scheme, number, None, contact.host, contact.port, contact.params)
     password = extension.password.get_secret_value()
-    return Phone(number, extension.name, password, contact, extension.auto_answer)
+    return Phone(number, extension.name, password, contact, extension.max_contacts, extension.auto_answer)
 
 
 def _agent(agent: toml.Agent) -> AgentCare:

@@ -65,6 +65,7 @@ class Desk:
             identity = hub.identities.caller(leg.invite, leg.flow, now)
         except PeerError as error:
             leg.gone = True
+            hub.warn_of_login(error, leg.flow, now)
             hub.do(hub.ua.refuse(leg, error, now))
             return
         call = self._open(leg, identity, now)

@@ -11,6 +11,7 @@ import heapq
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from softswitch.call.leg import Leg
 from softswitch.sip.dialog import Dialog
@@ -39,6 +40,15 @@ class PendingAck:
     cseq: int
     interval_s: float
     give_up_at: float
+
+
+def is_literal(host: str) -> bool:
+    """Whether the host of a URI is an address already."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 class Endpoint:
@@ -107,6 +117,14 @@ class Endpoint:
     def request_in_dialog(self, leg: Leg, request: Request, now: float) -> tuple[int, list[Output]]:
         """Send a request inside a dialog: its transaction, and what to send."""
         return self.layer.request(request, leg.flow, now, self.sent_by(leg.flow))
+
+    def reconnect(self, flow: Flow) -> None:
+        """The connection is gone: its dialogs send to where their peer says that it listens, if that is an
+        address, by a connection that the shell makes then."""
+        for leg in {leg for leg in self.dialogs.values() if leg.flow == flow and leg.dialog is not None}:
+            target = leg.dialog.next_hop if leg.dialog is not None else None
+            if target is not None and is_literal(target.host):
+                leg.flow = Flow(flow.transport, flow.local, (target.host, target.port or 5060))
 
     def await_ack(self, leg: Leg, transaction: int, response: Response, cseq: int, now: float) -> None:
         """Repeat this 2xx until `acknowledged` or the time is over."""

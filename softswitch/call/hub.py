@@ -17,11 +17,13 @@ from acd.events import Kind, LogEvent
 from acd.messages import Input as AcdInput
 from softswitch.call.call import Attempt, Call
 from softswitch.call.events import Append, Effect, LegOutput, Warn
-from softswitch.call.identity import Identities
+from softswitch.call.identity import Identities, Unauthorized
 from softswitch.call.leg import Leg
 from softswitch.call.media import MediaPlane
 from softswitch.call.settings import Settings
 from softswitch.call.user_agent import UserAgent
+from softswitch.errors import PeerError
+from softswitch.sip.flow import Flow
 from softswitch.sip.outputs import Send
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 # An Attempt: a direct call that nobody answers. An Append: a line of the log that comes after all else.
 Todo = LegOutput | AcdInput | Attempt | Append
+MAX_LOGIN_WARNINGS = 10
 Action = Callable[[float], None]
 
 
@@ -58,6 +61,7 @@ class Hub:
         self._out: list[Effect] = []
         self._timers: list[tuple[float, int, Action]] = []
         self._tie = itertools.count()
+        self._logins = (0, 0)
 
     def take_effects(self) -> list[Effect]:
         """All effects since the last time."""
@@ -87,6 +91,16 @@ class Hub:
     def warn(self, text: str, **fields: str) -> None:
         """Tell the administrator."""
         self._out.append(Warn(text, tuple(fields.items())))
+
+    def warn_of_login(self, error: PeerError, flow: Flow, now: float) -> None:
+        """A wrong password, with the address that it came from, for people and for fail2ban; a flood of them
+        shows in at most MAX_LOGIN_WARNINGS lines a second."""
+        if not isinstance(error, Unauthorized) or not error.why:
+            return
+        second, told = self._logins
+        self._logins = (int(now), told + 1 if int(now) == second else 1)
+        if self._logins[1] <= MAX_LOGIN_WARNINGS:
+            self.warn("authentication failed", address=flow.remote[0], reason=error.why)
 
     def at(self, when: float, action: Action) -> None:
         """Call `action(now)` when it is time; the action checks whether it still applies."""

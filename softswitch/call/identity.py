@@ -12,7 +12,7 @@ from typing import Literal
 from softswitch.call.settings import Phone, Settings, Target
 from softswitch.call.text import printable
 from softswitch.errors import PeerError
-from softswitch.sip.digest import DigestServer, Stale, Verified
+from softswitch.sip.digest import Denied, DigestServer, Stale, Verified
 from softswitch.sip.flow import Flow
 from softswitch.sip.message import Request
 from softswitch.sip.registrar import Registered, Registrar
@@ -30,6 +30,13 @@ class Identity:
     name: str
     number: str
     display: str
+
+
+class Unauthorized(PeerError):
+    """Not, or wrongly, authenticated. `why` is for the administrator's log; empty for a first try, which has
+    no credentials by design."""
+
+    why = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +86,8 @@ class Identities:
         number = request.to.uri.user or ""
         if self._verify(request, now) != number:
             raise PeerError(403, "Forbidden: To must be the authenticated extension")
-        return number, self.registrar.register(number, request, flow, now)
+        most = self.settings.phones[number].max_contacts
+        return number, self.registrar.register(number, request, flow, now, most)
 
     def reach(self, number: str, now: float) -> list[Reach]:
         """Every way to the phone at this moment; empty when it is not registered.
@@ -100,15 +108,18 @@ class Identities:
         verdict = self.digest.verify(request, "Authorization", self._password, now)
         if isinstance(verdict, Verified):
             return verdict.user
-        raise self._challenge(now, stale=isinstance(verdict, Stale))
+        error = self._challenge(now, stale=isinstance(verdict, Stale))
+        if isinstance(verdict, Denied) and "Authorization" in request.headers:
+            error.why = verdict.reason
+        raise error
 
     def _password(self, user: str) -> str | None:
         phone = self.settings.phones.get(user)
         return phone.password or None if phone is not None else None
 
-    def _challenge(self, now: float, stale: bool = False) -> PeerError:
+    def _challenge(self, now: float, stale: bool = False) -> Unauthorized:
         values = self.digest.challenge(now, stale)
-        return PeerError(401, "Unauthorized", tuple(("WWW-Authenticate", value) for value in values))
+        return Unauthorized(401, "Unauthorized", tuple(("WWW-Authenticate", value) for value in values))
 
     @staticmethod
     def _from_static(phone: Phone, flow: Flow) -> bool:

@@ -6,11 +6,10 @@ nothing: its legs are let go of, its entries are gone.
 
 from __future__ import annotations
 
-from ipaddress import ip_address
-
 from acd import messages as acd
 from softswitch.call.call import Attempt, Call
 from softswitch.call.channels import Channels
+from softswitch.call.endpoint import is_literal
 from softswitch.call.events import Accepted, Ended, Progress, Resolve
 from softswitch.call.hub import Hub
 from softswitch.call.identity import Reach, peer_number
@@ -236,8 +235,4 @@ class Ringing:
         """The flow to an address in the URI; one with port 0 while DNS is asked."""
         transport: Transport = "tcp" if uri.transport == "tcp" else "udp"
         local = self.bound.get(transport, ("0.0.0.0", 0))
-        try:
-            ip_address(uri.host)
-        except ValueError:
-            return Flow(transport, local, (uri.host, 0))
-        return Flow(transport, local, (uri.host, uri.port or 5060))
+        return Flow(transport, local, (uri.host, (uri.port or 5060) if is_literal(uri.host) else 0))

@@ -87,7 +87,8 @@ class DialPlan(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Phone:
-    """An extension: who may register as `number`, or where it always is (`contact`).
+    """An extension: who may register as `number` (at most `max_contacts` places at once; None: as many as the
+    registrar keeps), or where it always is (`contact`).
 
     `auto_answer`: it is told to answer calls of queues by itself.
     """
@@ -96,6 +97,7 @@ class Phone:
     name: str = ""
     password: str = ""
     contact: Uri | None = None
+    max_contacts: int | None = None
     auto_answer: bool = False
 
 

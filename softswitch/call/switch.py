@@ -356,6 +356,7 @@ class Switch:
         try:
             number, registered = self.hub.identities.register(event.request, event.flow, now)
         except PeerError as error:
+            self.hub.warn_of_login(error, event.flow, now)
             self.hub.do(self.hub.ua.respond_error(event.transaction, event.request, error, now))
             return
         headers = registered.contact_headers(now)

@@ -10,7 +10,7 @@ from acd import messages as acd
 from acd.events import Kind
 from media import messages as m
 from softswitch.call.call import Call, Heard, Stage
-from softswitch.call.events import Confirmed, Media, Reoffer
+from softswitch.call.events import Confirmed, Media, Opened, Reoffer
 from softswitch.call.hub import Hub
 from softswitch.call.leg import Leg
 from softswitch.errors import PeerError
@@ -46,6 +46,7 @@ class Talk:
         day = datetime.fromtimestamp(now, UTC)
         path = PurePath(self.hub.settings.recordings, f"{day:%Y/%m/%d}", f"{call.id}.wav")
         call.story.recording = str(path)
+        self.hub.emit([Opened(call.story.record())])  # a kill must not lose where the recording is
         self.hub.emit([Media(leg.audio.worker, m.Record(call.recording, call.leg.id, leg.id, str(path)))])
 
     def end_recording(self, call: Call) -> None:

@@ -11,6 +11,7 @@ from softswitch.call.outputs import sends
 from softswitch.errors import PeerError
 from softswitch.sip.dialog import Dialog
 from softswitch.sip.flow import Flow
+from softswitch.sip.matching import answer_flow
 from softswitch.sip.message import Request, Response
 
 SUPPORTED: frozenset[str] = frozenset()
@@ -36,6 +37,7 @@ def incoming(ep: Endpoint, transaction: int, request: Request, flow: Flow, now: 
     check_body(request)
     if not request.contacts:
         raise PeerError(400, "Missing Contact")
+    flow = answer_flow(request.top_via, flow)
     leg = Leg(ep.new_leg_id(), "in", request, flow, LegState.INCOMING, ep.token(), transaction=transaction)
     leg.dialog = Dialog.uas(request, leg.local_tag, ep.contact(flow, request.uri.user))
     ep.add_dialog(leg.dialog.key, leg)

@@ -18,6 +18,7 @@ from softswitch.errors import PeerError
 from softswitch.sip import outputs as sip
 from softswitch.sip.flow import Flow
 from softswitch.sip.headers import NameAddr
+from softswitch.sip.matching import answer_flow
 from softswitch.sip.message import Request, Response
 from softswitch.sip.uri import Uri
 
@@ -39,7 +40,10 @@ class UserAgent:
         return self._from_layer(self.ep.layer.receive_bytes(data, flow, now), now)
 
     def transport_failed(self, flow: Flow, now: float) -> list[LegOutput]:
-        """The flow is broken: what was sent over it will not be answered."""
+        """The flow is broken: what was sent over it will not be answered. Dialogs go on by a new
+        connection."""
+        if flow.connection:
+            self.ep.reconnect(flow)
         return self._from_layer(self.ep.layer.transport_failed(flow, now), now)
 
     def deadline(self) -> float | None:
@@ -164,7 +168,7 @@ class UserAgent:
         if leg is None or leg.dialog is None:
             raise PeerError(481, "Call/Transaction Does Not Exist")
         leg.dialog.receive(request)
-        leg.flow = flow  # a phone that moved to another network is reached where it is now
+        leg.flow = answer_flow(request.top_via, flow)  # a phone that moved is reached where it is now
         match request.method:
             case "BYE":
                 return self._bye(leg, transaction, request, now)

@@ -43,7 +43,13 @@ class Extension(Section):
         "",
         description="where it is reached without registering, such as `sip:192.0.2.7:5060`",
     )
-    max_contacts: int = Field(3, ge=1, le=20, description="how many phones may be registered at once")
+    max_contacts: int = Field(
+        3,
+        ge=1,
+        le=20,
+        description="how many phones may be registered at once; one more takes the place of the one that "
+        "registered longest ago",
+    )
     auto_answer: bool = Field(
         False,
         description="whether the phone is told to answer calls of queues by itself (see docs/phones.md)",

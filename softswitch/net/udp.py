@@ -46,7 +46,7 @@ class UdpTransport:
         self._closed = False
         self.address: tuple[str, int] = bound.getsockname()[:2]
         self._waiting: OrderedDict[tuple[bytes, tuple[str, int]], None] = OrderedDict()
-        self.sent = self.received = self.dropped = 0
+        self.dropped = 0
         loop.add_reader(bound.fileno(), self._readable)
 
     @classmethod
@@ -85,7 +85,6 @@ class UdpTransport:
             else:
                 self._fail(flow, why(error))
             return
-        self.sent += 1
         wire.sent(data, flow)
 
     def close(self) -> None:
@@ -112,7 +111,6 @@ class UdpTransport:
                 # An ICMP error of an earlier send; the transaction's timers deal with the silence.
                 log.debug("receiving failed", address=self.address, reason=why(error))
                 continue
-            self.received += 1
             if data.startswith(_NEW_CALL):
                 self._wait(data, source[:2])
             else:

@@ -15,6 +15,7 @@ EVENT = "TELEPHONE-EVENT"
 # RFC 4733 2.4.1: the keys 0-9 * # A-D are 0 to 15; 16 is the hook flash. We send and take keys.
 OUR_EVENTS = frozenset(range(17))
 NEEDED_EVENTS = frozenset(range(12))
+MAX_RANGES = 64
 
 
 class Codec(msgspec.Struct, frozen=True, gc=False):
@@ -117,7 +118,7 @@ def events_of(media: MediaDescription, clock_rate: int) -> tuple[int, frozenset[
 def _event_list(text: str) -> frozenset[int]:
     """`0-11,16` as a set, bounded to the events that we know; what is no number is passed over."""
     events: set[int] = set()
-    for part in text.strip().removeprefix("events=").split(","):
+    for part in text.strip().removeprefix("events=").split(",", MAX_RANGES)[:MAX_RANGES]:
         low, dash, high = part.strip().partition("-")
         first, last = _payload_type(low), _payload_type(high if dash else low)
         if first is not None and last is not None:

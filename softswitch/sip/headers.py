@@ -46,14 +46,15 @@ def unquote(text: str) -> str:
 def closing_quote(text: str, start: int) -> int:
     """The index of the quote that ends the quoted-string opened at `start`. Raises PeerError 400."""
     position = start + 1
-    while True:
-        end = text.find('"', position)
-        if end < 0:
-            raise bad("quoted string", text)
+    end = text.find('"', position)
+    while end >= 0:
         slash = text.find("\\", position, end)
         if slash < 0:
             return end
         position = slash + 2
+        if position > end:  # the quote was escaped
+            end = text.find('"', position)
+    raise bad("quoted string", text)
 
 
 def split_commas(text: str) -> list[str]:

@@ -198,6 +198,8 @@ class TransactionLayer:
         out: list[Output] = []
         transaction = self._running.by_id.get(server_transaction)
         if transaction is not None and not transaction.is_client:
+            if response.status in (401, 407):  # some phones come back with credentials and the same CSeq
+                self._running.forget_merge(transaction)
             self._apply(transaction, input_for(response.status), now, out, response, transaction.flow)
         return out
 

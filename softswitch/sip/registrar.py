@@ -83,12 +83,15 @@ class Registrar:
         self._heap: list[tuple[float, str]] = []  # a hint when to look at a record; may be outdated
         self._by_flow: dict[Flow, set[str]] = {}  # for connections: whose bindings may have come by them
 
-    def register(self, aor: str, request: Request, flow: Flow, now: float) -> Registered:
+    def register(
+        self, aor: str, request: Request, flow: Flow, now: float, max_bindings: int | None = None
+    ) -> Registered:
         """Carry out one REGISTER. Raises PeerError 400, 403 (too many), 423 (too brief), 500 (order), 503.
 
-        Over `max_bindings`, the contacts that were not refreshed for longest give way: a phone that takes
-        another port at each start would lock itself out otherwise.
+        Over `max_bindings` (that of the registrar if None), the contacts that were not refreshed for longest
+        give way: a phone that takes another port at each start would lock itself out otherwise.
         """
+        most = self._max_bindings if max_bindings is None else max_bindings
         known = self._records.get(aor, ())
         current = [binding for binding in known if binding.expires_at > now]
         changes = [Change("removed", binding) for binding in known if binding.expires_at <= now]
@@ -102,7 +105,7 @@ class Registrar:
                 _check_order(binding, request)
             return self._store(aor, [], changes + [Change("removed", binding) for binding in current])
         contacts = request.contacts
-        if len(contacts) > self._max_bindings:
+        if len(contacts) > max(most, self._max_bindings):
             raise PeerError(403, "Too many contacts")
         fresh: list[Binding] = []
         for contact in contacts:
@@ -121,7 +124,9 @@ class Registrar:
             current.append(binding)
             fresh.append(binding)
             changes.append(Change("added" if old is None else "refreshed", binding))
-        surplus = len(current) - self._max_bindings
+        if len(fresh) > most:
+            raise PeerError(403, "Too many contacts")
+        surplus = len(current) - most
         if surplus > 0:
             kept = [binding for binding in current if binding not in fresh]
             for oldest in sorted(kept, key=lambda binding: binding.expires_at)[:surplus]:

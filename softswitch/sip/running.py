@@ -48,13 +48,17 @@ class Running:
         same_flow.discard(transaction.id)
         if not same_flow:
             del self._by_flow[transaction.flow]
-        if transaction.merge_key is not None and self.merged.get(transaction.merge_key) == transaction.id:
-            del self.merged[transaction.merge_key]
+        self.forget_merge(transaction)
 
     def note_merge(self, transaction: Transaction, key: Key) -> None:
         """The same request by another way is found by this key (8.2.2.2)."""
         transaction.merge_key = key
         self.merged[key] = transaction.id
+
+    def forget_merge(self, transaction: Transaction) -> None:
+        """An equal request is a new one from now on."""
+        if transaction.merge_key is not None and self.merged.get(transaction.merge_key) == transaction.id:
+            del self.merged[transaction.merge_key]
 
     def keep(self, transaction: Transaction, data: bytes) -> None:
         """Remember what the transaction sent last; b"" for nothing."""

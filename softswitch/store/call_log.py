@@ -6,7 +6,7 @@ Invariant: handing over never blocks and never fails for the disk's sake.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from acd.events import LogEvent
 from softswitch.call.record import CallRecord
@@ -21,10 +21,6 @@ class CallLog(Protocol):
 
     def call_opened(self, record: CallRecord) -> None:
         """A call began; its row is open until `call_closed`."""
-        ...
-
-    def call_updated(self, call: str, **fields: Any) -> None:
-        """Change some fields of a call's row, open or closed. Raises TypeError for a name that is none."""
         ...
 
     def call_closed(self, record: CallRecord) -> None:

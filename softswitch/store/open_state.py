@@ -218,6 +218,19 @@ class CallState:
         )
 
 
+AGENT_STATE_KINDS = (
+    Kind.AGENTLOGIN,
+    Kind.AGENTLOGOFF,
+    Kind.PAUSE,
+    Kind.UNPAUSE,
+    Kind.WRAPUP_START,
+    Kind.WRAPUP_END,
+    Kind.AGENT_BUSY,
+    Kind.AGENT_IDLE,
+)
+"""What `AgentState` is told by; of each kind only the last event matters."""
+
+
 @dataclass(slots=True)
 class AgentState:
     """One agent as his events since his last log-in tell it."""

@@ -19,7 +19,7 @@ import aiosqlite
 from acd.events import LogEvent
 from softswitch.call.record import CallRecord
 from softswitch.errors import LocalError
-from softswitch.store.open_state import AgentState, CallState
+from softswitch.store.open_state import AGENT_STATE_KINDS, AgentState, CallState
 from softswitch.store.rows import (
     CALL_COLUMNS,
     EVENT_COLUMNS,
@@ -29,6 +29,12 @@ from softswitch.store.rows import (
     event_statement,
     record_from_row,
     wrapup_statement,
+)
+
+# Of an agent who is never logged out the log may hold a year; how he is now, the last of each kind say.
+_LAST_OF_EACH_KIND = (
+    "id IN (SELECT max(id) FROM events WHERE agent = ? AND agent <> '' AND id >= ? AND kind IN "
+    f"({', '.join(repr(str(kind)) for kind in AGENT_STATE_KINDS)}) GROUP BY kind)"
 )
 
 
@@ -76,7 +82,7 @@ async def _plan(connection: aiosqlite.Connection) -> tuple[Recovered, list[State
         for record in records
     ]
     agents = [
-        AgentState.of(name, await _events(connection, "agent = ? AND agent <> '' AND id >= ?", (name, login)))
+        AgentState.of(name, await _events(connection, _LAST_OF_EACH_KIND, (name, login)))
         for name, login in await _logins(connection)
     ]
     events, closed = closing(calls, agents, at)

@@ -7,7 +7,7 @@ UTF-8 is mended, values that JSON does not know become text. A row that a strang
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -28,7 +28,6 @@ _JSON_COLUMNS = frozenset({"path", "legs"})
 _LOG_OWNED = frozenset(
     {"wrapup_s"}
 )  # filled from WRAPUP_END, which may come before or after the record's end
-_UPDATABLE = frozenset(CALL_COLUMNS) - {"id"} - _LOG_OWNED
 
 # A long report reads millions of events.
 _KINDS = {str(kind): kind for kind in Kind}
@@ -67,17 +66,6 @@ def wrapup_statement(event: LogEvent) -> Statement | None:
 def call_statement(record: CallRecord) -> Statement:
     """The row of a call as it is now: inserted, or put in the place of what was there."""
     return _UPSERT_CALL, tuple(_sql_value(name, getattr(record, name)) for name in _WRITTEN)
-
-
-def update_statement(call: str, fields: Mapping[str, Any]) -> Statement:
-    """Change some fields of a call's row. Raises TypeError for a name that is not a field of `CallRecord`."""
-    if unknown := sorted(set(fields) - _UPDATABLE):
-        raise TypeError(
-            f"call_updated: {', '.join(unknown)} cannot be set; fields: {', '.join(sorted(_UPDATABLE))}"
-        )
-    assignments = ", ".join(f"{name} = ?" for name in fields)
-    values = tuple(_sql_value(name, value) for name, value in fields.items())
-    return f"UPDATE calls SET {assignments} WHERE id = ?", (*values, clean(call))
 
 
 def record_from_row(row: Sequence[Any]) -> CallRecord:

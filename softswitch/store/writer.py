@@ -21,7 +21,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import aiosqlite
 
@@ -39,7 +39,6 @@ from softswitch.store.rows import (
     Statement,
     call_statement,
     event_statement,
-    update_statement,
     wrapup_statement,
 )
 
@@ -142,11 +141,6 @@ class Writer:
     def call_opened(self, record: CallRecord) -> None:
         """A call began; its row is open until `call_closed`."""
         self._take(call_statement(record))
-
-    def call_updated(self, call: str, **fields: Any) -> None:
-        """Change some fields of a call's row, open or closed. Raises TypeError for a name that is none."""
-        if fields:
-            self._take(update_statement(call, fields))
 
     def call_closed(self, record: CallRecord) -> None:
         """A call is over. Raises ValueError for a record that is still open."""

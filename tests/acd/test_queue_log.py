@@ -17,10 +17,12 @@ EXIT = {"position": 2, "entry_position": 5, "wait_s": 45.6}
 @pytest.mark.parametrize(
     ("kind", "data", "expected"),
     [
-        (Kind.ENTERQUEUE, {"caller": "+7495", "priority": 0, "position": 1}, "ENTERQUEUE||+7495"),
+        (Kind.ENTERQUEUE, {"caller": "+7495", "priority": 0, "position": 1}, "ENTERQUEUE||+7495|1"),
         (Kind.CONNECT, {"offer": 7, "wait_s": 12.9, "ring_s": 3.2}, "CONNECT|12|offer-7|3"),
         (Kind.COMPLETEAGENT, DONE, "COMPLETEAGENT|12|66|3"),
         (Kind.COMPLETECALLER, DONE, "COMPLETECALLER|12|66|3"),
+        (Kind.COMPLETESYSTEM, DONE, "COMPLETEAGENT|12|66|3"),
+        (Kind.EXITSYSTEM, EXIT, "ABANDON|2|5|45"),
         (Kind.BLINDTRANSFER, DONE, "BLINDTRANSFER|200||12|66|3"),
         (Kind.ATTENDEDTRANSFER, DONE, "ATTENDEDTRANSFER|BRIDGE|c1|12|66|3"),
         (Kind.ABANDON, EXIT, "ABANDON|2|5|45"),
@@ -44,14 +46,13 @@ def test_each_kind(kind: Kind, data: dict[str, object], expected: str) -> None:
 def test_empty_fields_are_none_and_unknown_kinds_are_left_out() -> None:
     assert line(LogEvent(5.0, Kind.PAUSE, agent="anna")) == "5|NONE|NONE|anna|PAUSEALL|"
     assert line(LogEvent(5.0, Kind.WRAPUP_START, "c1", "sales", "anna", {"limit_s": 10.0})) is None
-    assert line(LogEvent(5.0, Kind.EXITSYSTEM, "c1", "sales")) is None
 
 
 @given(st.text())
 def test_a_caller_cannot_forge_a_line(caller: str) -> None:
     text = line(LogEvent(5.0, Kind.ENTERQUEUE, caller, "sales", data={"caller": caller}))
     assert text is not None
-    assert text.count("|") == 6
+    assert text.count("|") == 7
     assert len(text.splitlines()) == 1
 
 

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from softswitch.api.types import Status
 from tests.support.acd_centre import AcdCentre
 
 Cc = Callable[..., Any]
@@ -38,6 +40,26 @@ def test_status(cc: Cc, busy: AcdCentre) -> None:
     assert shown.code == 0
     assert "2 now, 4 since the start" in shown.out
     assert cc("status", "--json").json["calls_active"] == 2
+
+
+def test_a_log_that_is_not_on_disk_is_told(cc: Cc, busy: AcdCentre, monkeypatch: pytest.MonkeyPatch) -> None:
+    well = AcdCentre.status
+
+    def failing(centre: AcdCentre) -> Status:
+        status = well(centre)
+        store = msgspec.structs.replace(status.store, failing="the disk is full", queued=7)
+        return msgspec.structs.replace(
+            status, store=store, media=(), media_lost=2, media_lost_reason="killed"
+        )
+
+    monkeypatch.setattr(AcdCentre, "status", failing)
+    shown = cc("log", "calls")
+    assert shown.code == 0
+    assert shown.err.startswith("cc: the log is incomplete: 7 rows wait in memory")
+    told = cc("status").out
+    assert "NOT WRITTEN (the disk is full)" in told
+    assert "NO WORKER RUNS" in told
+    assert "2 workers since the start" in told
 
 
 def test_agents(cc: Cc, centre: AcdCentre) -> None:

@@ -65,8 +65,9 @@ async def test_a_call_with_everything(tmp_path: Path, phones: PhoneMaker) -> Non
 @pytest.mark.e2e
 async def test_a_refused_call_fails(phones: PhoneMaker) -> None:
     far = await phones()
-    async with cc_phone("call", uri(far)) as phone:
-        await far.wait("incoming", 10)
+    async with cc_phone("call", uri(far), "--display-name", 'Zoë "Z" Ürkmez') as phone:
+        incoming = await far.wait("incoming", 10)
+        assert incoming.remote.startswith('"Zoë \\"Z\\" Ürkmez" <sip:')
         await far.reject(code=486)
         assert await phone.wait(20) == 1
     assert "ended: 486" in phone.output
@@ -103,6 +104,18 @@ async def test_registering_never_shows_the_password(tmp_path: Path) -> None:
             assert "hunter2" not in Path(f"/proc/{phone.pid}/cmdline").read_text()
     assert "hunter2" not in phone.output
     assert "hunter2" not in (tmp_path / "pjsua.log").read_text()
+
+
+@pytest.mark.e2e
+async def test_a_registration_ends_with_the_phone(tmp_path: Path) -> None:
+    scenario = sipp_scenarios.registrar("201", "hunter2", until_it_leaves=True)
+    async with Sipp(tmp_path, scenario) as sipp:
+        login = ("--server", sipp.address, "--user", "201")
+        env = {"CC_PHONE_PASSWORD": "hunter2"}
+        async with cc_phone("register", *login, "--for", "0.3", env=env) as phone:
+            assert await phone.wait(20) == 0
+        assert (await sipp.result(10)).successful == 1
+    assert "unregistered" in phone.output
 
 
 @pytest.mark.e2e

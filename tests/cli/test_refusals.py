@@ -95,6 +95,12 @@ def test_intervals_need_a_beginning(cc: Cc, config: Path) -> None:
     )
 
 
+def test_a_reason_is_a_word_not_a_book(cc: Cc, centre: AcdCentre) -> None:
+    assert cc("agents", "login", "anna").code == 0
+    assert "length <= 128" in cc("agents", "pause", "anna", "x" * 129).err
+    assert cc("agents", "pause", "anna", "обед").out.startswith("anna: paused (обед)")
+
+
 def test_the_version(cc: Cc) -> None:
     assert cc("--version").out.startswith("cc ")
 

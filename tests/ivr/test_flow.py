@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from ivr.errors import FlowError
-from ivr.flow import Flow, check, require_sound
+from ivr.flow import Flow, check
 from ivr.messages import Prompt
 from ivr.nodes import BUILT_IN
 
@@ -96,13 +95,6 @@ def test_a_node_that_could_not_be_read_hides_nothing_else() -> None:
     sound = flow("a", {"a": play("broken"), "b": play("nowhere")})
     partly = Flow("main", "a", sound.nodes, "", frozenset(["broken"]))
     assert paths(partly) == ["flows.main.nodes.b.next"]
-
-
-def test_require_sound_raises_all_problems() -> None:
-    with pytest.raises(FlowError) as caught:
-        require_sound({"main": flow("x", {"a": play("y")})})
-    assert len(caught.value.problems) == 2
-    assert "flows.main.start: 'x' is not a node" in str(caught.value)
 
 
 def test_a_long_chain_needs_no_deep_recursion() -> None:

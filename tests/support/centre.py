@@ -265,7 +265,7 @@ class Centre:
         self.wire: deque[tuple[tuple[str, int], tuple[str, int], bytes]] = deque()
         self.workers = {1: Worker(1)}
         self.log: list[LogEvent] = []
-        self.opened: list[CallRecord] = []
+        self.opened: dict[str, CallRecord] = {}
         self.records: dict[str, CallRecord] = {}
         self.warnings: list[Warn] = []
         self.errands: dict[str, Errand] = {}
@@ -419,7 +419,7 @@ class Centre:
         assert self.switch.is_settled
         assert not self.workers[1].live
         assert not hub.ua.ep.dialogs
-        assert sorted(record.id for record in self.opened) == sorted(self.records)
+        assert sorted(self.opened) == sorted(self.records)
         ends = [event.call for event in self.log if event.kind is Kind.CALL_END]
         assert sorted(ends) == sorted(self.records)
 
@@ -434,7 +434,7 @@ class Centre:
                 case Append(event):
                     self.log.append(event)
                 case Opened(record):
-                    self.opened.append(record)
+                    self.opened[record.id] = record
                 case Closed(record):
                     assert record.id not in self.records, "a call was closed twice"
                     self.records[record.id] = record

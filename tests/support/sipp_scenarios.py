@@ -167,8 +167,10 @@ def called(ring_ms: int = 100) -> str:
     )
 
 
-def registrar(user: str, password: str) -> str:
-    """A registrar of one REGISTER for one user: challenges (MD5), then 200 for the right answer, else 403."""
+def registrar(user: str, password: str, *, until_it_leaves: bool = False) -> str:
+    """A registrar of one REGISTER for one user: challenges (MD5), then 200 for the right answer, else 403;
+    afterwards, `until_it_leaves`, it challenges and confirms the end of the registration too.
+    """
     nonce = "47ebe028cda119c35d4877b383027d28"
     challenge = f'WWW-Authenticate: Digest realm="test", nonce="{nonce}", algorithm=MD5\n'
     verify = f'<verifyauth assign_to="right" username="{user}" password="{password}" />'
@@ -180,6 +182,18 @@ def registrar(user: str, password: str) -> str:
         _send(REPLY.format(status="403 Forbidden", headers="", body=""), 'next="end"'),
         '<label id="yes"/>',
         _send(REPLY.format(status="200 OK", headers="[last_Contact:];expires=60\n", body="")),
+        *(
+            (
+                '<recv request="REGISTER"/>',
+                _send(
+                    REPLY.format(status="401 Unauthorized", headers=challenge.replace("47e", "58f"), body="")
+                ),
+                f'<recv request="REGISTER"><action>{verify}</action></recv>',
+                _send(REPLY.format(status="200 OK", headers="", body="")),
+            )
+            if until_it_leaves
+            else ()
+        ),
         '<label id="end"/>',
         "<nop/>",
     )

@@ -105,6 +105,22 @@ async def test_a_loop_is_told_once(phones: PhoneMaker, tmp_path: Path) -> None:
 
 
 @pytest.mark.e2e
+async def test_a_phone_that_plays_nothing_sends_silence_in_every_call(
+    phones: PhoneMaker, tmp_path: Path
+) -> None:
+    tone = tmp_path / "tone.wav"
+    write_tone_wav(tone, 500, 0.5)
+    called, caller = await phones(auto_answer_after_s=0), await phones(play=str(tone))
+    for _ in range(2):
+        # pjsua2 would close an idle device after a second, of which it tells nothing.
+        await asyncio.sleep(1.3)
+        call = await caller.call(uri(called))
+        await caller.wait("played", 10, call)
+        await caller.hangup(call)
+        assert (await called.wait("ended", 10)).packets_sent > 10
+
+
+@pytest.mark.e2e
 async def test_closing_hangs_up(phones: PhoneMaker) -> None:
     called, caller = await phones(auto_answer_after_s=0), await phones()
     await caller.call(uri(called))

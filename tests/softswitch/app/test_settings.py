@@ -19,6 +19,7 @@ codecs = ["PCMA"]
 [extensions.201]
 name = "Anna"
 password = "secret"
+max_contacts = 2
 
 [extensions.301]
 contact = "sip:10.0.0.9:5070"
@@ -67,7 +68,7 @@ def settings(config: Config) -> Settings:
 
 def test_phones(settings: Settings) -> None:
     anna, fixed = settings.phones["201"], settings.phones["301"]
-    assert (anna.name, anna.password, anna.contact) == ("Anna", "secret", None)
+    assert (anna.name, anna.password, anna.contact, anna.max_contacts) == ("Anna", "secret", None, 2)
     assert str(fixed.contact) == "sip:301@10.0.0.9:5070", "the number is what it is called by"
 
 

@@ -1,13 +1,14 @@
 """Who may say that he is whom: extensions prove it, peers are known by their address, others are guests."""
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softswitch.call.identity import Identities
+from softswitch.call.identity import Identities, Unauthorized
 from softswitch.call.settings import Phone, Settings
 from softswitch.call.text import MAX_CHARS, printable
 from softswitch.errors import PeerError
@@ -104,7 +105,9 @@ def test_an_extension_with_its_password() -> None:
 def test_one_extension_is_not_another() -> None:
     known = identities()
     assert refused(known, signed(known, request("<sip:202@x>"), "201", "secret"), flow()) == 403
-    assert refused(known, signed(known, request("<sip:201@x>"), "201", "wrong"), flow()) == 401
+    with pytest.raises(Unauthorized) as error:
+        known.caller(signed(known, request("<sip:201@x>"), "201", "wrong"), flow(), NOW)
+    assert error.value.status == 401 and "201" in error.value.why, "the administrator is told"
 
 
 def test_a_peer_is_its_address_and_nothing_more() -> None:
@@ -129,6 +132,18 @@ def test_registration_is_for_its_owner() -> None:
     with pytest.raises(PeerError, match="403"):
         known.register(foreign, flow(), NOW)
     assert not known.reach("202", NOW) and not known.reach("nobody", NOW)
+
+
+def test_an_extension_holds_as_many_phones_as_it_may() -> None:
+    known = identities()
+    phones = {**known.settings.phones, "201": Phone("201", "Anna", "secret", max_contacts=2)}
+    known = Identities(replace(known.settings, phones=phones), known.digest, known.registrar)
+    for port in (5061, 5062, 5063):
+        asking = request("<sip:201@x>", "REGISTER", "<sip:201@x>")
+        asking.headers.remove("Contact")
+        asking.headers.add("Contact", f"<sip:201@10.0.5.5:{port}>")
+        known.register(signed(known, asking, "201", "secret"), flow(port=port), NOW + port - 5061)
+    assert sorted(way.uri.port or 0 for way in known.reach("201", NOW)) == [5062, 5063]
 
 
 def test_fixed_addresses_are_reached_without_registration() -> None:

@@ -298,6 +298,18 @@ def test_a_connection_that_breaks_in_talk_ends_nothing() -> None:
     peer = talking("tcp")
     peer.do(peer.ua.transport_failed(peer.flow, peer.now))
     assert not peer.of(Ended) and peer.leg.state is LegState.CONFIRMED
+    peer.do(peer.ua.hang_up(peer.leg, peer.now))
+    assert peer.methods()[-1] == "BYE"
+    assert peer.sent_to[-1] == Flow("tcp", US, ("10.0.0.2", 5060)), "a new connection, to his Contact"
+
+
+def test_a_phone_that_listens_elsewhere_than_it_sends_from() -> None:
+    """No rport, its true address in the Via: answers and our own requests go to the port of its Via
+    (18.2.2)."""
+    peer = Peer()
+    peer.flow = Flow("udp", US, ("10.0.0.2", 49152))
+    peer.send("INVITE", body=BODY)
+    assert peer.leg.flow.remote == ("10.0.0.2", 5060)
 
 
 # ----- changes

@@ -86,6 +86,13 @@ def test_rfc_4317_2_4_two_audio_streams_the_second_for_events_alone() -> None:
         ("m=audio 4000 RTP/AVP 0 96|a=rtpmap:96 telephone-event/8000|a=fmtp:96 0-5", "PCMU", 0, None, 20),
         ("m=audio 4000 RTP/AVP 0 96|a=rtpmap:96 telephone-event/16000", "PCMU", 0, None, 20),
         (
+            "m=audio 4000 RTP/AVP 0 96|a=rtpmap:96 telephone-event/8000|a=fmtp:96 " + "99," * 5000 + "0-15",
+            "PCMU",
+            0,
+            None,
+            20,
+        ),
+        (
             "m=audio 4000 RTP/AVP 9 0 96 97|a=rtpmap:97 telephone-event/8000|a=rtpmap:96 telephone-event/9",
             "PCMU",
             0,

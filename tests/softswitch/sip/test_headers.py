@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softswitch.errors import PeerError
-from softswitch.sip.headers import Auth, CSeq, NameAddr, Via, quote, split_commas, unquote
+from softswitch.sip.headers import Auth, CSeq, NameAddr, Via, closing_quote, quote, split_commas, unquote
 from softswitch.sip.uri import Uri
 
 
@@ -101,6 +101,7 @@ def test_auth_is_read_without_regard_to_case_and_a_double_is_refused() -> None:
 @given(st.text(max_size=40))
 def test_quoted_strings_round_trip(text: str) -> None:
     assert unquote(quote(text)) == text
+    assert closing_quote(quote(text) + '"', 0) == len(quote(text)) - 1
 
 
 @given(st.text(max_size=30).filter(lambda text: text.strip() == text), st.text(max_size=12))

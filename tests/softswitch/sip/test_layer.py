@@ -375,6 +375,15 @@ def test_a_request_by_two_ways_is_merged() -> None:
     assert told(server.layer.receive(inside, UDP, 0.0)) == ["INVITE"]
 
 
+def test_a_phone_that_answers_a_challenge_with_the_same_number_is_heard() -> None:
+    layer = TransactionLayer(token=counter())
+    (received,) = layer.receive(make("REGISTER"), UDP, 0.0)
+    assert isinstance(received, RequestReceived)
+    layer.respond(received.transaction, Response.answering(received.request, 401), 0.0)
+    assert told(layer.receive(make("REGISTER", "z9hG4bKy"), UDP, 0.1)) == ["REGISTER"]
+    assert told(layer.receive(make("REGISTER", "z9hG4bKz"), UDP, 0.2)) == ["> 482"]
+
+
 def test_overload_is_refused_without_state() -> None:
     layer = TransactionLayer(max_transactions=1, token=counter())
     layer.receive(make("OPTIONS"), UDP, 0.0)

@@ -135,6 +135,26 @@ def test_requests_go_to_where_the_phone_listens(via: str, port: int) -> None:
     assert binding.flow.remote == (FLOW.remote[0], port)
 
 
+def test_each_address_may_have_a_bound_of_its_own() -> None:
+    registrar = Registrar(max_bindings=2)
+
+    def add(*contacts: str, number: int, most: int) -> list[str]:
+        headers = [("Via", "SIP/2.0/UDP 10.0.0.5;branch=z9hG4bK1"), ("Call-ID", "c")]
+        headers += [("CSeq", f"{number} REGISTER"), *(("Contact", contact) for contact in contacts)]
+        request = Request("REGISTER", Uri.parse("sip:pbx"), headers)
+        done = registrar.register(AOR, request, FLOW, float(number), most)
+        return [binding.contact.host for binding in done.bindings]
+
+    for number in range(1, 5):
+        hosts = add(f"<sip:a@10.0.0.{number}>", number=number, most=3)
+    assert hosts == ["10.0.0.4", "10.0.0.3", "10.0.0.2"]
+    # A phone that moves names its old contact too, to remove it: that is one phone, not two.
+    assert add("<sip:a@10.0.0.4>;expires=0", "<sip:a@10.0.0.5>", number=5, most=1) == ["10.0.0.5"]
+    with pytest.raises(PeerError) as caught:
+        add("<sip:a@10.0.0.6>", "<sip:a@10.0.0.7>", number=6, most=1)
+    assert caught.value.status == 403
+
+
 def test_best_first() -> None:
     registrar = Registrar()
     register(

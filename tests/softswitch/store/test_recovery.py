@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from acd.events import Kind, LogEvent
 from softswitch.call.record import CallRecord, Disposition
 from softswitch.store import EventFilter, Recovered, SqliteReader, Writer
-from softswitch.store.open_state import AgentState, CallState
+from softswitch.store.open_state import AGENT_STATE_KINDS, AgentState, CallState
 
 HISTORY = [
     LogEvent(90.0, Kind.SYSTEM_START),
@@ -57,7 +57,7 @@ async def written(path: Path, alive_at: float) -> None:
         writer.append(event)
     for call, started_at in STARTED.items():
         writer.call_opened(CallRecord(id=call, started_at=started_at))
-    writer.call_updated("d", answered_at=130.0, agent="207")
+    writer.call_opened(CallRecord(id="d", started_at=STARTED["d"], answered_at=130.0, agent="207"))
     await writer.close()
 
 
@@ -141,6 +141,9 @@ def test_any_history_of_a_call_and_an_agent_can_be_closed_once(history: list[tup
         assert all(value >= 0 for key, value in event.data.items() if key.endswith("_s"))
     assert CallState.of(events + closing).ending("c", end, 1) == []
     assert AgentState.of("anna", events + closing).ending(end) == []
+    last = {event.kind: event for event in events if event.kind in AGENT_STATE_KINDS}
+    in_order = sorted(last.values(), key=lambda event: event.at)
+    assert AgentState.of("anna", in_order).ending(end) == agent.ending(end)
     record = call.record(CallRecord(id="c", started_at=100.0), end)
     for name in ("menu_s", "wait_s", "ring_s", "talk_s", "hold_s"):
         seconds = getattr(record, name)

@@ -94,18 +94,7 @@ async def test_wrapup_is_added_to_the_record_whenever_it_ends(writer: Writer, re
     assert record.wrapup_s == 12.5
 
 
-async def test_fields_can_be_changed_and_only_fields(writer: Writer, reader: SqliteReader) -> None:
-    writer.call_closed(FULL)
-    writer.call_updated("c1", recording="other.wav", path=("main.x",))
-    writer.call_updated("c1")
-    await writer.flush()
-    record = await reader.call("c1")
-    assert record is not None
-    assert (record.recording, record.path) == ("other.wav", ("main.x",))
-    with pytest.raises(TypeError, match="call_updated: colour"):
-        writer.call_updated("c1", colour="red")
-    with pytest.raises(TypeError, match="wrapup_s"):
-        writer.call_updated("c1", wrapup_s=1.0)
+async def test_a_record_that_is_still_open_closes_nothing(writer: Writer) -> None:
     with pytest.raises(ValueError, match="ended_at"):
         writer.call_closed(CallRecord(id="c1", started_at=1.0))
 

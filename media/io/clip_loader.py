@@ -1,6 +1,6 @@
 """Clips are read and resampled in a thread, so that a slow disk or a long prompt never delays a tick.
 
-Part of the worker's shell. Invariants: the store is used in the thread alone; every name that is asked for
+Invariants: the store is used in the thread alone; every name that is asked for
 gets one answer; nothing here waits but the thread.
 """
 

@@ -10,7 +10,7 @@ import pytest
 
 from media.clips import Clip, ClipStore
 from media.errors import ClipError
-from media.loader import ClipLoader, Loaded
+from media.io.clip_loader import ClipLoader, Loaded
 from tests.support.audio import write_tone_wav
 
 

@@ -1,0 +1,9 @@
+"""The worker's I/O shell: what the engine needs of sockets, files and threads. Nothing here knows RTP."""
+
+from __future__ import annotations
+
+from media.io.clip_loader import ClipLoader
+from media.io.control_socket import ControlSocket
+from media.io.datagrams import BatchIo, PortSockets, bind_udp
+
+__all__ = ["BatchIo", "ClipLoader", "ControlSocket", "PortSockets", "bind_udp"]
