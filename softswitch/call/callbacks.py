@@ -68,6 +68,8 @@ class Callbacks:
         """The caller is promised to be called back at `number`; False: he has that promise already (or the
         distributor takes no more). `waits`: his place in the line becomes that of the errand.
         """
+        if any(errand.number == number for errand in self.errands.values()):
+            return False
         story = call.story
         errand = Errand(
             number=number,
@@ -86,7 +88,7 @@ class Callbacks:
         try:
             self._enter(errand, now, call.id if waits else "", key)
         except AcdError as error:
-            del self.errands[errand.place]
+            self.dropped(errand.place)
             self.hub.warn("a callback was not taken", call=call.id, number=number, reason=str(error))
             return False
         return True
@@ -106,6 +108,22 @@ class Callbacks:
                 del self.errands[errand.place]
                 self.hub.warn("a callback cannot be restored", number=errand.number, reason=str(error))
                 self._drop(errand, "refused", now)
+
+    def give_up(self, call: Call, reason: str, now: float) -> None:
+        """An administrator ends this call, and with it the promise."""
+        errand = self.errands.pop(call.id, None)
+        if errand is None:
+            return
+        if call.stage is Stage.RINGING:  # the distributor still has the place, and logs its end
+            self.hub.emit([CallbackOver(errand.number)])
+            self.hub.post(acd.Withdraw(call.id, "system", cause=reason))
+        else:
+            self._drop(errand, reason, now, call)
+
+    def dropped(self, place: str) -> None:
+        """The distributor has given the place up (taken out by an administrator, attempts used up)."""
+        if (errand := self.errands.pop(place, None)) is not None:
+            self.hub.emit([CallbackOver(errand.number)])
 
     def _enter(self, errand: Errand, now: float, call: str = "", key: str = "") -> None:
         self.steps.tell(_input(errand, call, key), now)
