@@ -28,6 +28,7 @@ from softswitch.app.doctor import Doctor
 from softswitch.app.process import local_offset_s, raise_file_limit, settle_collector, told_address
 from softswitch.app.settings import make_settings, make_thresholds
 from softswitch.call.events import (
+    AgentKept,
     Append,
     CallbackKept,
     CallbackOver,
@@ -35,6 +36,7 @@ from softswitch.call.events import (
     Effect,
     Media,
     Opened,
+    PhoneKept,
     Resolve,
     Warn,
 )
@@ -91,6 +93,8 @@ class Server:
             Resolve: self._resolve,
             CallbackKept: lambda effect: self._store.errand_kept(effect.errand),
             CallbackOver: lambda effect: self._store.errand_over(effect.number),
+            AgentKept: lambda effect: self._store.agent_kept(effect.agent, effect.snapshot),
+            PhoneKept: lambda effect: self._store.phone_kept(effect.number, effect.bindings),
             Warn: lambda effect: log.warning(effect.text, **dict(effect.fields)),
         }
 
@@ -121,6 +125,7 @@ class Server:
         self._make_core({transport: (host, port) for transport, host, port in reversed(opened)})
         await self._start_media()
         self._driver.feed(self._switch.start)
+        self._restore_agents()
         await self._restore_callers()
         self._started = True
         self.control = SwitchControl(
@@ -155,7 +160,7 @@ class Server:
         self._stack.push_async_callback(api.stop)
 
     def _tell_recovered(self, found: Recovered) -> None:
-        if found.calls or found.agents:
+        if found.calls or (found.agents and not found.orderly):
             log.warning(
                 "the last run did not end in order; what it left open is closed with the cause restart",
                 calls=found.calls,
@@ -164,6 +169,12 @@ class Server:
                 agents=found.agents,
                 at=datetime.fromtimestamp(found.at, UTC).isoformat(timespec="seconds"),
             )
+
+    def _restore_agents(self) -> None:
+        """Agents and registrations, as the last run left them."""
+        kept = self._store.kept
+        if self._driver.feed(lambda now: self._switch.restore(kept.agents, kept.phones, now)) and kept.agents:
+            log.info("= agents are logged in as they were", agents=len(kept.agents), phones=len(kept.phones))
 
     async def _restore_callers(self) -> None:
         """Promises to call back, and who talked with whom, as the last run left them."""

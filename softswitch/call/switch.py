@@ -15,6 +15,7 @@ from acd import messages as acd
 from acd.dispatcher import Acd
 from acd.errors import AcdError
 from acd.events import Kind
+from acd.restart import AgentSnapshot
 from media import messages as m
 from softswitch.call.call import Attempt, Call
 from softswitch.call.desk import Desk
@@ -90,6 +91,18 @@ class Switch:
     def start(self, now: float) -> list[Effect]:
         """The first input."""
         self.hub.log(now, Kind.SYSTEM_START)
+        return self._finish(now)
+
+    def restore(
+        self,
+        agents: Iterable[AgentSnapshot],
+        phones: Iterable[tuple[str, tuple[Binding, ...]]],
+        now: float,
+    ) -> list[Effect]:
+        """Once, after `start`: the agents and registrations of the last run (see AgentKept, PhoneKept)."""
+        queueing = self.desk.queueing
+        self.hub.identities.registrar.restore(queueing.keeping.known(phones), now)
+        queueing.restore(tuple(agents), now)
         return self._finish(now)
 
     def restore_errands(self, errands: Iterable[Errand], now: float) -> list[Effect]:
@@ -229,6 +242,7 @@ class Switch:
         call = self.hub.calls.get(name)
         if call is None:
             raise LocalError(f"no live call {name!r}; `cc calls list` shows them")
+        self.desk.callbacks.give_up(call, f"hung up by {by}", now)
         self.desk.end(call, None, f"hung up by {by}", "system", now)
         return self._finish(now)
 
@@ -361,4 +375,6 @@ class Switch:
         headers = registered.contact_headers(now)
         response = Response.answering(event.request, 200, to_tag=self.hub.token(), headers=headers)
         self.hub.do(self.hub.ua.respond(event.transaction, response, now))
+        if registered.changes:
+            self.desk.queueing.keeping.phone(number, now)
         self.desk.queueing.phone_state(number, now)
