@@ -10,6 +10,7 @@ from softswitch.call.call import Attempt, Call, Heard, Stage
 from softswitch.call.callbacks import Callbacks
 from softswitch.call.channels import Channels
 from softswitch.call.closing import Closing
+from softswitch.call.direct import Direct
 from softswitch.call.events import Append, Confirmed, Ended, Incoming, Opened
 from softswitch.call.features import Features
 from softswitch.call.hearing import Hearing
@@ -17,7 +18,7 @@ from softswitch.call.hub import Hub
 from softswitch.call.identity import Identity
 from softswitch.call.leg import Leg
 from softswitch.call.menu import Menu
-from softswitch.call.outcome import outcome, passed_on
+from softswitch.call.outcome import outcome
 from softswitch.call.own_calls import OwnCalls
 from softswitch.call.pickup import Pickup
 from softswitch.call.queueing import Queueing
@@ -27,7 +28,7 @@ from softswitch.call.router import route
 from softswitch.call.settings import Target
 from softswitch.call.story import Story
 from softswitch.call.talk import Talk
-from softswitch.errors import LocalError, PeerError
+from softswitch.errors import PeerError
 from softswitch.sip.flow import Transport
 
 MAX_HOPS = 30
@@ -52,6 +53,7 @@ class Desk:
         self.pickup = Pickup(hub, self.ringing, self.queueing)
         self.talking = Talk(hub)
         self.own_calls = OwnCalls(hub)
+        self.direct = Direct(hub, self.ringing, self.channels, self.own_calls, self)
         self.features = Features(hub, self, agents)
         self.closing = Closing(hub)
         self.calls_total = 0
@@ -79,7 +81,7 @@ class Desk:
             call.fallback, call.agent_wait_s = found.fallback, found.agent_wait_s
             call.language = call.status.language or found.language
             call.story.call_type = found.call_type
-            self._claim(call, identity.name if identity.kind == "peer" else "")
+            self.direct.claim(call, identity.name if identity.kind == "peer" else "")
             hub.emit(hub.plane.allocate_for_offer(leg, hub.plane.choose()))
         except PeerError as error:
             self.refuse(call, error, Disposition.REFUSED, now)
@@ -189,74 +191,19 @@ class Desk:
             case "feature":
                 self.features.run(call, target.name, target.number, now)
             case "extension":
-                self.own_calls.begin(call, self.hub.acd.agent_of_phone(target.name), "inbound")
-                self._ring(call, now)
-                self._watch(call, self.ringing.extension(call, target.name, now), now)
+                self.direct.extension(call, target, now)
             case "peer":
-                self._to_peer(call, target, now)
+                self.direct.peer(call, target, now)
             case _:
                 self.end(call, None, "completed", "system", now)
 
-    def _to_peer(self, call: Call, target: Target, now: float) -> None:
-        try:
-            attempt = self.dial(call, target, now)
-        except LocalError as error:
-            self.hub.warn(str(error), call=call.id)
-            self._no_channel(call, PeerError(404, "Not Found"), now)
-            return
-        except PeerError as error:
-            self._no_channel(call, error, now)
-            return
-        self._ring(call, now)
-        self._watch(call, attempt, now)
-
-    def _claim(self, call: Call, name: str) -> None:
-        """The call takes one of the peer's channels until it ends. Raises PeerError 503."""
-        if name in self.hub.settings.peers and name not in call.channels:
-            self.channels.take(name)
-            call.channels.append(name)
-
-    def _no_channel(self, call: Call, error: PeerError, now: float) -> None:
-        if call.stage is Stage.SETUP:
-            self.refuse(call, error, Disposition.REFUSED, now)
-        else:
-            call.story.disposition = Disposition.REFUSED
-            self.farewell(call, ("tone:congestion",), error.reason, now)
-
-    def _ring(self, call: Call, now: float) -> None:
-        """A called extension is about to ring: an answered caller hears ringback, another one his own
-        phone.
-        """
-        if call.stage is not Stage.SETUP:
-            call.enter(Stage.RINGING, now)
-            call.heard = Heard.RINGBACK
-            self.hub.emit(self.hub.plane.play(call.leg, ("tone:ringback",), loop=True))
-
-    def _watch(self, call: Call, attempt: Attempt, now: float) -> None:
-        """A called extension does not ring for ever."""
-        self.hub.at(now + self.hub.settings.ring_s, lambda at: self._unanswered(call, attempt, at))
-
-    def _unanswered(self, call: Call, attempt: Attempt, now: float) -> None:
-        if call.attempts.get(0) is attempt:
-            self.ringing.cancel(attempt, now)
-            attempt.status, attempt.reason = 480, "no answer"
-            self.nobody(attempt, now)
-
     def nobody(self, attempt: Attempt, now: float) -> None:
-        """A direct call was not answered."""
+        """A phone that was called directly did not answer."""
         call = attempt.call
         if call.errand is not None and not call.reached and call.stage is not Stage.OVER:
             self.callbacks.not_reached(attempt, now)
-            return
-        if call.stage not in (Stage.SETUP, Stage.RINGING):
-            return
-        busy = attempt.status in (486, 600, 603)
-        disposition = Disposition.BUSY if busy else Disposition.NO_ANSWER
-        if call.stage is Stage.SETUP:
-            self.refuse(call, passed_on(attempt.status, attempt.reason), disposition, now)
-            return
-        call.story.disposition = disposition
-        self.farewell(call, ("tone:busy" if busy else "tone:congestion",), attempt.reason, now)
+        else:
+            self.direct.nobody(attempt, now)
 
     def talk(self, call: Call, leg: Leg, party: str, agent: str, now: float) -> None:
         """Connect the caller with an answered leg."""
@@ -287,12 +234,7 @@ class Desk:
 
     def dial(self, call: Call, target: Target, now: float) -> Attempt:
         """Make an extension or a number behind a peer ring for the call. Raises PeerError 503."""
-        if target.kind == "extension":
-            return self.ringing.extension(call, target.name, now)
-        peer = self.hub.settings.peers[target.name]
-        uri = peer.number(target.number or call.story.to_number)
-        self._claim(call, peer.name)
-        return self.ringing.peer(call, uri, now)
+        return self.direct.dial(call, target, now)
 
     # ----- what happens to its legs
 
