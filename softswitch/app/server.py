@@ -184,6 +184,10 @@ class Server:
         if any(within):
             talks = await self._store.recent_agents(self._clock.now() - max(within))
             self._switch.remember_agents(talks)
+        within = [queue.return_within_s or 0.0 for queue in self._config.queues.values()]
+        if any(within):
+            now = self._clock.now()
+            self._switch.remember_places(await self._store.lost_callers(now - max(within)), now)
 
     async def _make_prompts(self) -> None:
         config = self._config

@@ -116,6 +116,12 @@ class Switch:
             normal = self.hub.settings.statuses.numbering.normal(number)
             self.desk.queueing.last_agents.talked(normal, agent, at)
 
+    def remember_places(self, lost: Iterable[tuple[str, str, float]], now: float) -> None:
+        """Once: who waited when the last run ended, (queue, number, epoch seconds of his entry)."""
+        for queue, number, since in lost:
+            normal = self.hub.settings.statuses.numbering.normal(number)
+            self.hub.acd.remember_place(queue, normal, since, now)
+
     def stop(self, now: float) -> list[Effect]:
         """End all calls; new ones are refused from now on."""
         self._stopping = True

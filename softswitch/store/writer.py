@@ -33,7 +33,13 @@ from softswitch.log import logger
 from softswitch.sip.registrar import Binding
 from softswitch.store.call_log import StoreHealth
 from softswitch.store.database import open_writable
-from softswitch.store.errands import forget_statement, keep_statement, load_errands, recent_agents
+from softswitch.store.errands import (
+    forget_statement,
+    keep_statement,
+    load_errands,
+    lost_callers,
+    recent_agents,
+)
 from softswitch.store.kept import Kept, agent_statement, load_kept, phone_statement
 from softswitch.store.lock import lock
 from softswitch.store.recovery import Recovered, recover
@@ -132,6 +138,10 @@ class Writer:
         writer = cls(connection, path, descriptor, recovered, flush_s=flush_s, max_rows=max_rows, clock=clock)
         writer.errands, writer.kept = errands, kept
         return writer
+
+    async def lost_callers(self, since: float) -> list[tuple[str, str, float]]:
+        """Whom the ends of the switch since then cut off while they waited: (queue, number, entry)."""
+        return await lost_callers(self._connection, since)
 
     async def recent_agents(self, since: float) -> list[tuple[str, str, float]]:
         """Whom callers talked with since then: (number, agent, epoch seconds), the oldest first."""
