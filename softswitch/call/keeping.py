@@ -41,18 +41,23 @@ class Keeping:
         bindings = self.hub.identities.registrar.bindings(number, now)
         self.hub.emit([PhoneKept(number, tuple(one for one in bindings if not one.flow.reliable))])
 
-    def usable(self, agents: Iterable[AgentSnapshot]) -> list[AgentSnapshot]:
-        """Those whose phones still exist in the configuration."""
-        return [agent for agent in agents if self._exists(agent)]
+    # ----- at the start
 
-    def known(self, phones: Iterable[tuple[str, tuple[Binding, ...]]]) -> dict[str, tuple[Binding, ...]]:
-        """The registrations of extensions that still register."""
-        settings = self.hub.settings.phones
-        return {
-            number: bindings
-            for number, bindings in phones
-            if (phone := settings.get(number)) is not None and phone.contact is None
-        }
+    def agents_were(self, agents: Iterable[AgentSnapshot]) -> list[AgentSnapshot]:
+        """What the shell still has. Those whose phones exist in the configuration can be restored; `look` at
+        all of them after that has the others forgotten."""
+        self._agents = {agent.agent: agent for agent in agents}
+        return [agent for agent in self._agents.values() if self._exists(agent)]
+
+    def phones_were(self, phones: Iterable[tuple[str, tuple[Binding, ...]]], now: float) -> None:
+        """Take over the registrations of extensions that still register, and have the others forgotten."""
+        registrar, settings = self.hub.identities.registrar, self.hub.settings.phones
+        for number, bindings in phones:
+            extension = settings.get(number)
+            if extension is not None and extension.contact is None:
+                registrar.restore({number: bindings}, now)
+            if registrar.bindings(number, now) != bindings:
+                self.phone(number, now)
 
     def _exists(self, agent: AgentSnapshot) -> bool:
         care = self.hub.settings.agents.get(agent.agent)

@@ -141,7 +141,8 @@ class Queueing:
 
     def restore(self, agents: Iterable[AgentSnapshot], now: float) -> None:
         """Once, at the start: agents are what they were, at their phones, if these can be reached."""
-        usable = self.keeping.usable(agents)
+        agents = tuple(agents)
+        usable = self.keeping.agents_were(agents)
         outputs = self.hub.acd.restore(usable, now)
         self.keeping.look(one.agent for one in agents)
         self._carry_out(outputs, now)

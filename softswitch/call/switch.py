@@ -100,9 +100,8 @@ class Switch:
         now: float,
     ) -> list[Effect]:
         """Once, after `start`: the agents and registrations of the last run (see AgentKept, PhoneKept)."""
-        queueing = self.desk.queueing
-        self.hub.identities.registrar.restore(queueing.keeping.known(phones), now)
-        queueing.restore(tuple(agents), now)
+        self.desk.queueing.keeping.phones_were(phones, now)
+        self.desk.queueing.restore(agents, now)
         return self._finish(now)
 
     def restore_errands(self, errands: Iterable[Errand], now: float) -> list[Effect]:

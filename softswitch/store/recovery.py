@@ -4,9 +4,9 @@ Agents are not logged out by it: their sessions in the log end with the run that
 at the start new ones begin for those who were logged in (softswitch.store.kept, acd.restart).
 
 Invariant: after `recover` no call is open, no caller waits, and every beginning in the log (ENTERQUEUE,
-OFFER, CONNECT, PAUSE, WRAPUP_START, AGENT_BUSY, AGENTLOGIN, CALL_START) has its end. What is added is dated at the
-last sign of life of the switch that died, so that no duration contains the time it was down. All of it is one
-transaction: a second kill during recovery changes nothing.
+OFFER, CONNECT, PAUSE, WRAPUP_START, AGENT_BUSY, AGENTLOGIN, CALL_START) has its end. What is added is dated
+at the last sign of life of the switch that died, so that no duration contains the time it was down. All of it
+is one transaction: a second kill during recovery changes nothing.
 """
 
 from __future__ import annotations
