@@ -139,7 +139,7 @@ class Server:
             self.listeners,
             lambda: self._media_losses,
         )
-        doctor = Doctor(
+        self.doctor = doctor = Doctor(
             self._switch,
             self._acd,
             self._media,
