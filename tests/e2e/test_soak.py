@@ -168,7 +168,7 @@ async def working(switch: RunningSwitch) -> Any:
 
 async def everything(switch: RunningSwitch) -> Any:
     """The whole log."""
-    after = 0
+    after = -1  # 0 would mean the newest
     while page := await switch.get("log", "events", after=after, limit=5000):
         for event in page:
             yield LogEvent(
