@@ -1,21 +1,21 @@
-"""The life of a call from its INVITE to its record: taken in, sent from one thing to the next, ended once."""
+"""The life of a call from its answer to its record: sent from one thing to the next, ended once."""
 
 from __future__ import annotations
 
 from acd import messages as acd
 from acd.events import Kind, LogEvent
 from media import messages as m
+from softswitch.call.arrivals import Arrivals
 from softswitch.call.asking import Questions
 from softswitch.call.call import Attempt, Call, Heard, Stage
 from softswitch.call.callbacks import Callbacks
 from softswitch.call.channels import Channels
 from softswitch.call.closing import Closing
 from softswitch.call.direct import Direct
-from softswitch.call.events import Append, Confirmed, Ended, Incoming, Opened
+from softswitch.call.events import Append, Ended
 from softswitch.call.features import Features
 from softswitch.call.hearing import Hearing
 from softswitch.call.hub import Hub
-from softswitch.call.identity import Identity
 from softswitch.call.leg import Leg
 from softswitch.call.menu import Menu
 from softswitch.call.outcome import outcome
@@ -24,22 +24,18 @@ from softswitch.call.pickup import Pickup
 from softswitch.call.queueing import Queueing
 from softswitch.call.record import Disposition, EndedBy
 from softswitch.call.ringing import Ringing
-from softswitch.call.router import route
 from softswitch.call.settings import Target
-from softswitch.call.story import Story
 from softswitch.call.talk import Talk
 from softswitch.errors import PeerError
 from softswitch.sip.flow import Transport
 
 MAX_HOPS = 30
-# One in so many places for calls is kept for those whom we know: strangers cannot lock the house.
-RESERVED_PART = 10
 FAREWELL_S = 30.0
 MAX_LOGGED_DIGITS = 200
 
 
 class Desk:
-    """Takes calls in, leads them on and sees them out."""
+    """Leads calls on and sees them out; `arrivals` takes them in."""
 
     def __init__(self, hub: Hub, bound: dict[Transport, tuple[str, int]], agents: dict[str, str]) -> None:
         self.hub = hub
@@ -56,122 +52,7 @@ class Desk:
         self.direct = Direct(hub, self.ringing, self.channels, self.own_calls, self)
         self.features = Features(hub, self, agents)
         self.closing = Closing(hub)
-        self.calls_total = 0
-
-    # ----- in
-
-    def incoming(self, event: Incoming, now: float) -> None:
-        """A new INVITE."""
-        hub, leg = self.hub, event.leg
-        try:
-            identity = hub.identities.caller(leg.invite, leg.flow, now)
-        except PeerError as error:
-            leg.gone = True
-            hub.do(hub.ua.refuse(leg, error, now))
-            return
-        call = self._open(leg, identity, now)
-        try:
-            limit = hub.settings.max_calls
-            if len(hub.calls) > (limit if identity.kind != "guest" else limit - limit // RESERVED_PART):
-                raise PeerError(503, "Service Unavailable", (("Retry-After", "5"),))
-            if call.status.blocked:
-                raise PeerError(603, "Decline")
-            found = route(hub.settings, call.story.to_number, identity)
-            call.target, call.priority = found.target, found.priority
-            call.fallback, call.agent_wait_s = found.fallback, found.agent_wait_s
-            call.language = call.status.language or found.language
-            call.story.call_type = found.call_type
-            self.direct.claim(call, identity.name if identity.kind == "peer" else "")
-            hub.emit(hub.plane.allocate_for_offer(leg, hub.plane.choose()))
-        except PeerError as error:
-            self.refuse(call, error, Disposition.REFUSED, now)
-
-    def _open(self, leg: Leg, identity: Identity, now: float) -> Call:
-        name = self.hub.token()
-        story = Story(name, leg.invite, leg.flow.transport, identity, now)
-        call = Call(name, leg, identity, Target("hangup"), story, since=now)
-        leg.call = name
-        call.status = self.hub.settings.statuses.of(identity.number)
-        story.status = call.status.name
-        self.hub.calls[name] = call
-        self.calls_total += 1
-        story.leg(leg, "caller", story.from_number, now)
-        data = {"from": story.from_number, "to": story.to_number, "direction": story.direction}
-        if story.status:
-            data["status"] = story.status
-        self.hub.log(now, Kind.CALL_START, call, transport=story.transport, **data)
-        self.hub.emit([Opened(story.record())])
-        return call
-
-    def allocated(self, leg: Leg, event: m.Allocated, now: float) -> None:
-        """A leg has its port."""
-        call = self.hub.call_of(leg)
-        if call is None:
-            return
-        self.hub.plane.allocated(leg, event)
-        if (attempt := self.hub.attempts.get(leg.id)) is not None:
-            self.ringing.allocated(attempt, leg, now)
-        elif leg is call.leg:
-            self._prepare(call, now)
-
-    def not_allocated(self, leg: Leg, reason: str, now: float) -> None:
-        """No port was left."""
-        self.hub.warn(reason, leg=str(leg.id))
-        call = self.hub.call_of(leg)
-        if leg.audio is not None:
-            leg.audio.released = True  # there is nothing to give back
-        self.hub.plane.released(m.Released(leg.id, m.Quality(0, 0, 0, 0.0, 0.0)))
-        self.closing.released(leg)
-        if call is None:
-            return
-        error = PeerError(503, "No media port is left", (("Retry-After", "5"),))
-        if (attempt := self.hub.attempts.get(leg.id)) is not None:
-            self.ringing.failed(attempt, leg, 503, reason, now)
-        elif leg is call.leg:
-            self.refuse(call, error, Disposition.MEDIA_FAILURE, now)
-
-    def _prepare(self, call: Call, now: float) -> None:
-        """The caller's port is there: make our answer (or our offer), then go where he wants to."""
-        hub = self.hub
-        try:
-            if call.leg.invite.body:
-                call.answer, effects = self.hub.plane.answer(call.leg, call.leg.invite.body)
-                self.hub.emit(effects)
-            else:
-                call.answer = self.hub.plane.offer(call.leg)
-        except PeerError as error:
-            self.refuse(call, error, Disposition.REFUSED, now)
-            return
-        if call.target.kind == "feature":
-            agent = self.features.occupies(call, call.target.name, call.target.number)
-            self.own_calls.begin(call, agent, "outbound")
-        elif call.identity.kind == "extension":
-            self.own_calls.begin(call, hub.acd.agent_of_phone(call.identity.name), "outbound")
-        if call.target.kind in ("extension", "peer"):
-            self.go(call, call.target, now)
-        else:
-            self._answer(call, now)
-
-    def _answer(self, call: Call, now: float) -> None:
-        call.enter(Stage.ANSWERED, now)
-        call.story.sip_status = 200
-        call.story.leg_answered(call.leg, now)
-        self.hub.do(self.hub.ua.answer(call.leg, call.answer, now))
-
-    def confirmed(self, call: Call, event: Confirmed, now: float) -> None:
-        """An ACK came: the caller's first one starts what he called for. It may hold the answer to our
-        offer."""
-        audio = event.leg.audio
-        if event.leg is call.leg and audio is not None and audio.agreed is None:
-            try:
-                self.hub.emit(self.hub.plane.accept(event.leg, event.body))
-            except PeerError as error:
-                self.end(call, None, error.reason, "system", now)
-                return
-        else:
-            self.talking.confirmed(call, event, now)
-        if event.leg is call.leg and call.stage is Stage.ANSWERED:
-            self.go(call, call.target, now)
+        self.arrivals = Arrivals(self)
 
     # ----- on
 
@@ -208,7 +89,7 @@ class Desk:
     def talk(self, call: Call, leg: Leg, party: str, agent: str, now: float) -> None:
         """Connect the caller with an answered leg."""
         if call.stage is Stage.SETUP:
-            self._answer(call, now)
+            self.arrivals.answer(call, now)
         self.talking.begin(call, leg, party, agent, now)
         self.closing.recording(call)
 

@@ -177,9 +177,9 @@ class Switch:
     def _heard(self, leg: Leg, event: m.Event, now: float) -> None:
         match event:
             case m.Allocated():
-                self.desk.allocated(leg, event, now)
+                self.desk.arrivals.allocated(leg, event, now)
             case m.AllocateFailed():
-                self.desk.not_allocated(leg, event.reason, now)
+                self.desk.arrivals.not_allocated(leg, event.reason, now)
             case m.Digit(_, digit, method):
                 self.desk.digit(leg, digit, method, now)
             case m.Played():
@@ -275,7 +275,7 @@ class Switch:
     @property
     def calls_total(self) -> int:
         """Calls since the start."""
-        return self.desk.calls_total
+        return self.desk.arrivals.total
 
     @property
     def calls(self) -> Mapping[str, Call]:
@@ -308,7 +308,7 @@ class Switch:
                 self._accepted(item, now)
             case Confirmed(leg):
                 if (call := self.hub.call_of(leg)) is not None:
-                    self.desk.confirmed(call, item, now)
+                    self.desk.arrivals.confirmed(call, item, now)
             case Reoffer(leg):
                 self._reoffer(item, now)
             case InfoDigit(leg, digit):
@@ -344,7 +344,7 @@ class Switch:
             event.leg.gone = True
             self.hub.do(self.hub.ua.refuse(event.leg, error, now))
         else:
-            self.desk.incoming(event, now)
+            self.desk.arrivals.incoming(event, now)
 
     def _accepted(self, event: Accepted, now: float) -> None:
         leg = event.leg
