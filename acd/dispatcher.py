@@ -92,6 +92,7 @@ class Acd:
         self._matching = Matching(self._floor, self._offers, self._callbacks)
         talks = self._talks = Talks(self._floor)
         waiting = Waiting(self._floor, self._offers, talks, self._callbacks)
+        self._returning = waiting.returning
         supervision = Supervision(self._floor, self._offers, waiting)
         roster = Roster(self._floor, self._offers, waiting)
         self._table: dict[type, Callable[[Any, float], None]] = {
@@ -202,6 +203,13 @@ class Acd:
         """Once, at the start: log the agents in as they were."""
         restore(self._floor, self._talks, agents, now)
         return self._finish(now)
+
+    def remember_place(self, queue: str, number: str, since: float, now: float) -> None:
+        """At the start: who waited in the queue since then was cut off with the last run, and has his place
+        back if he calls again soon. Nothing, where the queue does not say so, or is no longer there."""
+        found = self._floor.queues.get(queue)
+        if found is not None:
+            self._returning.remember(found, number, min(since, now), now)
 
     def is_idle(self) -> bool:
         """Whether no call waits, rings or talks."""

@@ -63,6 +63,7 @@ class Kind(StrEnum):
     CALLBACK_REQUESTED = "CALLBACK_REQUESTED"
     CALLBACK_ATTEMPT = "CALLBACK_ATTEMPT"
     CALLBACK_REACHED = "CALLBACK_REACHED"
+    CALLBACK_ANSWERED = "CALLBACK_ANSWERED"
     CALLBACK_FAILED = "CALLBACK_FAILED"
     CALLBACK_DROPPED = "CALLBACK_DROPPED"
     # the system
@@ -72,7 +73,7 @@ class Kind(StrEnum):
 
 
 DATA_KEYS: dict[Kind, tuple[str, ...]] = {
-    Kind.CALL_START: ("from", "to", "direction", "transport"),
+    Kind.CALL_START: ("from", "to", "direction", "transport"),  # and, where they apply: status, callback_of
     Kind.MENU: ("flow", "node"),
     Kind.DIGIT: ("digit", "method"),
     Kind.CALL_END: ("disposition", "cause", "ended_by"),
@@ -117,7 +118,10 @@ DATA_KEYS: dict[Kind, tuple[str, ...]] = {
     Kind.AGENT_REACHABLE: (),
     Kind.CALLBACK_REQUESTED: ("number", "first", "position", "of"),  # of: the call that changed into it
     Kind.CALLBACK_ATTEMPT: ("number", "attempt"),
-    Kind.CALLBACK_REACHED: ("number", "attempt", "wait_s"),  # wait_s: since the caller entered, or asked
+    # it is a call now: the number has answered, or (agent first) an agent is rung for it; wait_s: since the
+    # caller entered, or asked
+    Kind.CALLBACK_REACHED: ("number", "attempt", "wait_s"),
+    Kind.CALLBACK_ANSWERED: ("number", "attempt"),  # he who is called back has picked up
     Kind.CALLBACK_FAILED: ("number", "attempt", "reason"),
     Kind.CALLBACK_DROPPED: ("number", "reason"),
     Kind.QUEUE_OPEN: ("by",),

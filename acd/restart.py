@@ -55,9 +55,9 @@ def snapshot(floor: Floor) -> list[AgentSnapshot]:
 
 
 def snapshot_of(floor: Floor, name: str) -> AgentSnapshot | None:
-    """One agent; None where nothing of him is to be kept. AcdError for a name that nobody has."""
-    agent = floor.agent(name)
-    if agent.state is State.LOGGED_OUT or agent.leaving is not None:
+    """One agent; None where nothing of him is to be kept, or nobody has this name."""
+    agent = floor.agents.get(name)
+    if agent is None or agent.state is State.LOGGED_OUT or agent.leaving is not None:
         return None
     return _snapshot(agent)
 

@@ -24,12 +24,16 @@ class Returning:
 
     def lost(self, caller: Caller, now: float) -> None:
         """He hung up, or was cut off."""
-        return_s = caller.queue.rules.return_s
-        if return_s is None or not caller.caller:
+        self.remember(caller.queue, caller.caller, caller.entered_at - caller.credit_s, now)
+
+    def remember(self, queue: Queue, number: str, since: float, now: float) -> None:
+        """His wait in this queue counts from `since`, if he calls again soon after `now`."""
+        return_s = queue.rules.return_s
+        if return_s is None or not number:
             return
-        key = (caller.queue.name, caller.caller)
+        key = (queue.name, number)
         self._since.pop(key, None)
-        self._since[key] = (caller.entered_at - caller.credit_s, now + return_s)
+        self._since[key] = (since, now + return_s)
         if len(self._since) > MEMORY:
             self._since.popitem(last=False)
 

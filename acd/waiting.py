@@ -35,7 +35,7 @@ class Waiting:
         self._offers = offers
         self._talks = talks
         self._callbacks = callbacks
-        self._returning = Returning()
+        self.returning = Returning()
         self.wishes = Wishes(floor, offers)
         self._hearing = Hearing(floor)
 
@@ -55,7 +55,7 @@ class Waiting:
             return
         since = command.entered_at
         if since is None and queue.rules.return_s is not None:
-            since = self._returning.take(queue, command.caller, now)
+            since = self.returning.take(queue, command.caller, now)
         limit = queue.config.max_length
         if limit is not None and len(queue.line) >= limit and since is None:
             self._refuse(command, "full", now)  # whoever was here before has his place still
@@ -80,10 +80,10 @@ class Waiting:
         elif fact.reason == "key":
             self._leave_by_key(caller, fact.key, now)
         elif fact.reason == "system":
-            self._returning.lost(caller, now)
+            self.returning.lost(caller, now)
             self.leave(caller, Kind.EXITSYSTEM, "caller taken out", now, cause=fact.cause)
         else:
-            self._returning.lost(caller, now)
+            self.returning.lost(caller, now)
             self.leave(caller, Kind.ABANDON, "caller gone", now)
 
     def call_back(self, command: Callback, now: float) -> None:

@@ -37,6 +37,7 @@ PEER_CALLS_S = 225.0
 AGENTS = 200
 MOST_CALLS_S = 2000
 TALK_MS = 100
+ENDLESS_MS = 3_600_000
 START_S = 30.0
 DRAIN_S = 10.0
 SETTLE_S = 2.0
@@ -114,18 +115,26 @@ class Step:
 
 
 class Bench:
-    """The switch and the agents' phones, running; `load` is one step."""
+    """The switch and the agents' phones, running; `load` is one step. `busy` more agents talk all the time,
+    each with a caller of his own.
+    """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, agents: int = AGENTS, busy: int = 0, talk_ms: int = TALK_MS) -> None:
         self._directory = directory
         self._port = free_port()
-        phones = free_port()
+        self._busy = busy
+        phones, self._busy_phones = free_port(), free_port()
         text = CONFIGURATION.format(port=self._port)
-        numbers = [str(1000 + index) for index in range(AGENTS)]
+        numbers = [str(1000 + index) for index in range(agents)]
         text += "".join(AGENT.format(number=number, port=phones) for number in numbers)
+        self._talkers = [str(5000 + index) for index in range(busy)]
+        text += "".join(AGENT.format(number=number, port=self._busy_phones) for number in self._talkers)
         (directory / "cc.toml").write_text(text)
         for scenario in (ROOT / "benchmarks/load").glob("*.xml"):
-            (directory / scenario.name).write_text(scenario.read_text().replace("TALK_MS", str(TALK_MS)))
+            xml = scenario.read_text()
+            (directory / scenario.name).write_text(xml.replace("TALK_MS", str(talk_ms)))
+            endless = xml.replace("TALK_MS", str(ENDLESS_MS)).replace(' timeout="30000"', "")
+            (directory / f"endless-{scenario.name}").write_text(endless)
         self._switch_core, self._load_core = cores()
         self._steps = 0
         self._running = contextlib.ExitStack()
@@ -145,9 +154,26 @@ class Bench:
         self.process = self._switch.pid
         pin(self.process, self._switch_core)
         pin(worker, self._load_core)
+        self._keep_busy()
         self._running.callback(end, self._sipp("agent", "-p", str(phones)))
         for number in numbers:
             api.post("agents", f"a{number}", "login")
+
+    def _keep_busy(self) -> None:
+        """Log the talkers in, while nobody else is there, and give each a call that does not end."""
+        if not self._busy:
+            return
+        self._running.callback(end, self._sipp("endless-agent", "-p", str(self._busy_phones)))
+        for number in self._talkers:
+            self._api.post("agents", f"a{number}", "login")
+        remote = ("-s", "601", "-p", str(free_port()), "-mp", str(free_port()), f"127.0.0.1:{self._port}")
+        callers = self._sipp("endless-caller", "-r", "50", "-m", str(self._busy), *remote)
+        self._running.callback(end, callers)
+        give_up_at = time.monotonic() + START_S
+        while self._api.get("status")["agents"].get("talking", 0) < self._busy:
+            if time.monotonic() > give_up_at:
+                raise RuntimeError(f"not all of the {self._busy} busy members came to talk")
+            time.sleep(0.1)
 
     def _await_switch(self, api: ApiClient) -> int:
         """Until it takes calls; the process of its media worker."""
@@ -187,7 +213,7 @@ class Bench:
     def _recorded(self, since: float) -> int:
         """The calls since then that the database has as answered and ended by their agents."""
         settled_at = time.monotonic() + SETTLE_S
-        while self._api.get("status")["calls_active"] and time.monotonic() < settled_at:
+        while self._api.get("status")["calls_active"] > self._busy and time.monotonic() < settled_at:
             time.sleep(0.05)
         time.sleep(2 * FLUSH_S)
         with contextlib.closing(sqlite3.connect(self._directory / "cc.db")) as database:

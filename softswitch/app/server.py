@@ -29,6 +29,7 @@ from softswitch.app.doctor import Doctor
 from softswitch.app.process import local_offset_s, raise_file_limit, settle_collector, told_address
 from softswitch.app.settings import make_settings, make_thresholds
 from softswitch.call.events import (
+    AgentKept,
     Append,
     CallbackKept,
     CallbackOver,
@@ -36,6 +37,7 @@ from softswitch.call.events import (
     Effect,
     Media,
     Opened,
+    PhoneKept,
     Resolve,
     Warn,
 )
@@ -92,6 +94,8 @@ class Server:
             Resolve: self._resolve,
             CallbackKept: lambda effect: self._store.errand_kept(effect.errand),
             CallbackOver: lambda effect: self._store.errand_over(effect.number),
+            AgentKept: lambda effect: self._store.agent_kept(effect.agent, effect.snapshot),
+            PhoneKept: lambda effect: self._store.phone_kept(effect.number, effect.bindings),
             Warn: lambda effect: log.warning(effect.text, **dict(effect.fields)),
         }
 
@@ -122,6 +126,7 @@ class Server:
         self._make_core({transport: (host, port) for transport, host, port in reversed(opened)})
         await self._start_media()
         self._driver.feed(self._switch.start)
+        self._restore_agents()
         await self._restore_callers()
         self._started = True
         self.control = SwitchControl(
@@ -135,7 +140,7 @@ class Server:
             self.listeners,
             lambda: self._media_losses,
         )
-        doctor = Doctor(
+        self.doctor = doctor = Doctor(
             self._switch,
             self._acd,
             self._media,
@@ -156,7 +161,7 @@ class Server:
         self._stack.push_async_callback(api.stop)
 
     def _tell_recovered(self, found: Recovered) -> None:
-        if found.calls or found.agents:
+        if found.calls or (found.agents and not found.orderly):
             log.warning(
                 "the last run did not end in order; what it left open is closed with the cause restart",
                 calls=found.calls,
@@ -166,6 +171,12 @@ class Server:
                 at=datetime.fromtimestamp(found.at, UTC).isoformat(timespec="seconds"),
             )
 
+    def _restore_agents(self) -> None:
+        """Agents and registrations, as the last run left them."""
+        kept = self._store.kept
+        if self._driver.feed(lambda now: self._switch.restore(kept.agents, kept.phones, now)) and kept.agents:
+            log.info("= agents are logged in as they were", agents=len(kept.agents), phones=len(kept.phones))
+
     async def _restore_callers(self) -> None:
         """Promises to call back, and who talked with whom, as the last run left them."""
         errands = self._store.errands
@@ -174,6 +185,10 @@ class Server:
         if any(within):
             talks = await self._store.recent_agents(self._clock.now() - max(within))
             self._switch.remember_agents(talks)
+        within = [queue.return_within_s or 0.0 for queue in self._config.queues.values()]
+        if any(within):
+            now = self._clock.now()
+            self._switch.remember_places(await self._store.lost_callers(now - max(within)), now)
 
     async def _make_prompts(self) -> None:
         config = self._config

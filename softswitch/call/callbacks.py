@@ -20,10 +20,10 @@ from msgspec.structs import replace
 
 from acd import messages as acd
 from acd.errors import AcdError
-from acd.events import Kind
+from acd.events import Kind, LogEvent
 from softswitch.call.call import Attempt, Call, Stage
 from softswitch.call.errand import Errand
-from softswitch.call.events import CallbackKept, CallbackOver, Opened
+from softswitch.call.events import Append, CallbackKept, CallbackOver, Opened
 from softswitch.call.hearing import Hearing
 from softswitch.call.hub import Hub
 from softswitch.call.identity import Identity
@@ -68,6 +68,8 @@ class Callbacks:
         """The caller is promised to be called back at `number`; False: he has that promise already (or the
         distributor takes no more). `waits`: his place in the line becomes that of the errand.
         """
+        if any(errand.number == number for errand in self.errands.values()):
+            return False
         story = call.story
         errand = Errand(
             number=number,
@@ -86,7 +88,7 @@ class Callbacks:
         try:
             self._enter(errand, now, call.id if waits else "", key)
         except AcdError as error:
-            del self.errands[errand.place]
+            self.dropped(errand.place)
             self.hub.warn("a callback was not taken", call=call.id, number=number, reason=str(error))
             return False
         return True
@@ -106,6 +108,22 @@ class Callbacks:
                 del self.errands[errand.place]
                 self.hub.warn("a callback cannot be restored", number=errand.number, reason=str(error))
                 self._drop(errand, "refused", now)
+
+    def give_up(self, call: Call, reason: str, now: float) -> None:
+        """An administrator ends this call, and with it the promise."""
+        errand = self.errands.pop(call.id, None)
+        if errand is None:
+            return
+        if call.stage is Stage.RINGING:  # the distributor still has the place, and logs its end
+            self.hub.emit([CallbackOver(errand.number)])
+            self.hub.post(acd.Withdraw(call.id, "system", cause=reason))
+        else:
+            self._drop(errand, reason, now, call)
+
+    def dropped(self, place: str) -> None:
+        """The distributor has given the place up (taken out by an administrator, attempts used up)."""
+        if (errand := self.errands.pop(place, None)) is not None:
+            self.hub.emit([CallbackOver(errand.number)])
 
     def _enter(self, errand: Errand, now: float, call: str = "", key: str = "") -> None:
         self.steps.tell(_input(errand, call, key), now)
@@ -140,7 +158,8 @@ class Callbacks:
             return
         attempt.picked_up = "dialling"
         self.hub.emit(self.hub.plane.play(leg, ("tone:ringback",), loop=True))
-        if 0 not in call.attempts:
+        if 0 not in call.attempts and call.errand is not None:
+            self._log(Kind.CALLBACK_ATTEMPT, call.errand, call.id, now, attempt=call.errand.attempt + 1)
             self._dial(call, now)
 
     def reached(self, attempt: Attempt, leg: Leg, now: float) -> None:
@@ -154,6 +173,7 @@ class Callbacks:
         if call.errand is not None:
             self.errands.pop(call.id, None)
             self.hub.emit([CallbackOver(call.errand.number)])
+            self._log(Kind.CALLBACK_ANSWERED, call.errand, call.id, now, attempt=call.errand.attempt + 1)
         ready = next((each for each in call.attempts.values() if each.picked_up == "dialling"), None)
         if ready is not None:
             ready.picked_up = ""
@@ -188,8 +208,7 @@ class Callbacks:
         if stage is Stage.RINGING:
             self.hub.post(acd.CallbackFailed(call.id, reason, again.place))
         else:
-            data = {"number": errand.number, "attempt": again.attempt, "reason": reason}
-            self.hub.log(now, Kind.CALLBACK_FAILED, call, **data)
+            self._log(Kind.CALLBACK_FAILED, errand, call.id, now, attempt=again.attempt, reason=reason)
             if not last:
                 self.hub.post(_input(again))
         if not last:
@@ -210,8 +229,12 @@ class Callbacks:
         self.hub.emit([CallbackKept(errand)])
 
     def _drop(self, errand: Errand, reason: str, now: float, call: Call | None = None) -> None:
-        self.hub.log(now, Kind.CALLBACK_DROPPED, call, number=errand.number, reason=reason)
+        self._log(Kind.CALLBACK_DROPPED, errand, call.id if call is not None else "", now, reason=reason)
         self.hub.emit([CallbackOver(errand.number)])
+
+    def _log(self, kind: Kind, errand: Errand, call: str, now: float, **data: str | float) -> None:
+        event = LogEvent(now, kind, call, errand.queue, data={"number": errand.number, **data})
+        self.hub.emit([Append(event)])
 
     def _dial(self, call: Call, now: float) -> None:
         errand = call.errand

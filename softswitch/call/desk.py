@@ -1,44 +1,41 @@
-"""The life of a call from its INVITE to its record: taken in, sent from one thing to the next, ended once."""
+"""The life of a call from its answer to its record: sent from one thing to the next, ended once."""
 
 from __future__ import annotations
 
 from acd import messages as acd
 from acd.events import Kind, LogEvent
 from media import messages as m
+from softswitch.call.arrivals import Arrivals
 from softswitch.call.asking import Questions
 from softswitch.call.call import Attempt, Call, Heard, Stage
 from softswitch.call.callbacks import Callbacks
 from softswitch.call.channels import Channels
 from softswitch.call.closing import Closing
-from softswitch.call.events import Append, Confirmed, Ended, Incoming, Opened
+from softswitch.call.direct import Direct
+from softswitch.call.events import Append, Ended
 from softswitch.call.features import Features
 from softswitch.call.hearing import Hearing
 from softswitch.call.hub import Hub
-from softswitch.call.identity import Identity
 from softswitch.call.leg import Leg
 from softswitch.call.menu import Menu
-from softswitch.call.outcome import outcome, passed_on
+from softswitch.call.outcome import outcome
 from softswitch.call.own_calls import OwnCalls
 from softswitch.call.pickup import Pickup
 from softswitch.call.queueing import Queueing
 from softswitch.call.record import Disposition, EndedBy
 from softswitch.call.ringing import Ringing
-from softswitch.call.router import route
 from softswitch.call.settings import Target
-from softswitch.call.story import Story
 from softswitch.call.talk import Talk
-from softswitch.errors import LocalError, PeerError
+from softswitch.errors import PeerError
 from softswitch.sip.flow import Transport
 
 MAX_HOPS = 30
-# One in so many places for calls is kept for those whom we know: strangers cannot lock the house.
-RESERVED_PART = 10
 FAREWELL_S = 30.0
 MAX_LOGGED_DIGITS = 200
 
 
 class Desk:
-    """Takes calls in, leads them on and sees them out."""
+    """Leads calls on and sees them out; `arrivals` takes them in."""
 
     def __init__(self, hub: Hub, bound: dict[Transport, tuple[str, int]], agents: dict[str, str]) -> None:
         self.hub = hub
@@ -52,125 +49,10 @@ class Desk:
         self.pickup = Pickup(hub, self.ringing, self.queueing)
         self.talking = Talk(hub)
         self.own_calls = OwnCalls(hub)
+        self.direct = Direct(hub, self.ringing, self.channels, self.own_calls, self)
         self.features = Features(hub, self, agents)
         self.closing = Closing(hub)
-        self.calls_total = 0
-
-    # ----- in
-
-    def incoming(self, event: Incoming, now: float) -> None:
-        """A new INVITE."""
-        hub, leg = self.hub, event.leg
-        try:
-            identity = hub.identities.caller(leg.invite, leg.flow, now)
-        except PeerError as error:
-            leg.gone = True
-            hub.warn_of_login(error, leg.flow, now)
-            hub.do(hub.ua.refuse(leg, error, now))
-            return
-        call = self._open(leg, identity, now)
-        try:
-            limit = hub.settings.max_calls
-            if len(hub.calls) > (limit if identity.kind != "guest" else limit - limit // RESERVED_PART):
-                raise PeerError(503, "Service Unavailable", (("Retry-After", "5"),))
-            if call.status.blocked:
-                raise PeerError(603, "Decline")
-            found = route(hub.settings, call.story.to_number, identity)
-            call.target, call.priority = found.target, found.priority
-            call.fallback, call.agent_wait_s = found.fallback, found.agent_wait_s
-            call.language = call.status.language or found.language
-            call.story.call_type = found.call_type
-            self._claim(call, identity.name if identity.kind == "peer" else "")
-            hub.emit(hub.plane.allocate_for_offer(leg, hub.plane.choose()))
-        except PeerError as error:
-            self.refuse(call, error, Disposition.REFUSED, now)
-
-    def _open(self, leg: Leg, identity: Identity, now: float) -> Call:
-        name = self.hub.token()
-        story = Story(name, leg.invite, leg.flow.transport, identity, now)
-        call = Call(name, leg, identity, Target("hangup"), story, since=now)
-        leg.call = name
-        call.status = self.hub.settings.statuses.of(identity.number)
-        story.status = call.status.name
-        self.hub.calls[name] = call
-        self.calls_total += 1
-        story.leg(leg, "caller", story.from_number, now)
-        data = {"from": story.from_number, "to": story.to_number, "direction": story.direction}
-        if story.status:
-            data["status"] = story.status
-        self.hub.log(now, Kind.CALL_START, call, transport=story.transport, **data)
-        self.hub.emit([Opened(story.record())])
-        return call
-
-    def allocated(self, leg: Leg, event: m.Allocated, now: float) -> None:
-        """A leg has its port."""
-        call = self.hub.call_of(leg)
-        if call is None:
-            return
-        self.hub.plane.allocated(leg, event)
-        if (attempt := self.hub.attempts.get(leg.id)) is not None:
-            self.ringing.allocated(attempt, leg, now)
-        elif leg is call.leg:
-            self._prepare(call, now)
-
-    def not_allocated(self, leg: Leg, reason: str, now: float) -> None:
-        """No port was left."""
-        self.hub.warn(reason, leg=str(leg.id))
-        call = self.hub.call_of(leg)
-        if leg.audio is not None:
-            leg.audio.released = True  # there is nothing to give back
-        self.hub.plane.released(m.Released(leg.id, m.Quality(0, 0, 0, 0.0, 0.0)))
-        self.closing.released(leg)
-        if call is None:
-            return
-        error = PeerError(503, "No media port is left", (("Retry-After", "5"),))
-        if (attempt := self.hub.attempts.get(leg.id)) is not None:
-            self.ringing.failed(attempt, leg, 503, reason, now)
-        elif leg is call.leg:
-            self.refuse(call, error, Disposition.MEDIA_FAILURE, now)
-
-    def _prepare(self, call: Call, now: float) -> None:
-        """The caller's port is there: make our answer (or our offer), then go where he wants to."""
-        hub = self.hub
-        try:
-            if call.leg.invite.body:
-                call.answer, effects = self.hub.plane.answer(call.leg, call.leg.invite.body)
-                self.hub.emit(effects)
-            else:
-                call.answer = self.hub.plane.offer(call.leg)
-        except PeerError as error:
-            self.refuse(call, error, Disposition.REFUSED, now)
-            return
-        if call.target.kind == "feature":
-            agent = self.features.occupies(call, call.target.name, call.target.number)
-            self.own_calls.begin(call, agent, "outbound")
-        elif call.identity.kind == "extension":
-            self.own_calls.begin(call, hub.acd.agent_of_phone(call.identity.name), "outbound")
-        if call.target.kind in ("extension", "peer"):
-            self.go(call, call.target, now)
-        else:
-            self._answer(call, now)
-
-    def _answer(self, call: Call, now: float) -> None:
-        call.enter(Stage.ANSWERED, now)
-        call.story.sip_status = 200
-        call.story.leg_answered(call.leg, now)
-        self.hub.do(self.hub.ua.answer(call.leg, call.answer, now))
-
-    def confirmed(self, call: Call, event: Confirmed, now: float) -> None:
-        """An ACK came: the caller's first one starts what he called for. It may hold the answer to our
-        offer."""
-        audio = event.leg.audio
-        if event.leg is call.leg and audio is not None and audio.agreed is None:
-            try:
-                self.hub.emit(self.hub.plane.accept(event.leg, event.body))
-            except PeerError as error:
-                self.end(call, None, error.reason, "system", now)
-                return
-        else:
-            self.talking.confirmed(call, event, now)
-        if event.leg is call.leg and call.stage is Stage.ANSWERED:
-            self.go(call, call.target, now)
+        self.arrivals = Arrivals(self)
 
     # ----- on
 
@@ -190,79 +72,24 @@ class Desk:
             case "feature":
                 self.features.run(call, target.name, target.number, now)
             case "extension":
-                self.own_calls.begin(call, self.hub.acd.agent_of_phone(target.name), "inbound")
-                self._ring(call, now)
-                self._watch(call, self.ringing.extension(call, target.name, now), now)
+                self.direct.extension(call, target, now)
             case "peer":
-                self._to_peer(call, target, now)
+                self.direct.peer(call, target, now)
             case _:
                 self.end(call, None, "completed", "system", now)
 
-    def _to_peer(self, call: Call, target: Target, now: float) -> None:
-        try:
-            attempt = self.dial(call, target, now)
-        except LocalError as error:
-            self.hub.warn(str(error), call=call.id)
-            self._no_channel(call, PeerError(404, "Not Found"), now)
-            return
-        except PeerError as error:
-            self._no_channel(call, error, now)
-            return
-        self._ring(call, now)
-        self._watch(call, attempt, now)
-
-    def _claim(self, call: Call, name: str) -> None:
-        """The call takes one of the peer's channels until it ends. Raises PeerError 503."""
-        if name in self.hub.settings.peers and name not in call.channels:
-            self.channels.take(name)
-            call.channels.append(name)
-
-    def _no_channel(self, call: Call, error: PeerError, now: float) -> None:
-        if call.stage is Stage.SETUP:
-            self.refuse(call, error, Disposition.REFUSED, now)
-        else:
-            call.story.disposition = Disposition.REFUSED
-            self.farewell(call, ("tone:congestion",), error.reason, now)
-
-    def _ring(self, call: Call, now: float) -> None:
-        """A called extension is about to ring: an answered caller hears ringback, another one his own
-        phone.
-        """
-        if call.stage is not Stage.SETUP:
-            call.enter(Stage.RINGING, now)
-            call.heard = Heard.RINGBACK
-            self.hub.emit(self.hub.plane.play(call.leg, ("tone:ringback",), loop=True))
-
-    def _watch(self, call: Call, attempt: Attempt, now: float) -> None:
-        """A called extension does not ring for ever."""
-        self.hub.at(now + self.hub.settings.ring_s, lambda at: self._unanswered(call, attempt, at))
-
-    def _unanswered(self, call: Call, attempt: Attempt, now: float) -> None:
-        if call.attempts.get(0) is attempt:
-            self.ringing.cancel(attempt, now)
-            attempt.status, attempt.reason = 480, "no answer"
-            self.nobody(attempt, now)
-
     def nobody(self, attempt: Attempt, now: float) -> None:
-        """A direct call was not answered."""
+        """A phone that was called directly did not answer."""
         call = attempt.call
         if call.errand is not None and not call.reached and call.stage is not Stage.OVER:
             self.callbacks.not_reached(attempt, now)
-            return
-        if call.stage not in (Stage.SETUP, Stage.RINGING):
-            return
-        busy = attempt.status in (486, 600, 603)
-        disposition = Disposition.BUSY if busy else Disposition.NO_ANSWER
-        if call.stage is Stage.SETUP:
-            self.refuse(call, passed_on(attempt.status, attempt.reason), disposition, now)
-            return
-        call.story.disposition = disposition
-        self.farewell(call, ("tone:busy" if busy else "tone:congestion",), attempt.reason, now)
+        else:
+            self.direct.nobody(attempt, now)
 
     def talk(self, call: Call, leg: Leg, party: str, agent: str, now: float) -> None:
         """Connect the caller with an answered leg."""
         if call.stage is Stage.SETUP:
-            self._answer(call, now)
+            self.arrivals.answer(call, now)
         self.talking.begin(call, leg, party, agent, now)
         self.closing.recording(call)
 
@@ -288,12 +115,7 @@ class Desk:
 
     def dial(self, call: Call, target: Target, now: float) -> Attempt:
         """Make an extension or a number behind a peer ring for the call. Raises PeerError 503."""
-        if target.kind == "extension":
-            return self.ringing.extension(call, target.name, now)
-        peer = self.hub.settings.peers[target.name]
-        uri = peer.number(target.number or call.story.to_number)
-        self._claim(call, peer.name)
-        return self.ringing.peer(call, uri, now)
+        return self.direct.dial(call, target, now)
 
     # ----- what happens to its legs
 

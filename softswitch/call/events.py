@@ -17,8 +17,10 @@ from softswitch.sip.outputs import Send
 from softswitch.sip.uri import Uri
 
 if TYPE_CHECKING:
+    from acd.restart import AgentSnapshot
     from softswitch.call.errand import Errand
     from softswitch.call.record import CallRecord
+    from softswitch.sip.registrar import Binding
 
 # ----- a leg tells its call
 
@@ -149,6 +151,22 @@ class CallbackOver:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentKept:
+    """Store what the agent is now, for the next start; None: he is logged out."""
+
+    agent: str
+    snapshot: AgentSnapshot | None
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneKept:
+    """Store where the extension is registered, for the next start."""
+
+    number: str
+    bindings: tuple[Binding, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Warn:
     """Something an administrator should know; `fields` name the culprit."""
 
@@ -156,4 +174,16 @@ class Warn:
     fields: tuple[tuple[str, str], ...] = ()
 
 
-Effect = Send | Media | Append | Opened | Closed | Resolve | CallbackKept | CallbackOver | Warn
+Effect = (
+    Send
+    | Media
+    | Append
+    | Opened
+    | Closed
+    | Resolve
+    | CallbackKept
+    | CallbackOver
+    | AgentKept
+    | PhoneKept
+    | Warn
+)

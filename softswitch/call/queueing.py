@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from acd import messages as acd
+from acd.events import Kind
+from acd.restart import AgentSnapshot
 from softswitch.call.asking import Questions
 from softswitch.call.call import Attempt, Call, Heard, Stage
 from softswitch.call.callbacks import Callbacks
@@ -10,6 +14,7 @@ from softswitch.call.callers import LastAgents
 from softswitch.call.events import Append
 from softswitch.call.hearing import Hearing
 from softswitch.call.hub import Hub
+from softswitch.call.keeping import Keeping
 from softswitch.call.record import Disposition
 from softswitch.call.ringing import Ringing
 from softswitch.call.settings import Target
@@ -35,6 +40,7 @@ class Queueing:
         self.questions = questions
         self.steps = steps
         self.last_agents = LastAgents()
+        self.keeping = Keeping(hub)
 
     # ----- to the distributor
 
@@ -114,7 +120,9 @@ class Queueing:
 
     def handle(self, message: acd.Input, now: float) -> None:
         """Tell the distributor, and do what it says. Raises AcdError when it refuses."""
-        self._carry_out(self.hub.acd.handle(message, now), now)
+        outputs = self.hub.acd.handle(message, now)
+        self._look(outputs, getattr(message, "agent", ""))
+        self._carry_out(outputs, now)
         if isinstance(message, acd.LogIn):
             self.phone_state(message.phone, now)
 
@@ -127,7 +135,23 @@ class Queueing:
 
     def handle_timer(self, now: float) -> None:
         """Offers that expire, wrap-ups that end, waits that are too long."""
-        self._carry_out(self.hub.acd.handle_timer(now), now)
+        outputs = self.hub.acd.handle_timer(now)
+        self._look(outputs)
+        self._carry_out(outputs, now)
+
+    def restore(self, agents: Iterable[AgentSnapshot], now: float) -> None:
+        """Once, at the start: agents are what they were, at their phones, if these can be reached."""
+        agents = tuple(agents)
+        usable = self.keeping.agents_were(agents)
+        outputs = self.hub.acd.restore(usable, now)
+        self.keeping.look(one.agent for one in agents)
+        self._carry_out(outputs, now)
+        for one in usable:
+            self.phone_state(one.phone, now)
+
+    def _look(self, outputs: list[acd.Output], agent: str = "") -> None:
+        names = dict.fromkeys(output.agent for output in outputs if isinstance(output, acd.AgentChanged))
+        self.keeping.look({**names, agent: None} if agent else names)
 
     def answered(self, attempt: Attempt, now: float) -> None:
         """The offered phone was answered."""
@@ -143,6 +167,8 @@ class Queueing:
             match output:
                 case acd.Log(event):
                     self.hub.emit([Append(event)])
+                    if event.kind is Kind.CALLBACK_DROPPED:
+                        self.callbacks.dropped(event.call)
                 case acd.Offer(call=name):
                     if (call := self.hub.calls.get(name)) is not None:
                         self.ringing.offer(call, output, now)

@@ -164,7 +164,7 @@ def _broken(call: Call) -> str:
         return f"has lost its caller and is still in stage {call.stage.value}"
     if call.stage is Stage.TALK and (call.partner is None or call.partner.gone):
         return "talks with nobody"
-    if call.stage is Stage.MENU and call.session is None:
+    if call.stage is Stage.MENU and call.session is None and call.asking is None:
         return "is in a menu that is over"
     if call.stage is Stage.RINGING and not call.attempts:
         return "waits for a phone, and none rings"

@@ -40,7 +40,8 @@ class Ringing:
         attempt = Attempt(call, offer.agent, offer.offer, now, phone=offer.phone)
         self.hub.offers[offer.offer] = attempt
         call.story.begin("ring", now)
-        ways = self.hub.identities.reach(offer.phone, now) if self._claim(attempt) else []
+        reachable = self._placed(call) and self._claim(attempt)
+        ways = self.hub.identities.reach(offer.phone, now) if reachable else []
         self._start(attempt, ways, now)
 
     def extension(self, call: Call, number: str, now: float) -> Attempt:
@@ -146,6 +147,18 @@ class Ringing:
             self._give_up(attempt, now)
 
     # ----- inside
+
+    def _placed(self, call: Call) -> bool:
+        """A call whose caller is still to be reached is on whichever worker takes calls now; False: none."""
+        audio = call.leg.audio
+        if call.errand is None or call.reached or call.attempts or audio is None:
+            return True
+        try:
+            audio.worker = self.hub.plane.choose()
+        except PeerError as error:
+            self.hub.warn("a callback must wait", call=call.id, reason=error.reason)
+            return False
+        return True
 
     def _claim(self, attempt: Attempt) -> bool:
         """A phone outside needs a channel of its peer; False: there is none."""

@@ -9,6 +9,7 @@ from softswitch.call.call import Attempt, Call
 from softswitch.call.leg import Leg
 from softswitch.call.record import Disposition, EndedBy
 from softswitch.call.settings import Target
+from softswitch.errors import PeerError
 
 
 class Steps(Protocol):
@@ -28,6 +29,9 @@ class Steps(Protocol):
 
     def dial(self, call: Call, target: Target, now: float) -> Attempt:
         """Make an extension or a number behind a peer ring for the call. Raises PeerError 503."""
+
+    def refuse(self, call: Call, error: PeerError, disposition: Disposition, now: float) -> None:
+        """End a call that was not answered, with a status for its INVITE."""
 
     def end(self, call: Call, disposition: Disposition | None, cause: str, by: EndedBy, now: float) -> None:
         """End the call; None: the disposition that its stage means."""

@@ -15,6 +15,7 @@ from acd import messages as acd
 from acd.dispatcher import Acd
 from acd.errors import AcdError
 from acd.events import Kind
+from acd.restart import AgentSnapshot
 from media import messages as m
 from softswitch.call.call import Attempt, Call
 from softswitch.call.desk import Desk
@@ -92,6 +93,17 @@ class Switch:
         self.hub.log(now, Kind.SYSTEM_START)
         return self._finish(now)
 
+    def restore(
+        self,
+        agents: Iterable[AgentSnapshot],
+        phones: Iterable[tuple[str, tuple[Binding, ...]]],
+        now: float,
+    ) -> list[Effect]:
+        """Once, after `start`: the agents and registrations of the last run (see AgentKept, PhoneKept)."""
+        self.desk.queueing.keeping.phones_were(phones, now)
+        self.desk.queueing.restore(agents, now)
+        return self._finish(now)
+
     def restore_errands(self, errands: Iterable[Errand], now: float) -> list[Effect]:
         """Once, after `start`: who was promised to be called back and was not reached yet."""
         self.desk.callbacks.restore(errands, now)
@@ -102,6 +114,12 @@ class Switch:
         for number, agent, at in talks:
             normal = self.hub.settings.statuses.numbering.normal(number)
             self.desk.queueing.last_agents.talked(normal, agent, at)
+
+    def remember_places(self, lost: Iterable[tuple[str, str, float]], now: float) -> None:
+        """Once: who waited when the last run ended, (queue, number, epoch seconds of his entry)."""
+        for queue, number, since in lost:
+            normal = self.hub.settings.statuses.numbering.normal(number)
+            self.hub.acd.remember_place(queue, normal, since, now)
 
     def stop(self, now: float) -> list[Effect]:
         """End all calls; new ones are refused from now on."""
@@ -159,9 +177,9 @@ class Switch:
     def _heard(self, leg: Leg, event: m.Event, now: float) -> None:
         match event:
             case m.Allocated():
-                self.desk.allocated(leg, event, now)
+                self.desk.arrivals.allocated(leg, event, now)
             case m.AllocateFailed():
-                self.desk.not_allocated(leg, event.reason, now)
+                self.desk.arrivals.not_allocated(leg, event.reason, now)
             case m.Digit(_, digit, method):
                 self.desk.digit(leg, digit, method, now)
             case m.Played():
@@ -229,6 +247,7 @@ class Switch:
         call = self.hub.calls.get(name)
         if call is None:
             raise LocalError(f"no live call {name!r}; `cc calls list` shows them")
+        self.desk.callbacks.give_up(call, f"hung up by {by}", now)
         self.desk.end(call, None, f"hung up by {by}", "system", now)
         return self._finish(now)
 
@@ -256,7 +275,7 @@ class Switch:
     @property
     def calls_total(self) -> int:
         """Calls since the start."""
-        return self.desk.calls_total
+        return self.desk.arrivals.total
 
     @property
     def calls(self) -> Mapping[str, Call]:
@@ -289,7 +308,7 @@ class Switch:
                 self._accepted(item, now)
             case Confirmed(leg):
                 if (call := self.hub.call_of(leg)) is not None:
-                    self.desk.confirmed(call, item, now)
+                    self.desk.arrivals.confirmed(call, item, now)
             case Reoffer(leg):
                 self._reoffer(item, now)
             case InfoDigit(leg, digit):
@@ -325,7 +344,7 @@ class Switch:
             event.leg.gone = True
             self.hub.do(self.hub.ua.refuse(event.leg, error, now))
         else:
-            self.desk.incoming(event, now)
+            self.desk.arrivals.incoming(event, now)
 
     def _accepted(self, event: Accepted, now: float) -> None:
         leg = event.leg
@@ -362,4 +381,6 @@ class Switch:
         headers = registered.contact_headers(now)
         response = Response.answering(event.request, 200, to_tag=self.hub.token(), headers=headers)
         self.hub.do(self.hub.ua.respond(event.transaction, response, now))
+        if registered.changes:
+            self.desk.queueing.keeping.phone(number, now)
         self.desk.queueing.phone_state(number, now)

@@ -25,8 +25,10 @@ One TOML file. `cc check FILE` says everything that is wrong with it, with line 
 Relative paths start at the file's directory. Names in capitals stand for names of your own.
 `examples/demo.toml` is a complete centre.
 
-A *target* says where a call goes: `flow:NAME`, `queue:NAME`, `extension:NUMBER`, `peer:NAME` (the number
-that was dialled, at another switch), `peer:NAME/NUMBER`, or `hangup`. A *prompt* says what is heard:
+A *target* says where a call goes: `flow:NAME`, `queue:NAME`, `extension:NUMBER`, `agent:NAME` (one agent;
+`agent:NAME/QUEUE` says with whose callers the call waits for him), `peer:NAME` (the number that was
+dialled, at another switch), `peer:NAME/NUMBER`, or `hangup`; in the exits and overflows of a queue also
+`callback`. A *prompt* says what is heard:
 `"A text."` is spoken, `"greeting.wav"` is played from the directory of the prompts,
 `{ text = "Bonjour.", language = "fr" }` and `{ file = "with space.wav" }` say it in full. Node types that are
 installed as plug-ins add to those listed here.
@@ -53,6 +55,17 @@ def reference(nodes: Mapping[str, type[Node]] = BUILT_IN) -> list[Row]:
 
 
 def _rows(model: type[BaseModel], prefix: str, nodes: Mapping[str, type[Node]]) -> Iterator[Row]:
+    """The keys of a table, then those of the tables in it."""
+    inner: list[Row] = []
+    for row in _all_rows(model, prefix, nodes):
+        if row.key.rpartition(".")[0] == prefix.removesuffix("."):
+            yield row
+        else:
+            inner.append(row)
+    yield from inner
+
+
+def _all_rows(model: type[BaseModel], prefix: str, nodes: Mapping[str, type[Node]]) -> Iterator[Row]:
     for name, field in model.model_fields.items():
         key = f"{prefix}{name}"
         member = bare(field.annotation)

@@ -170,6 +170,13 @@ class Registrar:
         """Every address of record with its bindings (some perhaps expired since): for display and saving."""
         return self._records
 
+    def restore(self, records: Mapping[str, tuple[Binding, ...]], now: float) -> None:
+        """Bindings of an earlier run, taken over as far as they have not expired and are not known better."""
+        for aor, bindings in records.items():
+            living = [binding for binding in bindings if binding.expires_at > now][: self._max_bindings]
+            if living and aor not in self._records and len(self._records) < self._max_records:
+                self._store(aor, living, [Change("added", binding) for binding in living])
+
     def flow_failed(self, flow: Flow) -> list[tuple[str, Binding]]:
         """A stream connection is gone: forget what was registered by it; returns what is forgotten."""
         names = sorted(self._by_flow.pop(flow, ()))

@@ -15,7 +15,7 @@ from typing import Any
 import aiosqlite
 import msgspec
 
-from acd.events import Kind
+from acd.events import Kind, LogEvent
 from softswitch.call.record import CallRecord, Direction, Disposition
 from softswitch.store.open_state import CallState
 from softswitch.store.query import StoredEvent
@@ -166,7 +166,7 @@ async def _disagreement(connection: aiosqlite.Connection, row: _Row, what: str) 
     if row.ends == 1 and not row.is_open and row.logged_disposition != row.disposition:
         change = "UPDATE calls SET disposition = ? WHERE id = ?"
         return Disagreement(what, "copy it from the log", ((change, (row.logged_disposition, row.id)),))
-    if row.ends > 1 or row.starts != 1 or "never answered" in what:
+    if row.ends > 1 or row.starts > 1 or "never answered" in what:
         return Disagreement(what)  # nothing is ever taken out of the log
     record = await _record(connection, row.id)
     events = await _events(connection, row.id)
@@ -208,6 +208,9 @@ def _closing(record: CallRecord, events: list[StoredEvent]) -> Iterator[Statemen
         by = last.data.get("ended_by", "")
         cause = str(last.data.get("cause", ""))
         closed = msgspec.structs.replace(closed, disposition=disposition, ended_by=by, cause=cause)
+    if not any(event.kind is Kind.CALL_START for event in events):
+        data = {"from": record.from_number, "to": record.to_number, "direction": record.direction}
+        yield event_statement(LogEvent(record.started_at, Kind.CALL_START, record.id, data=data))
     for event in state.ending(record.id, end, 1):
         if event.kind is Kind.CALL_END and not record.open:
             data = {

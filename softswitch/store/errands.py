@@ -38,6 +38,17 @@ async def load_errands(connection: aiosqlite.Connection) -> tuple[Errand, ...]:
     return tuple(sorted(errands, key=lambda errand: errand.entered_at))
 
 
+async def lost_callers(connection: aiosqlite.Connection, since: float) -> list[tuple[str, str, float]]:
+    """(queue, number, epoch seconds of his entry) of callers whose wait ended with the switch since then."""
+    rows = await connection.execute_fetchall(
+        "SELECT e.queue, c.from_number, e.at - json_extract(e.data, '$.wait_s') FROM events e "
+        "JOIN calls c ON c.id = e.call WHERE e.at >= ? AND e.kind = 'EXITSYSTEM' "
+        "AND json_extract(e.data, '$.cause') IN ('restart', 'shutdown') ORDER BY e.id",
+        (since,),
+    )
+    return [(str(queue), str(number), float(at)) for queue, number, at in rows if at is not None]
+
+
 async def recent_agents(connection: aiosqlite.Connection, since: float) -> list[tuple[str, str, float]]:
     """(caller's number, agent, end of the talk in epoch seconds) of calls since then, the oldest first."""
     rows = await connection.execute_fetchall(

@@ -285,13 +285,13 @@ class AgentState:
             events.append(LogEvent(end, Kind.AGENT_IDLE, agent=self.name, data=data))
         if (pause := self.pause) is not None:
             data = {
-                "by": "system",
+                "by": CAUSE,
                 "pause_s": round(end - pause.at, 3),
                 "reason": pause.data.get("reason", ""),
             }
             events.append(LogEvent(end, Kind.UNPAUSE, agent=self.name, data=data))
         if (login := self.login) is not None:
-            data = {"phone": login.data.get("phone", ""), "by": "system", "login_s": round(end - login.at, 3)}
+            data = {"phone": login.data.get("phone", ""), "by": CAUSE, "login_s": round(end - login.at, 3)}
             events.append(LogEvent(end, Kind.AGENTLOGOFF, agent=self.name, data=data))
         return events
 

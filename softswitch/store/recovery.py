@@ -1,9 +1,12 @@
 """After a kill: closing what was left open, so that log and records agree again.
 
-Invariant: after `recover` no call is open, no caller waits, no agent is logged in, and every beginning in the
-log (ENTERQUEUE, OFFER, CONNECT, PAUSE, WRAPUP_START, AGENT_BUSY, AGENTLOGIN, CALL_START) has its end. What is
-added is dated at the last sign of life of the switch that died, so that no duration contains the time it was
-down. All of it is one transaction: a second kill during recovery changes nothing.
+Agents are not logged out by it: their sessions in the log end with the run that died (`by` says restart), and
+at the start new ones begin for those who were logged in (softswitch.store.kept, acd.restart).
+
+Invariant: after `recover` no call is open, no caller waits, and every beginning in the log (ENTERQUEUE,
+OFFER, CONNECT, PAUSE, WRAPUP_START, AGENT_BUSY, AGENTLOGIN, CALL_START) has its end. What is added is dated
+at the last sign of life of the switch that died, so that no duration contains the time it was down. All of it
+is one transaction: a second kill during recovery changes nothing.
 """
 
 from __future__ import annotations
@@ -40,13 +43,17 @@ _LAST_OF_EACH_KIND = (
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """What was found open and is closed now; `at` is the last sign of life (0.0 for a new database)."""
+    """What was found open and is closed now; `at` is the last sign of life (0.0 for a new database).
+
+    `orderly`: the last run was stopped, not killed; agents who were logged in are found in either case.
+    """
 
     at: float = 0.0
     calls: int = 0
     waiting: int = 0
     talking: int = 0
     agents: int = 0
+    orderly: bool = False
 
 
 async def recover(connection: aiosqlite.Connection, path: Path) -> Recovered:
@@ -95,6 +102,7 @@ async def _plan(connection: aiosqlite.Connection) -> tuple[Recovered, list[State
         waiting=sum(state.waiting is not None for _, state in calls),
         talking=sum(state.talk is not None for _, state in calls),
         agents=sum(state.logged_in for state in agents),
+        orderly=await _was_stopped(connection),
     )
     return recovered, statements
 
@@ -133,6 +141,14 @@ async def _last_sign_of_life(connection: aiosqlite.Connection) -> float:
     if at is None:  # max() of a NULL: there is no event
         at = next(iter(await connection.execute_fetchall("SELECT at FROM alive")))[0]
     return float(at)
+
+
+async def _was_stopped(connection: aiosqlite.Connection) -> bool:
+    """Whether the last run ended in order."""
+    rows = await connection.execute_fetchall(
+        "SELECT kind FROM events WHERE kind IN ('SYSTEM_START', 'SYSTEM_STOP') ORDER BY id DESC LIMIT 1"
+    )
+    return [str(kind) for (kind,) in rows] == ["SYSTEM_STOP"]
 
 
 async def _logins(connection: aiosqlite.Connection) -> list[tuple[str, int]]:

@@ -26,12 +26,21 @@ from typing import Self
 import aiosqlite
 
 from acd.events import LogEvent
+from acd.restart import AgentSnapshot
 from softswitch.call.errand import Errand
 from softswitch.call.record import CallRecord
 from softswitch.log import logger
+from softswitch.sip.registrar import Binding
 from softswitch.store.call_log import StoreHealth
 from softswitch.store.database import open_writable
-from softswitch.store.errands import forget_statement, keep_statement, load_errands, recent_agents
+from softswitch.store.errands import (
+    forget_statement,
+    keep_statement,
+    load_errands,
+    lost_callers,
+    recent_agents,
+)
+from softswitch.store.kept import Kept, agent_statement, load_kept, phone_statement
 from softswitch.store.lock import lock
 from softswitch.store.recovery import Recovered, recover
 from softswitch.store.rows import (
@@ -77,6 +86,8 @@ class Writer:
         """What the last run had left open."""
         self.errands: tuple[Errand, ...] = ()
         """Whom the last run had promised to call back."""
+        self.kept = Kept()
+        """What agents and phones were."""
         self._connection = connection
         self._path = path
         self._lock_file = lock_file
@@ -116,6 +127,7 @@ class Writer:
             try:
                 recovered = await recover(connection, path)
                 errands = await load_errands(connection)
+                kept = await load_kept(connection)
             except BaseException:
                 await connection.close()
                 raise
@@ -123,8 +135,12 @@ class Writer:
             os.close(descriptor)
             raise
         writer = cls(connection, path, descriptor, recovered, flush_s=flush_s, max_rows=max_rows, clock=clock)
-        writer.errands = errands
+        writer.errands, writer.kept = errands, kept
         return writer
+
+    async def lost_callers(self, since: float) -> list[tuple[str, str, float]]:
+        """Whom the ends of the switch since then cut off while they waited: (queue, number, entry)."""
+        return await lost_callers(self._connection, since)
 
     async def recent_agents(self, since: float) -> list[tuple[str, str, float]]:
         """Whom callers talked with since then: (number, agent, epoch seconds), the oldest first."""
@@ -155,6 +171,14 @@ class Writer:
     def errand_over(self, number: str) -> None:
         """He was reached, or is given up."""
         self._take(forget_statement(number))
+
+    def agent_kept(self, agent: str, snapshot: AgentSnapshot | None) -> None:
+        """What the agent is now; survives the switch."""
+        self._take(agent_statement(agent, snapshot))
+
+    def phone_kept(self, number: str, bindings: Sequence[Binding]) -> None:
+        """Where the extension is registered now; survives the switch."""
+        self._take(phone_statement(number, bindings))
 
     def mend(self, statements: Iterable[Statement]) -> None:
         """Changes that an audit asks for (softswitch.store.audit), in the order of all else."""

@@ -223,7 +223,14 @@ async def test_called_back(tmp_path: Path, switches: SwitchMaker, phones: PhoneM
     assert (back["direction"], back["callback_of"], back["to_number"]) == ("outbound", asked, "203")
     assert (back["disposition"], back["agent"], back["from_number"]) == ("answered", "anna", "601")
     kinds = await switch.kinds(back["id"])
-    wanted = ["CALLBACK_REQUESTED", "CALLBACK_REACHED", "CONNECT", "COMPLETEAGENT", "CALL_END"]
+    wanted = [
+        "CALLBACK_REQUESTED",
+        "CALLBACK_ATTEMPT",
+        "CALLBACK_ANSWERED",
+        "CONNECT",
+        "COMPLETEAGENT",
+        "CALL_END",
+    ]
     assert [kind for kind in kinds if kind in wanted] == wanted
 
 

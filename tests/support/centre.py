@@ -18,6 +18,7 @@ from acd.agent import AgentConfig
 from acd.dispatcher import Acd
 from acd.events import Kind, LogEvent
 from acd.queue import QueueConfig
+from acd.restart import AgentSnapshot
 from acd.rules import QueueRules
 from ivr.flow import Flow as Menu
 from ivr.messages import Prompt
@@ -28,6 +29,7 @@ from softswitch.call.endpoint import Endpoint
 from softswitch.call.errand import Errand
 from softswitch.call.events import (
     Accepted,
+    AgentKept,
     Append,
     CallbackKept,
     CallbackOver,
@@ -39,6 +41,7 @@ from softswitch.call.events import (
     LegOutput,
     Media,
     Opened,
+    PhoneKept,
     Progress,
     Reoffer,
     Warn,
@@ -58,7 +61,7 @@ from softswitch.sip.layer import TransactionLayer
 from softswitch.sip.message import Response
 from softswitch.sip.outputs import Send
 from softswitch.sip.parser import parse
-from softswitch.sip.registrar import Registrar
+from softswitch.sip.registrar import Binding, Registrar
 from softswitch.sip.timers import Timers
 from softswitch.sip.uri import Uri
 
@@ -268,6 +271,8 @@ class Centre:
         self.opened: dict[str, CallRecord] = {}
         self.records: dict[str, CallRecord] = {}
         self.warnings: list[Warn] = []
+        self.kept: dict[str, AgentSnapshot | None] = {}
+        self.kept_phones: dict[str, tuple[Binding, ...]] = {}
         self.errands: dict[str, Errand] = {}
         self.lose: Callable[[bytes], bool] = lambda data: False
         everybody = (*agents, *callers)
@@ -442,6 +447,10 @@ class Centre:
                     self.errands[errand.number] = errand
                 case CallbackOver(number):
                     self.errands.pop(number, None)
+                case AgentKept(name, snapshot):
+                    self.kept[name] = snapshot
+                case PhoneKept(number, bindings):
+                    self.kept_phones[number] = bindings
                 case Warn():
                     self.warnings.append(effect)
 

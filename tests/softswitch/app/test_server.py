@@ -134,7 +134,7 @@ async def test_administrators(config: Config) -> None:
             ("nomad", "logged out"),
         ]
         assert control.status().agents == {"unreachable": 1, "logged out": 1}
-        with pytest.raises(Refused, match="no extension of his own"):
+        with pytest.raises(Refused, match="no phone of his own"):
             control.agent_login("nomad", None, "cli")
         with pytest.raises(Refused, match="no extension 999"):
             control.agent_login("nomad", "999", "cli")

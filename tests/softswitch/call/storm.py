@@ -12,18 +12,37 @@ from collections import deque
 from collections.abc import Callable
 
 from acd import messages as acd
+from acd.rules import CallbackRules, ExitKey, QueueRules
+from ivr.messages import Prompt
 from media import messages as m
 from softswitch.call.call import Call, Stage
+from softswitch.call.callers import Status, Statuses
 from softswitch.call.events import Effect, Media
 from softswitch.call.leg import Leg, LegState
-from softswitch.call.settings import QueueCare, Target
+from softswitch.call.settings import CallbackCare, QueueCare, Route, Target
 from softswitch.errors import LocalError
 from softswitch.sip.flow import Flow
+from softswitch.system_prompts import system_prompts
 from tests.support.centre import SWITCH, Centre, Handset, Worker
 
 AGENTS = ("201", "202", "203", "204")
 CALLERS = tuple(str(number) for number in range(300, 312))
-NUMBERS = ("600", "600", "600", "601", "601", "602", "201", "300", "999", "*11", "*12", "*13", "*14lunch")
+NUMBERS = (
+    "600",
+    "600",
+    "600",
+    "601",
+    "601",
+    "602",
+    "603",
+    "201",
+    "300",
+    "999",
+    "*11",
+    "*12",
+    "*13",
+    "*14lunch",
+)
 LIVE = frozenset(LegState) - {LegState.ENDED}
 
 
@@ -124,10 +143,32 @@ class Day:
             "600": Target("flow", "main"),
             "601": Target("queue", "sales"),
             "602": Target("queue", "support"),
+            "603": Route(
+                Target("agent", "agent202"),
+                fallback=dice.choice((None, Target("queue", "support"), Target("extension", "311"))),
+                agent_wait_s=4.0,
+            ),
         }
-        care = QueueCare(("/music.wav",), overflow, record=dice.random() < 0.5)
+        if dice.random() < 0.3:
+            overflow["timeout"] = Target("callback")
+        back = CallbackCare(
+            "9", 1.0, 5.0, first=dice.choice(("agent", "caller")), ring_s=8.0, attempts=2, retry_s=20.0
+        )
+        care = QueueCare(("/music.wav",), overflow, record=dice.random() < 0.5, callback=back)
         self.centre = Storm(
-            dice, agents=AGENTS, callers=CALLERS, queue=queue, care=care, ring_s=12.0, routes=routes
+            dice,
+            agents=AGENTS,
+            callers=CALLERS,
+            queue=queue,
+            care=care,
+            ring_s=12.0,
+            routes=routes,
+            rules=self._rules(dice),
+            more={
+                "statuses": Statuses(by_number={"301": Status("vip", 5), "302": Status("slow", -3, 20.0)}),
+                "agent_queues": {f"agent{number}": "sales" for number in AGENTS},
+                "phrases": {name: Prompt(text=name) for name in system_prompts("en")},
+            },
         )
         if dice.random() < 0.7:
             self.centre.loss, self.centre.doubling = dice.choice((0.0, 0.05, 0.3)), dice.choice((0.0, 0.1))
@@ -155,6 +196,26 @@ class Day:
         for number in AGENTS[: dice.randrange(5)]:
             self.centre.log_in(number)
 
+    @staticmethod
+    def _rules(dice: random.Random) -> QueueRules:
+        exit_keys = {
+            "0": ExitKey("extension:311"),
+            "2": ExitKey("queue:support"),
+            "9": ExitKey("callback", 1.0),
+        }
+        return QueueRules(
+            ageing_s=dice.choice((None, 20.0)),
+            level_after_s=dice.choice(((), (5.0,))),
+            agent_wait_s=5.0,
+            comfort=("/comfort.wav",),
+            comfort_first_s=3.0,
+            comfort_every_s=7.0,
+            estimate_from=2,
+            exit_keys=dice.choice(({}, exit_keys, exit_keys)),
+            return_s=dice.choice((None, 60.0)),
+            callback=CallbackRules(attempts=2, retry_s=20.0),
+        )
+
     # ----- the course of the day
 
     def run(self, calls: int) -> None:
@@ -180,6 +241,11 @@ class Day:
         centre.advance(40)
         for call in list(centre.switch.calls.values()):  # those whose phone was gone for too long
             centre.media_event(m.MediaLost(call.leg.id, 30.0))
+        for place in list(centre.switch.desk.callbacks.errands):
+            if place in centre.switch.calls:
+                centre._carry_out(centre.switch.hang_up(place, "admin", centre.now))
+            else:
+                centre.command(acd.Withdraw(place, "system", cause="the end of the day"))
         for _ in range(10):
             centre.advance(40)
         self._forget_what_is_over()
@@ -209,7 +275,7 @@ class Day:
     def _call(self) -> None:
         phone = self._phone()
         if len(phone.legs) < 2:
-            number = self.dice.choice(NUMBERS if phone.number in AGENTS else NUMBERS[:9])
+            number = self.dice.choice(NUMBERS if phone.number in AGENTS else NUMBERS[:10])
             phone.call(number, sdp=self.dice.random() < 0.97)
 
     def _hang_up(self) -> None:
@@ -264,9 +330,10 @@ class Day:
         return self.dice.choice(calls) if calls else None
 
     def _key(self) -> None:
-        calls = [call for call in self.centre.switch.calls.values() if call.stage is Stage.MENU]
+        calls = [c for c in self.centre.switch.calls.values() if c.stage in (Stage.MENU, Stage.QUEUE)]
         if calls:
-            self.centre.key(self.dice.choice(calls), self.dice.choice("12129"))
+            call = self.dice.choice(calls)
+            self.centre.key(call, self.dice.choice("111129*#303" if call.asking is not None else "1212990"))
 
     def _clip_ends(self) -> None:
         for call in list(self.centre.switch.calls.values()):

@@ -223,6 +223,13 @@ def test_agent_first() -> None:
     assert call.stage is Stage.TALK and call.agent == "agent201"
     assert call.partner is not None and here.workers[1].bridges == [(call.leg.id, call.partner.id)]
     assert not here.errands, "the promise is kept"
+    story = [kind for kind in here.kinds(call.id) if kind.startswith("CALLBACK_")]
+    assert [kind.removeprefix("CALLBACK_") for kind in story] == [
+        "REQUESTED",
+        "REACHED",
+        "ATTEMPT",
+        "ANSWERED",
+    ]
     here.advance(30)
     caller.hang_up(back)
     here.advance(3)

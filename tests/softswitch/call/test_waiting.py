@@ -302,3 +302,14 @@ def test_who_is_cut_off_and_calls_again_has_his_place() -> None:
     (talking,) = [call for call in here.switch.calls.values() if call.stage is Stage.TALK]
     assert talking.identity.number == "300", "he was there before"
     assert here.phones["300"].of(Accepted)
+
+
+def test_who_was_cut_off_by_the_end_of_the_switch_has_his_place_too() -> None:
+    here = centre(rules=QueueRules(return_s=120.0))
+    here.switch.remember_places([("sales", "300", here.now - 100), ("gone", "300", 0.0)], here.now)
+    wait(here, "301")
+    here.advance(60)
+    back = wait(here, "300")
+    here.log_in("201")
+    answer(here, "201")
+    assert back.stage is Stage.TALK

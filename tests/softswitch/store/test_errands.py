@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 
+from acd.events import Kind, LogEvent
 from softswitch.call.errand import Errand
 from softswitch.call.record import CallRecord, Disposition
 from softswitch.store import Writer
@@ -54,4 +55,16 @@ async def test_who_talked_with_whom(path: Path) -> None:
     await writer.flush()
     assert await writer.recent_agents(0.0) == [("300", "anna", 120.0), ("301", "boris", 230.0)]
     assert await writer.recent_agents(150.0) == [("301", "boris", 230.0)]
+    await writer.close()
+
+
+async def test_who_was_cut_off_by_the_end_of_the_switch(path: Path) -> None:
+    writer = await Writer.open(path, flush_s=0.01)
+    for name, number, cause in (("a", "300", "shutdown"), ("b", "301", "media worker lost")):
+        writer.call_closed(CallRecord(id=name, started_at=90.0, ended_at=130.0, from_number=number))
+        data = {"cause": cause, "position": 1, "entry_position": 1, "wait_s": 30.0}
+        writer.append(LogEvent(130.0, Kind.EXITSYSTEM, name, "sales", data=data))
+    await writer.flush()
+    assert await writer.lost_callers(100.0) == [("sales", "300", 100.0)]
+    assert await writer.lost_callers(131.0) == []
     await writer.close()

@@ -97,7 +97,7 @@ async def test_everything_open_is_closed_at_the_last_sign_of_life(path: Path) ->
     assert (ringing.call, ringing.agent, ringing.data["ring_s"]) == ("o", "boris", 19.0)
     assert [event.agent for event in events if event.kind is Kind.AGENTLOGOFF] == ["anna", "boris", "vera"]
     (pause,) = [event for event in events if event.kind is Kind.UNPAUSE]
-    assert pause.data == {"by": "system", "pause_s": 36.0, "reason": "lunch"}
+    assert pause.data == {"by": "restart", "pause_s": 36.0, "reason": "lunch"}
 
     assert {record.disposition for record in records.values()} == {Disposition.RESTART}
     assert {record.ended_at for record in records.values()} == {140.0}

@@ -1,0 +1,152 @@
+"""How calls come in: who is calling, where he may go, his port, our answer.
+
+Invariant: whoever is let in has a call and a record from here on, and nothing is done for him before his
+phone has acknowledged our answer; an extension or a peer that he calls directly rings first.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from acd.events import Kind
+from media import messages as m
+from softswitch.call.call import Call, Stage
+from softswitch.call.events import Confirmed, Incoming, Opened
+from softswitch.call.identity import Identity
+from softswitch.call.leg import Leg
+from softswitch.call.record import Disposition
+from softswitch.call.router import route
+from softswitch.call.settings import Target
+from softswitch.call.story import Story
+from softswitch.errors import PeerError
+
+if TYPE_CHECKING:
+    from softswitch.call.desk import Desk
+
+# One in so many places for calls is kept for those whom we know: strangers cannot lock the house.
+RESERVED_PART = 10
+
+
+class Arrivals:
+    """Takes calls in and hands them to the desk."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.hub = desk.hub
+        self.total = 0
+        """Calls since the start."""
+
+    def incoming(self, event: Incoming, now: float) -> None:
+        """A new INVITE."""
+        hub, leg = self.hub, event.leg
+        try:
+            identity = hub.identities.caller(leg.invite, leg.flow, now)
+        except PeerError as error:
+            leg.gone = True
+            hub.warn_of_login(error, leg.flow, now)
+            hub.do(hub.ua.refuse(leg, error, now))
+            return
+        call = self._open(leg, identity, now)
+        try:
+            limit = hub.settings.max_calls
+            if len(hub.calls) > (limit if identity.kind != "guest" else limit - limit // RESERVED_PART):
+                raise PeerError(503, "Service Unavailable", (("Retry-After", "5"),))
+            if call.status.blocked:
+                raise PeerError(603, "Decline")
+            found = route(hub.settings, call.story.to_number, identity)
+            call.target, call.priority = found.target, found.priority
+            call.fallback, call.agent_wait_s = found.fallback, found.agent_wait_s
+            call.language = call.status.language or found.language
+            call.story.call_type = found.call_type
+            self.desk.direct.claim(call, identity.name if identity.kind == "peer" else "")
+            hub.emit(hub.plane.allocate_for_offer(leg, hub.plane.choose()))
+        except PeerError as error:
+            self.desk.refuse(call, error, Disposition.REFUSED, now)
+
+    def _open(self, leg: Leg, identity: Identity, now: float) -> Call:
+        name = self.hub.token()
+        story = Story(name, leg.invite, leg.flow.transport, identity, now)
+        call = Call(name, leg, identity, Target("hangup"), story, since=now)
+        leg.call = name
+        call.status = self.hub.settings.statuses.of(identity.number)
+        story.status = call.status.name
+        self.hub.calls[name] = call
+        self.total += 1
+        story.leg(leg, "caller", story.from_number, now)
+        data = {"from": story.from_number, "to": story.to_number, "direction": story.direction}
+        if story.status:
+            data["status"] = story.status
+        self.hub.log(now, Kind.CALL_START, call, transport=story.transport, **data)
+        self.hub.emit([Opened(story.record())])
+        return call
+
+    def allocated(self, leg: Leg, event: m.Allocated, now: float) -> None:
+        """A leg has its port."""
+        call = self.hub.call_of(leg)
+        if call is None:
+            return
+        self.hub.plane.allocated(leg, event)
+        if (attempt := self.hub.attempts.get(leg.id)) is not None:
+            self.desk.ringing.allocated(attempt, leg, now)
+        elif leg is call.leg:
+            self._prepare(call, now)
+
+    def not_allocated(self, leg: Leg, reason: str, now: float) -> None:
+        """No port was left."""
+        self.hub.warn(reason, leg=str(leg.id))
+        call = self.hub.call_of(leg)
+        if leg.audio is not None:
+            leg.audio.released = True  # there is nothing to give back
+        self.hub.plane.released(m.Released(leg.id, m.Quality(0, 0, 0, 0.0, 0.0)))
+        self.desk.closing.released(leg)
+        if call is None:
+            return
+        error = PeerError(503, "No media port is left", (("Retry-After", "5"),))
+        if (attempt := self.hub.attempts.get(leg.id)) is not None:
+            self.desk.ringing.failed(attempt, leg, 503, reason, now)
+        elif leg is call.leg:
+            self.desk.refuse(call, error, Disposition.MEDIA_FAILURE, now)
+
+    def _prepare(self, call: Call, now: float) -> None:
+        """The caller's port is there: make our answer (or our offer), then go where he wants to."""
+        hub = self.hub
+        try:
+            if call.leg.invite.body:
+                call.answer, effects = self.hub.plane.answer(call.leg, call.leg.invite.body)
+                self.hub.emit(effects)
+            else:
+                call.answer = self.hub.plane.offer(call.leg)
+        except PeerError as error:
+            self.desk.refuse(call, error, Disposition.REFUSED, now)
+            return
+        if call.target.kind == "feature":
+            agent = self.desk.features.occupies(call, call.target.name, call.target.number)
+            self.desk.own_calls.begin(call, agent, "outbound")
+        elif call.identity.kind == "extension":
+            self.desk.own_calls.begin(call, hub.acd.agent_of_phone(call.identity.name), "outbound")
+        if call.target.kind in ("extension", "peer"):
+            self.desk.go(call, call.target, now)
+        else:
+            self.answer(call, now)
+
+    def answer(self, call: Call, now: float) -> None:
+        """Answer the caller."""
+        call.enter(Stage.ANSWERED, now)
+        call.story.sip_status = 200
+        call.story.leg_answered(call.leg, now)
+        self.hub.do(self.hub.ua.answer(call.leg, call.answer, now))
+
+    def confirmed(self, call: Call, event: Confirmed, now: float) -> None:
+        """An ACK came: the caller's first one starts what he called for. It may hold the answer to our
+        offer."""
+        audio = event.leg.audio
+        if event.leg is call.leg and audio is not None and audio.agreed is None:
+            try:
+                self.hub.emit(self.hub.plane.accept(event.leg, event.body))
+            except PeerError as error:
+                self.desk.end(call, None, error.reason, "system", now)
+                return
+        else:
+            self.desk.talking.confirmed(call, event, now)
+        if event.leg is call.leg and call.stage is Stage.ANSWERED:
+            self.desk.go(call, call.target, now)

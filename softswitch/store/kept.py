@@ -1,0 +1,66 @@
+"""What agents and phones were when the switch was last heard of: rows that are replaced, read once at the
+start.
+
+Invariant: a row that cannot be read is as good as none: whoever it told of logs in, or registers, anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import aiosqlite
+import msgspec
+
+from acd.restart import AgentSnapshot
+from softswitch.sip.registrar import Binding
+from softswitch.store.rows import Statement, clean, encode_json
+
+_T = TypeVar("_T")
+
+_KEEP_AGENT = "INSERT OR REPLACE INTO agents_kept (agent, data) VALUES (?, ?)"
+_FORGET_AGENT = "DELETE FROM agents_kept WHERE agent = ?"
+_KEEP_PHONE = "INSERT OR REPLACE INTO phones_kept (number, data) VALUES (?, ?)"
+_FORGET_PHONE = "DELETE FROM phones_kept WHERE number = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Agents who were logged in, and where phones were registered (some perhaps expired since)."""
+
+    agents: tuple[AgentSnapshot, ...] = ()
+    phones: tuple[tuple[str, tuple[Binding, ...]], ...] = ()
+
+
+def agent_statement(agent: str, snapshot: AgentSnapshot | None) -> Statement:
+    """The agent is this now; None: nothing is to be kept of him."""
+    if snapshot is None:
+        return _FORGET_AGENT, (clean(agent),)
+    return _KEEP_AGENT, (clean(agent), encode_json(snapshot))
+
+
+def phone_statement(number: str, bindings: Sequence[Binding]) -> Statement:
+    """The extension is registered here now."""
+    if not bindings:
+        return _FORGET_PHONE, (clean(number),)
+    return _KEEP_PHONE, (clean(number), encode_json(bindings))
+
+
+async def load_kept(connection: aiosqlite.Connection) -> Kept:
+    """All of it. Raises sqlite3.Error."""
+    agents = await connection.execute_fetchall("SELECT agent, data FROM agents_kept ORDER BY agent")
+    phones = await connection.execute_fetchall("SELECT number, data FROM phones_kept ORDER BY number")
+    snapshots = (_read(data, AgentSnapshot) for _, data in agents)
+    bindings = ((number, _read(data, tuple[Binding, ...])) for number, data in phones)
+    return Kept(
+        tuple(snapshot for snapshot in snapshots if snapshot is not None),
+        tuple((number, found) for number, found in bindings if found),
+    )
+
+
+def _read(text: str, kind: type[_T]) -> _T | None:
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.MsgspecError:
+        return None

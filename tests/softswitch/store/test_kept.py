@@ -1,0 +1,85 @@
+"""Rows of agents and registrations: written, read back, replaced, forgotten; damaged ones are no rows."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from acd.restart import AgentSnapshot
+from softswitch.sip.flow import Flow
+from softswitch.sip.headers import NameAddr
+from softswitch.sip.registrar import Binding
+from softswitch.sip.uri import Uri
+from softswitch.store import Writer
+from softswitch.store.kept import Kept
+
+ANNA = AgentSnapshot("anna", "201", "lunch", 100.5, idle_since=90.0, calls=3, calls_day=7, talk_s=61.5)
+BORIS = AgentSnapshot("boris", "peer:cell/079", None, None, "c1", "sales", 200.0)
+CONTACT = Uri("sip", "201", None, "192.0.2.7", 5060, (("transport", "udp"), ("ob", None)))
+BINDING = Binding(
+    CONTACT,
+    Flow("udp", ("10.0.0.1", 5060), ("192.0.2.7", 5062)),
+    300.0,
+    0.5,
+    "call-id",
+    7,
+    NameAddr(CONTACT, "Anna", (("expires", "60"), ("+x", None))),
+    "Phone 1",
+)
+
+
+async def reopened(path: Path) -> Kept:
+    writer = await Writer.open(path)
+    await writer.close()
+    return writer.kept
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "cc.db"
+
+
+async def test_they_come_back_as_they_were(path: Path) -> None:
+    writer = await Writer.open(path)
+    assert writer.kept == Kept()
+    writer.agent_kept("anna", AgentSnapshot("anna", "202"))
+    writer.agent_kept("anna", ANNA)
+    writer.agent_kept("boris", BORIS)
+    writer.phone_kept("201", (BINDING,))
+    await writer.close()
+    assert await reopened(path) == Kept((ANNA, BORIS), (("201", (BINDING,)),))
+
+
+async def test_they_are_forgotten(path: Path) -> None:
+    writer = await Writer.open(path)
+    writer.agent_kept("anna", ANNA)
+    writer.phone_kept("201", (BINDING,))
+    writer.agent_kept("anna", None)
+    writer.phone_kept("201", ())
+    await writer.close()
+    assert await reopened(path) == Kept()
+
+
+async def test_what_cannot_be_read_is_left_out(path: Path) -> None:
+    writer = await Writer.open(path)
+    writer.agent_kept("anna", ANNA)
+    writer.agent_kept("boris", BORIS)
+    writer.phone_kept("201", (BINDING,))
+    await writer.close()
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE agents_kept SET data = '{\"agent\": 1}' WHERE agent = 'anna'")
+        database.execute("UPDATE phones_kept SET data = 'no JSON'")
+    database.close()
+    assert await reopened(path) == Kept((BORIS,))
+
+
+async def test_text_that_is_no_unicode_loses_the_row_and_nothing_else(path: Path) -> None:
+    writer = await Writer.open(path)
+    strange = Uri("sip", "\udcff", None, "192.0.2.7")
+    writer.phone_kept("201", (Binding(strange, BINDING.flow, 300.0, 1.0, "c", 1, NameAddr(strange)),))
+    writer.agent_kept("anna", ANNA)
+    await writer.close()
+    kept = await reopened(path)
+    assert kept.agents == (ANNA,)
