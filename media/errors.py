@@ -26,6 +26,10 @@ class DescriptorsExhaustedError(PortsExhaustedError):
     """The process has no file descriptor left for a socket: the message names the limit."""
 
 
+class PortRefusedError(PortsExhaustedError):
+    """The system refuses the address or the port as such: the message names them and the cause."""
+
+
 class ControlError(MediaError):
     """The other end of the control socket broke the framing; the connection cannot go on."""
 

@@ -27,7 +27,7 @@ class PortBinder(Protocol):
     def open(self, port: int) -> bool:
         """Bind `port` and `port + 1`; False when another program has one of them.
 
-        Raises DescriptorsExhaustedError when no other port could be opened either.
+        Raises DescriptorsExhaustedError or PortRefusedError when no other port could be opened either.
         """
 
     def close(self, port: int) -> None:
@@ -99,6 +99,15 @@ class PortPool:
     def __len__(self) -> int:
         """Open RTP ports."""
         return len(self._open)
+
+    def prepare(self) -> None:
+        """Open a port ahead of the first leg: what the range or the address lacks shows at the start.
+
+        Raises PortsExhaustedError.
+        """
+        if not self._open:
+            shared = self._open_another()
+            self._idle[shared.port] = shared
 
     def allocate(self, slot: int, address: int = 0, port: int = 0) -> int:
         """A local port for an unlatched leg whose remote is `address` and `port` as far as known (0:

@@ -228,19 +228,25 @@ def main(arguments: Sequence[str]) -> int:
     """Exit status: 0 the signalling side closed or SIGTERM, 1 an error (one line on stderr), 2 wrong
     arguments."""
     options = parse_arguments(arguments)
-    try:
-        connected = _connect(options)
-    except OSError as error:
-        log("error", "no_control_socket", path=options.connect or options.control_fd, cause=str(error))
-        return 1
     allow_many_sockets()
     clock = anchored_clock()
     sockets = PortSockets(options.bind or options.address)
+    try:
+        # Before anybody is told that this worker is there.
+        ports = PortPool(options.ports[0], options.ports[1], sockets)
+        ports.prepare()
+        connected = _connect(options)
+    except MediaError as error:
+        log("error", "no_rtp_port", cause=str(error))
+        return 1
+    except OSError as error:
+        log("error", "no_control_socket", path=options.connect or options.control_fd, cause=str(error))
+        return 1
     io = BatchIo(sockets, clock, time.time, batched=mmsg.AVAILABLE and not options.plain_sockets)
     try:
         engine = Engine(
             options.capacity,
-            PortPool(options.ports[0], options.ports[1], sockets),
+            ports,
             address=options.address,
             recorder=Recorder(),
             media_timeout_s=options.media_timeout_s,

@@ -17,7 +17,7 @@ from typing import Protocol
 import numpy as np
 
 from media import mmsg
-from media.errors import DescriptorsExhaustedError
+from media.errors import DescriptorsExhaustedError, PortRefusedError
 from media.packet import I32, STRIDE, U8, U64, Batch, Index, Outgoing
 from media.path import local_ports, path_of, remote_of
 
@@ -26,6 +26,9 @@ SEND_BUFFER_BYTES = 2 << 20
 _SO_RCVBUFFORCE = 33
 _IP_MTU_DISCOVER, _IP_PMTUDISC_PROBE = 10, 3
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_REMEDIES = {
+    errno.EADDRNOTAVAIL: "give media.address (or sip.listen) an address that this machine has",
+}
 _NS_FIELDS = np.dtype([("bytes", "u8"), ("level", "i4"), ("type", "i4"), ("s", "i8"), ("ns", "i8")])
 
 
@@ -70,7 +73,10 @@ class PortSockets:
         self._port_of: dict[int, int] = {}
 
     def open(self, port: int) -> bool:
-        """Bind `port` and `port + 1`; False when one of them is taken. Raises DescriptorsExhaustedError."""
+        """Bind `port` and `port + 1`; False when one of them is taken.
+
+        Raises DescriptorsExhaustedError, or PortRefusedError for any other refusal.
+        """
         if port in self._closing:
             self._closing.discard(port)
             return True
@@ -86,6 +92,11 @@ class PortSockets:
                         f"no socket can be opened for RTP port {port} ({error.strerror}): "
                         f"{len(self._sockets)} are open in this media process; raise its limit of open files "
                         "(ulimit -n, LimitNOFILE=)"
+                    ) from error
+                if error.errno != errno.EADDRINUSE:
+                    raise PortRefusedError(
+                        f"RTP port {number} cannot be opened on {self._address}: {error.strerror}; "
+                        f"{_REMEDIES.get(error.errno or 0, 'choose other ports with media.ports')}"
                     ) from error
                 return False
         for number, one in zip((port, port + 1), made, strict=True):

@@ -169,6 +169,8 @@ def _hides(earlier: Route, later: Route) -> bool:
         return False
     if earlier.peers and not (later.peers and set(later.peers) <= set(earlier.peers)):
         return False
+    if earlier.to.kind == "peer" and not earlier.peers and (later.peers or later.to.kind != "peer"):
+        return False
     if later.number.endswith("*"):
         return earlier.number.endswith("*") and later.number.startswith(earlier.number[:-1])
     return earlier.covers(later.number)

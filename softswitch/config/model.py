@@ -235,8 +235,7 @@ class Config(Section):
         exact, patterns = self._routes_by_number
         for position in sorted([*exact.get(number, ()), *patterns]):
             route: Route = self.routes[position]
-            allowed = (route.guests or not guest) and (not route.peers or peer in route.peers)
-            if allowed and route.covers(number):
+            if (route.guests or not guest) and route.admits(peer) and route.covers(number):
                 return route
         return None
 

@@ -29,6 +29,8 @@ _LOG_LINE_BYTES = 16_384
 # Commands in a frame: far below the frame limit with the longest prompts lists that a flow can have.
 _BATCH = 500
 _STATUS_S = 0.5
+LAST_WORDS_S = 1.0
+"""How long what a worker said before it ended may take to be read."""
 
 log = logger("media")
 
@@ -114,6 +116,7 @@ class Worker(asyncio.Protocol):
         finally:
             server.close()
         if self._ended.done():
+            await asyncio.wait(self._tasks[:1], timeout=LAST_WORDS_S)
             raise LocalError(f"{self._ended.result()}: {' | '.join(self._last_words) or 'it said nothing'}")
         self._answered_at = self._loop.time()
         self._ping()

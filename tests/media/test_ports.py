@@ -98,6 +98,16 @@ def test_exhaustion_names_the_range_and_ends_when_a_leg_does() -> None:
     assert pool.allocate(3) in (40000, 40004)
 
 
+def test_a_port_ahead_is_the_first_leg_s_and_shows_what_cannot_serve() -> None:
+    binder = NoSockets(taken={40000})
+    pool = PortPool(40000, 40005, binder)
+    pool.prepare()
+    pool.prepare()
+    assert binder.opened == {40002} and pool.allocate(1) == 40002
+    with pytest.raises(PortsExhaustedError, match="0 are in use, 3 are taken by other programs"):
+        PortPool(40000, 40005, NoSockets(taken={40000, 40002, 40004})).prepare()
+
+
 def test_a_range_is_checked() -> None:
     for first, last in ((80, 90), (40000, 40000), (40000, 70000)):
         with pytest.raises(ValueError, match="port range"):

@@ -250,6 +250,7 @@ RANGE = ("--ports", "40000-40010")
         (("--connect", "/no/such/socket", *AT_HOME, *RANGE), "/no/such/socket"),
         (("--connect", "/x", "--address", "localhost", *RANGE), "'localhost' is not an IPv4"),
         (("--connect", "/x", *AT_HOME, "--ports", "1-2"), "'1-2' is not a range"),
+        (("--connect", "/x", "--address", "203.0.113.9", *RANGE), "an address that this machine has"),
     ],
 )
 def test_wrong_arguments_are_told(arguments: tuple[str, ...], told: str) -> None:

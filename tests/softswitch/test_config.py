@@ -165,6 +165,8 @@ peers = ["pbx"]
         ("900", True, None, None),
         ("900", False, None, "peer:pbx"),
         ("9", False, None, "peer:pbx"),
+        ("900", False, "pbx", "queue:sales"),
+        ("900", False, "other", None),
         ("123", False, None, None),
         ("123", False, "pbx", "queue:sales"),
         ("123", False, "other", None),
@@ -173,6 +175,32 @@ peers = ["pbx"]
 def test_routes(tmp_path: Path, number: str, guest: bool, peer: str | None, to: str | None) -> None:
     route = load(write(tmp_path, ROUTES)).route(number, guest=guest, peer=peer)
     assert (str(route.to) if route else None) == to
+
+
+def test_who_dials_in_by_a_peer_dials_out_by_one_only_where_it_is_named(tmp_path: Path) -> None:
+    text = """
+    [peers.pbx]
+    address = "192.0.2.1"
+    [peers.carrier]
+    address = "192.0.2.2"
+    target = "sip:192.0.2.2"
+    [[routes]]
+    number = "9*"
+    to = "peer:carrier"
+    {named}
+    [[routes]]
+    number = "9*"
+    to = {second}
+    """
+    closed = text.format(named="", second='"peer:carrier/0"\npeers = ["pbx"]')
+    config = load(write(tmp_path, closed))
+    assert config.route("900") == config.routes[0]
+    assert config.route("900", peer="pbx") == config.routes[1]
+    assert config.route("900", peer="carrier") is None
+    # What the first does not take from peers is not hidden by it, unless the second does not take it either.
+    assert load(write(tmp_path, text.format(named="", second='"hangup"')))
+    [line] = problems(tmp_path, text.format(named="", second='"peer:carrier/0"'))
+    assert "never reached: routes.0" in line
 
 
 def test_the_first_route_that_fits_takes_the_call_whether_pattern_or_number(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from media import mmsg
+from media.errors import PortRefusedError
 from media.io import BatchIo, PortSockets
 from media.packet import STRIDE, Batch, Outgoing
 from media.path import path_of, remote_of
@@ -165,6 +166,15 @@ def test_a_taken_port_is_refused_and_nothing_stays_open(sockets: PortSockets) ->
     assert not other.open(first)  # the port above is still taken
     assert other.get(first) is None and other.readable() == []
     other.close_all()
+
+
+def test_a_refusal_that_no_other_port_could_mend_is_told_as_what_it_is() -> None:
+    elsewhere = PortSockets("203.0.113.9")
+    with pytest.raises(
+        PortRefusedError, match=r"port 40000 cannot be opened on 203\.0\.113\.9: Cannot assign"
+    ):
+        elsewhere.open(40000)
+    elsewhere.close_all()
 
 
 def test_a_closed_port_can_speak_until_it_is_reaped(sockets: PortSockets) -> None:

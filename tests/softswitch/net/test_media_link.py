@@ -7,6 +7,7 @@ import sys
 import wave
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -188,6 +189,12 @@ async def test_a_worker_that_misbehaves_is_ended_and_replaced(source: str, reaso
     async with link(heard, settings(program=fake(source)), times):
         await heard.until(lambda kind, worker, why: (kind, worker) == ("lost", 1) and reason in str(why))
         await heard.until(lambda kind, worker, _: (kind, worker) == ("ready", 2))
+
+
+async def test_an_address_of_another_machine_stops_the_start() -> None:
+    elsewhere = replace(settings(), address="203.0.113.9")
+    with pytest.raises(LocalError, match=r"not be started: .* cannot be opened on 203\.0\.113\.9: Cannot as"):
+        await MediaLink(Heard(), elsewhere, FAST).open()
 
 
 @pytest.mark.parametrize(
