@@ -178,8 +178,8 @@ class Route(Section):
     guests: bool = Field(False, description="whether callers without an account may use it")
     peers: Annotated[tuple[Name, ...], Strict(False)] = Field(
         (),
-        description="only calls that come from these peers; calls from anywhere if empty, but where the route "
-        "leads to a peer: a call that comes from a peer goes out to one only if it is named here",
+        description="only calls that come from these peers; calls from anywhere if empty, but "
+        "where the route leads to a peer: a call that comes from a peer goes out to one only if it is named here",
     )
     priority: int = Field(0, ge=-1000, le=1000, description="priority in the queue that it leads to")
     call_type: str = Field(
@@ -198,8 +198,8 @@ class Route(Section):
     )
 
     def admits(self, peer: str | None) -> bool:
-        """Whether a call that comes from `peer` (None: from none) may use it: who dials in by one carrier must
-        not dial out by another at our cost unless somebody wrote that he may.
+        """Whether a call that comes from `peer` (None: from none) may use it: who dials in by one carrier
+        must not dial out by another at our cost unless somebody wrote that he may.
         """
         if self.peers:
             return peer in self.peers
