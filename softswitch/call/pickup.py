@@ -51,7 +51,7 @@ class Pickup:
         """The agent pressed a key: any skips the whisper; where he is asked for one, only that takes it."""
         if attempt.picked_up == "confirm" and digit != ACCEPT_KEY:
             self.ringing.failed(attempt, leg, 480, f"refused by the key {digit}", now)
-        elif attempt.picked_up:
+        elif attempt.picked_up in ("whisper", "confirm"):
             self._connect(attempt, now)
 
     def played(self, attempt: Attempt, leg: Leg, event: m.Played, now: float) -> None:

@@ -134,6 +134,14 @@ def test_an_announcement_to_the_caller_goes_on_during_the_whisper_and_ends_with_
     assert centre.heard(centre.call) is None and centre.call.stage is Stage.TALK
 
 
+def test_a_key_while_the_number_to_be_called_back_rings_means_nothing() -> None:
+    centre, leg = whispering()
+    (attempt,) = centre.call.attempts.values()
+    attempt.picked_up = "dialling"
+    press(centre, leg, "1")
+    assert attempt.picked_up == "dialling" and Kind.CONNECT not in centre.kinds()
+
+
 # ----- outside
 
 
