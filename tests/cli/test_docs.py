@@ -25,7 +25,7 @@ def test_the_commands_page_is_up_to_date() -> None:
 
 def test_the_api_page_names_every_route_and_every_key() -> None:
     page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
-    routes = [*LiveRoutes(None).routes(), *LogRoutes(None, {}, None).routes()]  # type: ignore[arg-type]
+    routes = [*LiveRoutes(None).routes(), *LogRoutes(None, None, {}, None).routes()]  # type: ignore[arg-type]
     for route in routes:
         path = route.path.replace("{name}", "NAME").replace("{call:path}", "ID")
         methods = (route.methods or set()) - {"HEAD"}
