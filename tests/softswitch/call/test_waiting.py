@@ -10,7 +10,9 @@ import pytest
 from acd import messages as acd
 from acd.events import Kind
 from acd.rules import ExitKey, QueueRules
+from ivr.flow import Flow as Menu
 from ivr.messages import Prompt
+from ivr.nodes import BUILT_IN
 from softswitch.call.call import Call, Stage
 from softswitch.call.callers import Status, Statuses
 from softswitch.call.record import Disposition
@@ -313,3 +315,23 @@ def test_who_was_cut_off_by_the_end_of_the_switch_has_his_place_too() -> None:
     here.log_in("201")
     answer(here, "201")
     assert back.stage is Stage.TALK
+
+
+def test_a_menu_leads_to_one_agent_and_an_overflow_too() -> None:
+    nodes = {"go": BUILT_IN["transfer"].model_validate({"target": "agent:agent202/support"})}
+    here = centre(
+        queue={"max_wait_s": 5.0},
+        care=replace(MUSIC, overflow={"timeout": Target("agent", "agent202", "support")}),
+        routes={"600": Target("flow", "main"), "601": Target("queue", "sales")},
+        more={"flows": {"main": Menu("main", "go", nodes, "")}},
+    )
+    here.log_in("202")
+    here.command(acd.Pause("agent202"))
+    by_menu = wait(here, "300", "600")
+    assert by_menu.story.queue == "support"
+    by_overflow = wait(here, "301")
+    here.advance(5)
+    assert by_overflow.story.queue == "support" and by_overflow.stage is Stage.QUEUE
+    here.command(acd.Ready("agent202"))
+    answer(here, "202")
+    assert Stage.TALK in (by_menu.stage, by_overflow.stage)
