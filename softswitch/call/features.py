@@ -7,6 +7,7 @@ from acd.errors import AcdError
 from softswitch.call.call import Call
 from softswitch.call.hub import Hub
 from softswitch.call.queueing import Queueing
+from softswitch.call.record import Disposition
 
 
 class Features:
@@ -23,10 +24,12 @@ class Features:
         say = self.hub.settings.say
         agent = self.agents.get(call.identity.name)
         if agent is None:
+            call.story.disposition = Disposition.REFUSED
             return say("not-an-agent"), f"extension {call.identity.name} has no agent"
         try:
             phrase = self._do(agent, call.identity.name, feature, reason, now)
         except AcdError as error:
+            call.story.disposition = Disposition.REFUSED
             return say("not-possible"), str(error)
         return say(phrase), feature
 
