@@ -5,6 +5,7 @@ Invariant: a `Config` from `load` is consistent: every name in it leads to somet
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import fields
 from functools import cached_property
@@ -210,6 +211,11 @@ class Config(Section):
             return self.media.address
         hosts = [listen_host(listen) for listen in self.sip.listen]
         return next((host for host in hosts if not ip_address(host).is_loopback), hosts[0])
+
+    @property
+    def media_workers(self) -> int:
+        """How many media processes there are on this machine."""
+        return self.media.workers or max(1, (os.cpu_count() or 2) - 1)
 
     @property
     def media_ports(self) -> tuple[int, int]:

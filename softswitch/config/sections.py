@@ -12,10 +12,10 @@ from typing import Annotated, Literal
 from pydantic import Field, Strict, StringConstraints
 
 from softswitch.config.fields import (
+    FeatureCode,
     FilePath,
     LanguageTag,
     Listen,
-    Number,
     OptionalAddress,
     PortRange,
     Seconds,
@@ -148,10 +148,12 @@ class Pauses(Section):
 class FeatureCodes(Section):
     """What agents dial to tell the distributor about themselves; an empty code is switched off."""
 
-    login: Number | Literal[""] = Field("*11", description="log in at this phone and be ready")
-    logout: Number | Literal[""] = Field("*12", description="log out")
-    ready: Number | Literal[""] = Field("*13", description="be ready: ends a pause, and wrap-up early")
-    pause: Number | Literal[""] = Field("*14", description="pause; one more digit says the reason")
+    login: FeatureCode = Field(
+        "*11", description='log in at this phone and be ready; `""` switches a code off, here as below'
+    )
+    logout: FeatureCode = Field("*12", description="log out")
+    ready: FeatureCode = Field("*13", description="be ready: ends a pause, and wrap-up early")
+    pause: FeatureCode = Field("*14", description="pause; one more digit says the reason")
 
 
 class LogSettings(Section):
