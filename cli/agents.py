@@ -76,7 +76,9 @@ def logout(
 @agents_app.command()
 def pause(
     name: NameArgument,
-    reason: Annotated[str, typer.Argument(help="Why, for the display and the reports.")] = "",
+    reason: Annotated[
+        str, typer.Argument(help="One of [pauses] reasons, or its number; none if left out.")
+    ] = "",
     config: ConfigOption = None,
     socket: SocketOption = None,
     json: JsonOption = False,
