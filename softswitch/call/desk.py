@@ -320,7 +320,7 @@ class Desk:
     def refuse(
         self, call: Call, error: PeerError, disposition: Disposition, now: float, cause: str = ""
     ) -> None:
-        """End a call that was not answered, with a status for its INVITE; that is the cause if none is given."""
+        """End a call that was not answered, with a status for its INVITE; the cause, if none is given."""
         call.story.sip_status = error.status
         call.story.leg_ended(call.leg, error.status, now)
         self.hub.do(self.hub.ua.refuse(call.leg, error, now))
