@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, Strict
 
+from acd.strategies import BUILT_IN as STRATEGIES
 from softswitch.config.fields import (
     FilePath,
     FlowName,
@@ -72,7 +73,11 @@ class Agent(Section):
 class Queue(Section):
     """Where callers wait, and by which rules."""
 
-    strategy: str = Field("longest-idle", description="which agent gets the call")
+    strategy: str = Field(
+        "longest-idle",
+        description=f"which agent gets the call: {', '.join(f'`{name}`' for name in STRATEGIES)}, or what a "
+        "plug-in adds",
+    )
     ring_s: Annotated[float, Field(ge=1, le=600)] = Field(20.0, description="how long an agent's phone rings")
     wrapup_s: SecondsOrZero = Field(10.0, description="time after a talk in which the agent gets no call")
     max_wait_s: Seconds | None = Field(None, description="longest wait; then the overflow takes the caller")

@@ -34,6 +34,7 @@ from softswitch.config.sections import (
     Sip,
     Store,
 )
+from softswitch.system_prompts import LANGUAGES
 
 Verb = Literal["login", "logout", "ready", "pause"]
 
@@ -57,7 +58,9 @@ class Config(Section):
     """The configuration."""
 
     language: LanguageTag = Field(
-        "en", description="language of the switch's own announcements and of texts that name none"
+        "en",
+        description="language of the switch's own announcements, one of "
+        f"{', '.join(f'`{one}`' for one in sorted(LANGUAGES))}, and of texts that name none",
     )
     sip: Sip = _section("signalling")
     media: Media = _section("RTP")
