@@ -279,14 +279,19 @@ class Agent:
             self.calls_day, self.calls, self.talk_s = day, 0, 0.0
 
     def reason(self) -> str:
-        """What a display says beside the state."""
+        """What a display says beside the state; of what holds him up, also what he asked for meanwhile."""
         if self.state is State.PAUSED:
             return self.pause or ""
-        if self.state is State.TALKING:
-            return "hold" if self.talk is not None and self.talk.held_since is not None else ""
         if self.state is State.UNREACHABLE:
             return "rest" if self.reachable else "phone"
-        return ""
+        parts = []
+        if self.state is State.TALKING and self.talk is not None and self.talk.held_since is not None:
+            parts.append("hold")
+        if self.state is not State.LOGGED_OUT and self.leaving is not None:
+            parts.append("log-out asked")
+        elif self.state is not State.LOGGED_OUT and self.pause is not None:
+            parts.append("pause asked")
+        return ", ".join(parts)
 
 
 _REMEDY: Mapping[State, str] = {

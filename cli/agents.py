@@ -81,7 +81,9 @@ def logout(
 @agents_app.command()
 def pause(
     name: NameArgument,
-    reason: Annotated[str, typer.Argument(help="Why, for the display and the reports.")] = "",
+    reason: Annotated[
+        str, typer.Argument(help="One of [pauses] reasons, or its number; none if left out.")
+    ] = "",
     by: ByOption = "",
     config: ConfigOption = None,
     socket: SocketOption = None,

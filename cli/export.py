@@ -1,7 +1,8 @@
 """The log as other programs read it: CSV, lines of JSON, and Asterisk's queue_log.
 
 Invariants: a file appears whole or not at all; a cell that a caller wrote cannot become a formula in a
-spreadsheet. CSV is RFC 4180 in UTF-8, times are epoch seconds.
+spreadsheet. CSV is RFC 4180 in UTF-8; its times are ISO 8601 in UTC with milliseconds, those of JSON epoch
+seconds.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import csv
 import io
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -29,8 +31,7 @@ def csv_of_calls(records: Iterable[CallRecord]) -> Iterator[str]:
     """A heading and a line a call; the menu path as `node > node`."""
 
     def cells(record: CallRecord) -> list[str]:
-        path = " > ".join(record.path)
-        return [_cell(path if name == "path" else getattr(record, name)) for name in CALL_COLUMNS]
+        return [_cell(_shown(name, getattr(record, name))) for name in CALL_COLUMNS]
 
     return _csv(CALL_COLUMNS, map(cells, records))
 
@@ -39,10 +40,28 @@ def csv_of_events(events: Iterable[StoredEvent]) -> Iterator[str]:
     """A heading and a line an event; `data` as JSON."""
 
     def cells(event: StoredEvent) -> list[str]:
-        named = (event.id, event.at, event.kind, event.call, event.queue, event.agent)
+        named = (event.id, utc(event.at), event.kind, event.call, event.queue, event.agent)
         return [*map(_cell, named), msgspec.json.encode(event.data).decode()]
 
     return _csv(EVENT_COLUMNS, map(cells, events))
+
+
+def _shown(column: str, value: Any) -> Any:
+    """A value of a call record as its cell says it."""
+    if column == "path":
+        return " > ".join(value)
+    return utc(value) if column.endswith("_at") else value
+
+
+def utc(at: float | None) -> str:
+    """Epoch seconds as `2026-03-01T09:30:00.125Z`; empty for None."""
+    if at is None:
+        return ""
+    try:
+        moment = datetime.fromtimestamp(at, UTC)
+    except (OverflowError, OSError, ValueError):  # a time that no clock of ours has written
+        return str(at)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def json_lines(values: Iterable[CallRecord | StoredEvent]) -> Iterator[str]:

@@ -153,7 +153,12 @@ def events(
 @log_app.command()
 def export(
     file_format: Annotated[
-        str, typer.Option("--format", metavar="csv|queue_log", help="csv, or Asterisk's queue_log.")
+        str,
+        typer.Option(
+            "--format",
+            metavar="csv|queue_log",
+            help="csv (times in ISO 8601, UTC), or Asterisk's queue_log.",
+        ),
     ] = "csv",
     what: Annotated[
         str, typer.Option("--what", metavar="calls|events", help="Which table, for csv.")
@@ -166,7 +171,10 @@ def export(
     config: ConfigOption = None,
     socket: SocketOption = None,
     database: DatabaseOption = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object a line instead of a format.")] = False,
+    json: Annotated[
+        bool,
+        typer.Option("--json", help="One JSON object a line, times in epoch seconds, instead of a format."),
+    ] = False,
 ) -> None:
     """Write the log in a format that other programs read, oldest first."""
     if file_format not in ("csv", "queue_log"):

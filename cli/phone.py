@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cli.softphone.session import InCall, Login, Session
 
 T = TypeVar("T")
+W = TypeVar("W", bound=StrEnum)
 
 PASSWORD_VARIABLE = "CC_PHONE_PASSWORD"
 
@@ -49,6 +50,14 @@ class DigitMethod(StrEnum):
     inband = "inband"
 
 
+def _one_of(words: type[W], text: str) -> W:
+    """The word that is meant. (Typer's own words for an enumeration begin with those of its validator.)"""
+    try:
+        return words(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not one of {', '.join(words)}") from None
+
+
 ServerOption = Annotated[
     str | None, typer.Option("--server", metavar="HOST[:PORT]", help="The switch to register at.")
 ]
@@ -66,7 +75,15 @@ PasswordFileOption = Annotated[
     ),
 ]
 NameOption = Annotated[str, typer.Option("--display-name", help="The name that others see.")]
-TransportOption = Annotated[Transport, typer.Option("--transport", help="What SIP travels over.")]
+TransportOption = Annotated[
+    Transport,
+    typer.Option(
+        "--transport",
+        parser=lambda text: _one_of(Transport, text),
+        metavar="[udp|tcp]",
+        help="What SIP travels over.",
+    ),
+]
 PlayOption = Annotated[
     Path | None,
     typer.Option(
@@ -90,7 +107,15 @@ DigitsAfterOption = Annotated[
     float,
     typer.Option("--digits-after", metavar="SECONDS", min=0, help="How long to wait before the first key."),
 ]
-MethodOption = Annotated[DigitMethod, typer.Option("--digit-method", help="How keys travel.")]
+MethodOption = Annotated[
+    DigitMethod,
+    typer.Option(
+        "--digit-method",
+        parser=lambda text: _one_of(DigitMethod, text),
+        metavar="[rfc4733|info|inband]",
+        help="How keys travel.",
+    ),
+]
 HangupOption = Annotated[
     float | None,
     typer.Option("--hangup-after", metavar="SECONDS", min=0, help="Hang up this long after the answer."),

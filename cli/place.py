@@ -52,6 +52,10 @@ class Place:
 def find_config(config: Path | None) -> Path:
     """The configuration file. Raises BadUsage where there is none."""
     if config is not None:
+        if config.is_dir():
+            inside = config / SEARCHED[0].name
+            named = f"say {inside}" if inside.is_file() else "name the configuration file in it"
+            raise BadUsage(f"{config} is a directory: {named}")
         if not config.is_file():
             raise BadUsage(f"there is no configuration file {config}: name an existing one with -c")
         return config

@@ -60,4 +60,5 @@ def check(
     if json:
         print_json({"file": str(path), "right": True, "problems": [], **counts})
     else:
-        print(f"{path} is right: " + ", ".join(f"{count} {what}" for what, count in counts.items()))
+        shown = (f"{count} {what if count != 1 else what[:-1]}" for what, count in counts.items())
+        print(f"{path} is right: " + ", ".join(shown))

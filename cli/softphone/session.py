@@ -109,6 +109,8 @@ class Session:
                         if isinstance(event, messages.Ended):
                             return False
         except TimeoutError:
+            waited = f"no answer in {timeout_s:g} s; the call is given up"
+            self._print(messages.Error(at_s=self._phone.events[-1].at_s, text=waited))
             await self._phone.hangup(number)
         return False
 

@@ -159,8 +159,18 @@ class SwitchControl:
         self._command(acd.LogOut(name, by))
 
     def agent_pause(self, name: str, reason: str, by: str) -> None:
-        """Pause, after the talk if there is one."""
-        self._command(acd.Pause(name, reason, by))
+        """Pause, after the talk if there is one; a digit means the reason that it means on a phone."""
+        self._command(acd.Pause(name, self._reason(reason), by))
+
+    def _reason(self, said: str) -> str:
+        """The reason of a pause among those of the configuration; none is one too. Raises Refused."""
+        reasons = list(self._config.pauses.reasons)
+        if not said or said in reasons:
+            return said
+        if len(said) == 1 and said in "123456789" and int(said) <= len(reasons):
+            return reasons[int(said) - 1]
+        known = ", ".join(f"{number} {reason}" for number, reason in enumerate(reasons, 1))
+        raise Refused(f"there is no reason {said!r} for a pause", f"use {known or 'none'}, or leave it out")
 
     def agent_ready(self, name: str, by: str) -> None:
         """End a pause or the wrap-up."""

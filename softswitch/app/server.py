@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import secrets
 import signal
 import sys
@@ -193,7 +192,11 @@ class Server:
     async def _make_prompts(self) -> None:
         config = self._config
         own = [prompt for language in config.languages for prompt in system_prompts(language).values()]
-        await Speaker(config.catalogue).build([*config.all_prompts(), *own])
+        prompts = [*config.all_prompts(), *own]
+        speaker = Speaker(config.catalogue)
+        if (unspoken := len(speaker.unspoken(prompts))) and not speaker.missing(prompts):
+            log.info("= speaking texts", texts=unspoken, into=config.catalogue.cache)
+        await speaker.build(prompts)
         self._music = await asyncio.to_thread(ensure_music, config.prompts.cache)
 
     def _make_core(self, bound: dict[Transport, tuple[str, int]]) -> None:
@@ -235,7 +238,7 @@ class Server:
         settings = MediaSettings(
             told,
             self._config.media_ports,
-            media.workers or max(1, (os.cpu_count() or 2) - 1),
+            self._config.media_workers,
             bind=bind if bind != told else None,
             capacity=media.capacity,
             media_timeout_s=media.lost_s,

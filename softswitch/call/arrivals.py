@@ -58,6 +58,9 @@ class Arrivals:
             call.fallback, call.agent_wait_s = found.fallback, found.agent_wait_s
             call.language = call.status.language or found.language
             call.story.call_type = found.call_type
+            if found.target.kind == "hangup":
+                self.desk.refuse(call, PeerError(403, "Forbidden"), Disposition.REFUSED, now, cause="route")
+                return
             self.desk.direct.claim(call, identity.name if identity.kind == "peer" else "")
             hub.emit(hub.plane.allocate_for_offer(leg, hub.plane.choose()))
         except PeerError as error:

@@ -182,12 +182,14 @@ class Desk:
 
     # ----- out
 
-    def refuse(self, call: Call, error: PeerError, disposition: Disposition, now: float) -> None:
-        """End a call that was not answered, with a status for its INVITE."""
+    def refuse(
+        self, call: Call, error: PeerError, disposition: Disposition, now: float, cause: str = ""
+    ) -> None:
+        """End a call that was not answered, with a status for its INVITE; the cause, if none is given."""
         call.story.sip_status = error.status
         call.story.leg_ended(call.leg, error.status, now)
         self.hub.do(self.hub.ua.refuse(call.leg, error, now))
-        self.end(call, disposition, f"{error.status} {error.reason}", "system", now)
+        self.end(call, disposition, cause or f"{error.status} {error.reason}", "system", now)
 
     def end(self, call: Call, disposition: Disposition | None, cause: str, by: EndedBy, now: float) -> None:
         """End the call, whatever it is doing."""

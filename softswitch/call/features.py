@@ -12,6 +12,7 @@ from acd.errors import AcdError
 from softswitch.call.call import Call
 from softswitch.call.hub import Hub
 from softswitch.call.pins import Pins
+from softswitch.call.record import Disposition
 from softswitch.call.steps import Steps
 
 
@@ -29,6 +30,7 @@ class Features:
         """Do it, and say so; `argument` is the reason of a pause or the agent who logs in."""
         agent = self._agent(call, feature, argument)
         if agent is None:
+            call.story.disposition = Disposition.REFUSED
             clips = self.hub.settings.say("not-an-agent")
             self.steps.farewell(call, clips, f"extension {call.identity.name} has no agent", now)
         elif feature == "login" and self._must_prove(call, agent):
@@ -61,6 +63,7 @@ class Features:
         try:
             phrase = self._do(agent, call.identity.name, feature, argument, now)
         except AcdError as error:
+            call.story.disposition = Disposition.REFUSED
             self.steps.farewell(call, self.hub.settings.say("not-possible"), str(error), now)
             return
         self.steps.farewell(call, self.hub.settings.say(phrase), feature, now)

@@ -50,7 +50,9 @@ class Disposition(StrEnum):
     CANCELED = "canceled"
     """The caller hung up while an extension or a peer rang."""
     REFUSED = "refused"
-    """The switch took no call: no such number, not allowed, blocked, no channel left."""
+    """The switch took no call: no such number, not allowed, blocked, no channel left, or a feature code that
+    could not be obeyed.
+    """
     FAILED = "failed"
     """Anything else went wrong; `cause` says what."""
 

@@ -10,16 +10,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, Strict
 
+from acd.strategies import BUILT_IN as STRATEGIES
 from softswitch.config.agent_fields import OutsidePhone, Pin, Template, Whisper
 from softswitch.config.fields import (
     Digits,
     FilePath,
     FlowName,
-    LanguageTag,
     Name,
     Networks,
     NodeField,
     Number,
+    OptionalLanguageTag,
+    OptionalNumber,
     Seconds,
     SecondsOrZero,
     Section,
@@ -67,7 +69,7 @@ class Agent(Section):
     """Somebody who answers."""
 
     name: Text = Field("", description="the person's name, for displays; the agent's id if empty")
-    extension: Number | Literal[""] = Field(
+    extension: OptionalNumber = Field(
         "", description="the phone at which the agent usually works; without it, a phone is named at log-in"
     )
     queues: Annotated[dict[Name, Annotated[int, Field(ge=0, le=99)]], BeforeValidator(_levels)] = Field(
@@ -105,7 +107,11 @@ class Agent(Section):
 class Queue(WaitingRules):
     """Where callers wait, and by which rules."""
 
-    strategy: str = Field("longest-idle", description="which agent gets the call")
+    strategy: str = Field(
+        "longest-idle",
+        description=f"which agent gets the call: {', '.join(f'`{name}`' for name in STRATEGIES)}, or what a "
+        "plug-in adds",
+    )
     ring_s: Annotated[float, Field(ge=1, le=600)] = Field(20.0, description="how long an agent's phone rings")
     wrapup_s: SecondsOrZero = Field(10.0, description="time after a talk in which the agent gets no call")
     max_wait_s: Seconds | None = Field(None, description="longest wait; then the overflow takes the caller")
@@ -135,7 +141,11 @@ class Queue(WaitingRules):
     overflow: TargetField | None = Field(
         None, description="where callers go who are not served; the call ends if absent"
     )
-    overflow_timeout: TargetField | None = Field(None, description="the same, after max_wait_s only")
+    overflow_timeout: TargetField | None = Field(
+        None,
+        description="the same, after max_wait_s only. Queues may lead into one another this way: the caller "
+        "goes round until he has been sent on 30 times, then the call ends",
+    )
     overflow_full: TargetField | None = Field(None, description="the same, when the line is full only")
     overflow_empty: TargetField | None = Field(None, description="the same, when no agent is logged in only")
     music: FilePath | None = Field(
@@ -161,7 +171,7 @@ class FlowConfig(Section):
     """A voice menu: nodes, and the one it starts at."""
 
     start: str = Field(description="the first node")
-    language: LanguageTag | Literal[""] = Field(
+    language: OptionalLanguageTag = Field(
         "", description="language of the texts; that of the whole if absent"
     )
     nodes: Annotated[dict[FlowName, NodeField], Field(min_length=1)] = Field(description="the nodes, by name")
@@ -170,22 +180,25 @@ class FlowConfig(Section):
 class Route(Section):
     """Which number leads where; the first route that fits takes the call."""
 
-    number: Number = Field(description="the dialled number; `*` as the last character stands for any rest")
+    number: Number = Field(
+        description="the dialled number; `*` as the last character stands for any rest. "
+        "Not a pattern of Asterisk's: `8*`, not `_8XX`"
+    )
     to: TargetField = Field(
         description="`flow:`, `queue:`, `extension:`, `agent:` or `peer:` with a name; `agent:NAME/QUEUE`; "
-        "`peer:NAME/NUMBER`; or `hangup`"
+        "`peer:NAME/NUMBER`; or `hangup`, which refuses the call"
     )
     guests: bool = Field(False, description="whether callers without an account may use it")
     peers: Annotated[tuple[Name, ...], Strict(False)] = Field(
         (),
-        description="only calls that come from these peers; calls from anywhere if empty, but "
-        "where the route leads to a peer: a call that comes from a peer goes out to one only if it is named here",
+        description="only calls that come from these peers; calls from anywhere if empty, with one "
+        "exception: to a `peer:`, calls that come from peers are let through only if these are named here",
     )
     priority: int = Field(0, ge=-1000, le=1000, description="priority in the queue that it leads to")
     call_type: str = Field(
         "", max_length=MAX_NUMBER * 2, description="what the agent is shown, if no menu says otherwise"
     )
-    language: LanguageTag | Literal[""] = Field(
+    language: OptionalLanguageTag = Field(
         "", description="the caller's language for announcements, if no menu says otherwise"
     )
     fallback: TargetField | None = Field(
@@ -198,8 +211,8 @@ class Route(Section):
     )
 
     def admits(self, peer: str | None) -> bool:
-        """Whether a call that comes from `peer` (None: from none) may use it: who dials in by one carrier
-        must not dial out by another at our cost unless somebody wrote that he may.
+        """Whether a call that comes from `peer` (None: from none) may use it: who dials in by a carrier must
+        not dial out again at our cost, unless somebody wrote that he may.
         """
         if self.peers:
             return peer in self.peers

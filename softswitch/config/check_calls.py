@@ -5,6 +5,7 @@ Invariant: as in `checks`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ivr import flow as graph
@@ -141,6 +142,8 @@ def check_routes(draft: Draft) -> Iterator[Fault]:
                     ("routes", index, "peers", which),
                     no_such(draft, "peer", peer),
                 )
+        if message := _pattern_fault(route.number):
+            yield ("routes", index, "number"), message
         if route.guests and not draft.config.sip.guests:
             yield (
                 ("routes", index, "guests"),
@@ -161,6 +164,30 @@ def check_routes(draft: Draft) -> Iterator[Fault]:
         same[route.number].append(position)
         if route.number.endswith("*"):
             patterns.append(position)
+
+
+_ASTERISK = re.compile(r"_([0-9A-D+*#-]*)([XxZzNn.!][0-9XxZzNn.!+*#-]*)?")
+_STAR_CODE = re.compile(r"\*[0-9]{1,3}")
+
+
+def _pattern_fault(number: str) -> str:
+    """What is wrong with a route's number as a pattern: `*` is one at the end only, and a code such as `*98`
+    is meant literally. Empty if all is well.
+    """
+    if found := _ASTERISK.fullmatch(number):
+        literal, pattern = found.groups()
+        instead = f"{literal}*" if pattern else literal
+        meaning = (
+            f"{literal} and any rest" if literal and pattern else "any number" if pattern else "without _"
+        )
+        message = f"Asterisk's patterns are not read here, and {number!r} would be one number"
+        return f"{message}; write {instead!r} ({meaning}), or a route for each number"
+    body = number.removesuffix("*")
+    if "*" not in body or _STAR_CODE.fullmatch(body):
+        return ""
+    before = body.partition("*")[0]
+    instead = f"write {before + '*'!r}" if before else "write the numbers one by one"
+    return f"'*' stands for any rest only as the last character; {instead}, or a route for each number"
 
 
 def _hides(earlier: Route, later: Route) -> bool:

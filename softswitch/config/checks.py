@@ -13,11 +13,14 @@ from pathlib import Path
 from ivr.flow import suggest
 from softswitch.config.check_agents import check_agents
 from softswitch.config.check_calls import check_flows, check_overflows, check_peers, check_routes, no_such
+from softswitch.config.check_voices import check_voices
 from softswitch.config.check_waiting import check_agent_routes, check_callers, check_waiting
 from softswitch.config.draft import Draft, Fault
 from softswitch.config.fields import listen_host
 from softswitch.system_prompts import LANGUAGES
 
+PAIRS_A_WORKER = 2
+"""Fewer pairs of RTP and RTCP ports are no use to a media process, which would not start."""
 MAX_SOCKET_PATH = 107
 """Bytes of a Unix socket's path (unix(7): 108 with the final zero)."""
 
@@ -40,6 +43,7 @@ def check(draft: Draft, strategies: Mapping[str, object]) -> list[Fault]:
         _feature_codes,
         _pauses,
         _sounds,
+        check_voices,
     )
     for one in checks:
         faults += one(draft)
@@ -80,10 +84,13 @@ def _machine(draft: Draft) -> Iterator[Fault]:
             f"{config.media_address} is reached from this machine only, but SIP listens on {on_network[0]}"
         )
         yield ("media", "address"), f"{message}; leave the key out, or give an address of the network"
-    if (high - low + 1) // 2 < max(1, config.media.workers):
+    pairs, workers = (high - low + 1) // 2, config.media_workers
+    if pairs // workers < PAIRS_A_WORKER:
+        many = f"{workers} workers" if workers > 1 else "one worker"
+        message = f"{config.media.ports} has {pairs} pairs of ports for {many}"
         yield (
             ("media", "ports"),
-            f"{config.media.ports} has no pair of ports for each of {config.media.workers} workers",
+            f"{message}; give each two at least, such as {low}-{min(low + 1999, 65535)} for all",
         )
     if len(str(config.api.socket).encode()) > MAX_SOCKET_PATH:
         message = (

@@ -125,6 +125,9 @@ def _fault(error: ErrorDetails, raw: Mapping[str, Any], nodes: Mapping[str, type
         return path, error["msg"].removeprefix("Value error, ")
     if kind == "string_pattern_mismatch" and (words := IN_WORDS.get(error["ctx"]["pattern"])):
         return path, f"{given!r} cannot stand here: {words}"
+    if kind == "string_type" and isinstance(given, int | float) and not isinstance(given, bool):
+        shown = "" if not _SECRETS.isdisjoint(path) else f', "{given}"'
+        return path, f"must be a string: write it in quotes{shown}"
     if kind == "tuple_type":
         return path, f"must be a list, such as [{given!r}]" if isinstance(given, str) else "must be a list"
     message = (

@@ -23,6 +23,7 @@ from pydantic import (
     ValidationInfo,
 )
 
+from ivr.flow import suggest
 from ivr.node import Node
 from ivr.prompt import LANGUAGE
 from softswitch.call.settings import Target
@@ -43,12 +44,16 @@ _NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}$"
 _FLOW_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$"
 _NUMBER = r"^[A-Za-z0-9_.+*#-]{1,64}$"
 _DIGITS = r"^[0-9]{0,16}$"
+_NUMBER_OR_NONE = r"^([A-Za-z0-9_.+*#-]{1,64})?$"
+_CODE_OR_NONE = r"^[0-9*#]{0,16}$"
 _TEXT = r"^[^\x00-\x1f\x7f\"\\<>]*$"
 IN_WORDS = {
     _NAME: "letters, digits and _ . + -, at most 64, the first one a letter, a digit or _",
     _FLOW_NAME: "letters, digits, _ and -, at most 64, the first one not -",
     _NUMBER: "letters, digits and _ . + - * #, at most 64",
     _DIGITS: "digits, at most 16",
+    _NUMBER_OR_NONE: "letters, digits and _ . + - * #, at most 64",
+    _CODE_OR_NONE: "keys of a telephone (digits, * and #), at most 16",
     _TEXT: "no control characters, quotes, backslashes or angle brackets",
 }
 """What each pattern allows, for the error message."""
@@ -66,6 +71,11 @@ Number = Annotated[str, StringConstraints(pattern=_NUMBER)]
 
 Digits = Annotated[str, StringConstraints(pattern=_DIGITS)]
 """What is dialled with the keys of a telephone, or empty."""
+OptionalNumber = Annotated[str, StringConstraints(pattern=_NUMBER_OR_NONE)]
+"""A `Number`, or empty."""
+
+FeatureCode = Annotated[str, StringConstraints(pattern=_CODE_OR_NONE)]
+"""What is dialled with the keys of a telephone to tell the switch something; empty: nothing is."""
 
 Text = Annotated[str, StringConstraints(max_length=128, pattern=_TEXT)]
 """For people, on telephone displays: no control characters, quotes, backslashes or angle brackets."""
@@ -77,7 +87,12 @@ def _language(tag: str) -> str:
     return tag
 
 
+def _optional_language(tag: str) -> str:
+    return _language(tag) if tag else ""
+
+
 LanguageTag = Annotated[str, AfterValidator(_language)]
+OptionalLanguageTag = Annotated[str, AfterValidator(_optional_language)]
 
 # ----- paths
 
@@ -222,7 +237,7 @@ def _node(value: object, info: ValidationInfo) -> Node:
         raise ValueError(f"a node is a table with a type; known types: {', '.join(types)}")
     node_type = types.get(value["type"])
     if node_type is None:
-        raise ValueError(f"unknown node type {value['type']!r}")
+        raise ValueError(f"unknown node type {value['type']!r}; {suggest(value['type'], types)}")
     return node_type.model_validate(
         {key: field for key, field in value.items() if key != "type"}, strict=True
     )

@@ -5,6 +5,7 @@ Invariant: a `Config` from `load` is consistent: every name in it leads to somet
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from functools import cached_property
@@ -62,7 +63,9 @@ class Config(Section):
     """The configuration."""
 
     language: LanguageTag = Field(
-        "en", description="language of the switch's own announcements and of texts that name none"
+        "en",
+        description="language of the switch's own announcements, one of "
+        f"{', '.join(f'`{one}`' for one in sorted(LANGUAGES))}, and of texts that name none",
     )
     sip: Sip = _section("signalling")
     media: Media = _section("RTP")
@@ -284,6 +287,11 @@ class Config(Section):
             return self.media.address
         hosts = [listen_host(listen) for listen in self.sip.listen]
         return next((host for host in hosts if not ip_address(host).is_loopback), hosts[0])
+
+    @property
+    def media_workers(self) -> int:
+        """How many media processes there are on this machine."""
+        return self.media.workers or max(1, (os.cpu_count() or 2) - 1)
 
     @property
     def media_ports(self) -> tuple[int, int]:

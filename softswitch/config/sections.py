@@ -13,10 +13,10 @@ from pydantic import Field, Strict, StringConstraints
 
 from softswitch.config.agent_fields import PauseReasons
 from softswitch.config.fields import (
+    FeatureCode,
     FilePath,
     LanguageTag,
     Listen,
-    Number,
     OptionalAddress,
     PortRange,
     Seconds,
@@ -152,13 +152,15 @@ class Pauses(Section):
 class FeatureCodes(Section):
     """What agents dial to tell the distributor about themselves; an empty code is switched off."""
 
-    login: Number | Literal[""] = Field(
-        "*11", description="log in at this phone and be ready; followed by an agent's number, as that agent"
+    login: FeatureCode = Field(
+        "*11",
+        description="log in at this phone and be ready; followed by an agent's number, as that agent; "
+        '`""` switches a code off, here as below',
     )
-    logout: Number | Literal[""] = Field("*12", description="log out")
-    ready: Number | Literal[""] = Field("*13", description="be ready: ends a pause, and wrap-up early")
-    pause: Number | Literal[""] = Field("*14", description="pause; one more digit says the reason")
-    extend: Number | Literal[""] = Field("*15", description="make the wrap-up longer")
+    logout: FeatureCode = Field("*12", description="log out")
+    ready: FeatureCode = Field("*13", description="be ready: ends a pause, and wrap-up early")
+    pause: FeatureCode = Field("*14", description="pause; one more digit says the reason")
+    extend: FeatureCode = Field("*15", description="make the wrap-up longer")
 
 
 class LogSettings(Section):

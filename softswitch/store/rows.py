@@ -40,6 +40,7 @@ _UPSERT_CALL = (
     f"INSERT INTO calls ({', '.join(_WRITTEN)}) VALUES ({', '.join('?' * len(_WRITTEN))}) "
     f"ON CONFLICT (id) DO UPDATE SET {_REPLACED}"
 )
+_SET_QUEUE = "UPDATE calls SET queue = ? WHERE id = ? AND ended_at IS NULL"
 _ADD_WRAPUP = "UPDATE calls SET wrapup_s = coalesce(wrapup_s, 0.0) + ? WHERE id = ?"
 
 
@@ -61,6 +62,16 @@ def wrapup_statement(event: LogEvent) -> Statement | None:
         return None
     seconds = event.data.get("wrapup_s", 0.0)
     return _ADD_WRAPUP, (float(seconds) if isinstance(seconds, int | float) else 0.0, clean(event.call))
+
+
+def queue_statement(event: LogEvent) -> Statement | None:
+    """What an ENTERQUEUE tells of a call that goes on: where it waits; None for every other event.
+
+    The record that closes the call says it anew.
+    """
+    if event.kind is not Kind.ENTERQUEUE or not event.call:
+        return None
+    return _SET_QUEUE, (clean(event.queue), clean(event.call))
 
 
 def call_statement(record: CallRecord) -> Statement:

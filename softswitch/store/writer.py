@@ -48,6 +48,7 @@ from softswitch.store.rows import (
     Statement,
     call_statement,
     event_statement,
+    queue_statement,
     wrapup_statement,
 )
 
@@ -153,6 +154,8 @@ class Writer:
         self._take(event_statement(event))
         if (wrapup := wrapup_statement(event)) is not None:
             self._take(wrapup)
+        if (queue := queue_statement(event)) is not None:
+            self._take(queue)
 
     def call_opened(self, record: CallRecord) -> None:
         """A call began; its row is open until `call_closed`."""

@@ -74,6 +74,34 @@ def test_a_caller_is_offered_answered_and_served() -> None:
     assert centre.acd.deadline() is None
 
 
+def test_what_an_agent_asks_for_while_he_talks_is_shown_and_comes_after_it() -> None:
+    centre = Centre(QueueConfig("sales"), agents={"anna": ["sales"]})
+    centre.log_in("anna")
+    centre.call("c1")
+    centre.answer("anna")
+    centre.do(Pause("anna", "lunch"))
+    assert (centre.state("anna"), centre.agent("anna").reason) == ("talking", "pause asked")
+    centre.do(Held("c1", True))
+    assert centre.agent("anna").reason == "hold, pause asked"
+    centre.do(Held("c1", False))
+    centre.do(LogOut("anna"))
+    assert (centre.state("anna"), centre.agent("anna").reason) == ("talking", "log-out asked")
+    centre.do(Ended("c1", "agent"), 25.0)
+    assert (centre.state("anna"), centre.agent("anna").reason) == ("logged out", "")
+
+
+def test_a_pause_asked_for_is_shown_in_the_wrap_up_too() -> None:
+    centre = Centre(QueueConfig("sales"), agents={"anna": ["sales"]})
+    centre.log_in("anna")
+    centre.call("c1")
+    centre.answer("anna")
+    centre.do(Ended("c1", "agent"), 25.0)
+    centre.do(Pause("anna", "lunch"))
+    assert (centre.state("anna"), centre.agent("anna").reason) == ("wrap-up", "pause asked")
+    centre.wait(10.0)
+    assert (centre.state("anna"), centre.agent("anna").reason) == ("paused", "lunch")
+
+
 def test_a_talk_that_ends_on_hold_counts_the_hold() -> None:
     centre = Centre(QueueConfig("sales"), agents={"anna": ["sales"]})
     centre.log_in("anna")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -160,9 +162,14 @@ def test_exports(cc: Cc, busy: AcdCentre, tmp_path: Path, running: bool) -> None
     assert rows[0]["from_number"] == "+74951"
     assert rows[1]["from_number"] == "'=SUM(A1)"  # a spreadsheet must not run what a caller sends
     assert rows[2]["ended_at"] == ""
+    moments = [datetime.fromisoformat(row["started_at"]) for row in rows]
+    assert moments == sorted(moments) and moments[0].tzinfo == UTC
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", row["started_at"]) for row in rows)
     file = tmp_path / "events.csv"
     assert cc("log", "export", "--what", "events", "-o", file, *where).code == 0
-    kinds = [row["kind"] for row in csv.DictReader(file.read_text().splitlines())]
+    events = list(csv.DictReader(file.read_text().splitlines()))
+    assert all(row["at"].endswith("Z") for row in events)
+    kinds = [row["kind"] for row in events]
     assert kinds[:2] == ["SYSTEM_START", "AGENTLOGIN"]
     lines = cc("log", "export", "--format", "queue_log", *where).out.splitlines()
     assert [line.split("|")[4] for line in lines[:4]] == ["QUEUESTART", "AGENTLOGIN", "ENTERQUEUE", "CONNECT"]

@@ -78,6 +78,7 @@ async def test_a_call_that_nobody_answers_is_given_up(phones: PhoneMaker) -> Non
     far = await phones()
     async with cc_phone("call", uri(far), "--wait", "0.5") as phone:
         assert await phone.wait(20) == 1
+    assert "no answer in 0.5 s; the call is given up" in phone.output
     assert (await far.wait("ended", 5)).status == 487
 
 

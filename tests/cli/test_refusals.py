@@ -119,6 +119,33 @@ def test_files_that_are_not_what_they_should_be(cc: Cc, tmp_path: Path, centre: 
     assert "cannot write" in cc("log", "export", "-o", tmp_path / "no" / "where.csv").err
 
 
+def test_a_directory_is_no_configuration(cc: Cc, tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    told = "cc: etc is a directory: name the configuration file in it\n"
+    assert (cc("check", "etc").code, cc("check", "etc").err) == (2, told)
+    (tmp_path / "etc" / "cc.toml").write_text("")
+    assert cc("serve", "-c", "etc").err == "cc: etc is a directory: say etc/cc.toml\n"
+
+
+def test_one_is_not_many(cc: Cc, tmp_path: Path) -> None:
+    (tmp_path / "cc.toml").write_text("[queues.sales]\n")
+    counts = "0 extensions, 0 agents, 1 queue, 0 flows, 0 routes"
+    assert cc("check").out == f"cc.toml is right: {counts}\n"
+
+
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        (("--transport", "tls"), "Invalid value for '--transport': 'tls' is not one of udp, tcp\n"),
+        (("--digit-method", "voice"), "'voice' is not one of rfc4733, info, inband\n"),
+    ],
+)
+def test_a_word_that_is_none_of_the_choices(cc: Cc, option: tuple[str, ...], told: str) -> None:
+    result = cc("phone", "call", "sip:600@127.0.0.1", *option)
+    assert result.code == 2 and result.err.endswith(told)
+    assert "Value error" not in result.err
+
+
 def test_the_example_is_right(cc: Cc) -> None:
     example = ROOT / "examples" / "demo.toml"
     assert cc("check", example).code == 0

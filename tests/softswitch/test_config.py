@@ -355,7 +355,11 @@ EXPECTED = [
     (31, "queues.support.max_wait_s", "must be a valid number, not '120'"),
     (39, "flows.main.nodes.choose.keys.1", "'salse' is not a node of this flow"),
     (40, "flows.main.nodes.choose.otherwise", "'main' is not a node of this flow"),
-    (42, "flows.main.nodes.sales", "unknown node type 'queu'"),
+    (
+        42,
+        "flows.main.nodes.sales",
+        "unknown node type 'queu'; known: hangup, menu, play, queue, transfer; did",
+    ),
     (48, "flows.loop.nodes.a", "a loop without an exit"),
     (50, "flows.loop.nodes.c", "no way leads here from 'a'"),
     (50, "flows.loop.nodes.c.queue", "there is no queue 'salez'"),
@@ -417,10 +421,22 @@ def test_what_is_not_toml_is_told_with_its_line(tmp_path: Path, text: str, probl
         ("[sip]\nlisten = []", "cc.toml:2: sip.listen: "),
         ("[sip]\nmin_expires_s = 4000", "cc.toml:1: sip.default_expires_s: must lie between"),
         ('[media]\nports = "40001-40003"', "cc.toml:2: media.ports: '40001-40003': begin with an even port"),
-        ('[media]\nports = "40000-40003"\nworkers = 3', "cc.toml:2: media.ports: 40000-40003 has no pair"),
+        ('[media]\nports = "40000-40003"\nworkers = 3', "cc.toml:2: media.ports: 40000-40003 has 2 pairs"),
         (f'[api]\nsocket = "/tmp/{"x" * 120}"', "cc.toml:2: api.socket: "),
         ('[prompts]\nmusic = "none.wav"', "cc.toml:2: prompts.music: "),
         ('[queues.a]\nmusic = "none.wav"', "cc.toml:2: queues.a.music: "),
+        (
+            '[media]\nports = "40000-40007"\nworkers = 3',
+            "cc.toml:2: media.ports: 40000-40007 has 4 pairs of ports for 3 workers; give each two at least",
+        ),
+        (
+            '[feature_codes]\nlogin = "*1a"',
+            "cc.toml:2: feature_codes.login: '*1a' cannot stand here: keys of a",
+        ),
+        (
+            "[feature_codes]\nlogin = 11",
+            'cc.toml:2: feature_codes.login: must be a string: write it in quotes, "11"',
+        ),
         ('[extensions."2 1"]\npassword = "x"', "cc.toml:1: extensions.2 1: "),
         ('[extensions."*11"]\npassword = "x"', "cc.toml:1: extensions.*11: is a feature code too"),
         (
@@ -446,6 +462,18 @@ def test_what_is_not_toml_is_told_with_its_line(tmp_path: Path, text: str, probl
 def test_faults_one_by_one(tmp_path: Path, text: str, problem: str) -> None:
     found = problems(tmp_path, text)
     assert any(line.startswith(problem) for line in found), found
+
+
+def test_a_value_without_quotes_is_told_in_one_plain_line(tmp_path: Path) -> None:
+    assert problems(tmp_path, "[agents.z]\nextension = 301\n") == [
+        'cc.toml:2: agents.z.extension: must be a string: write it in quotes, "301"'
+    ]
+    [line] = problems(tmp_path, "[extensions.5]\npassword = 1234\ncontact = 'sip:192.0.2.1'\n")
+    assert line == "cc.toml:2: extensions.5.password: must be a string: write it in quotes"
+    [line] = problems(
+        tmp_path, "[flows.a]\nstart = 'x'\nlanguage = 'English'\nnodes.x = { type = 'hangup' }\n"
+    )
+    assert line == "cc.toml:3: flows.a.language: 'English' is not a language tag such as en, ru or en-GB"
 
 
 def test_agents_do_not_share_a_phone(tmp_path: Path) -> None:
@@ -489,6 +517,34 @@ def test_a_caller_who_never_gets_past_a_wider_route(tmp_path: Path) -> None:
     assert problems(tmp_path, routes.format(first="", second=""))
     assert problems(tmp_path, routes.format(first="guests = true", second=""))
     assert not problems(tmp_path, routes.format(first="", second="guests = true"))
+
+
+@pytest.mark.parametrize(
+    ("number", "instead"),
+    [
+        ("_8XX", "write '8*' (8 and any rest)"),
+        ("_9011.", "write '9011*'"),
+        ("_X.", "write '*' (any number)"),
+        ("_900", "write '900'"),
+        ("8*0", "'*' stands for any rest only as the last character; write '8*'"),
+        ("*0199", "only as the last character; write the numbers one by one"),
+        ("8**", "write '8*'"),
+    ],
+)
+def test_patterns_that_are_none_here(tmp_path: Path, number: str, instead: str) -> None:
+    text = f'[queues.a]\n[[routes]]\nnumber = "{number}"\nto = "queue:a"'
+    [line] = problems(tmp_path, text)
+    assert line.startswith("cc.toml:3: routes.0.number: ") and instead in line
+
+
+@pytest.mark.parametrize("number", ["*", "8*", "*98", "*21*", "#9", "_ops", "+7800*"])
+def test_numbers_of_routes(tmp_path: Path, number: str) -> None:
+    assert problems(tmp_path, f'[queues.a]\n[[routes]]\nnumber = "{number}"\nto = "queue:a"') == []
+
+
+def test_queues_that_lead_into_each_other_after_a_time_are_allowed(tmp_path: Path) -> None:
+    text = '[queues.a]\nmax_wait_s = 9\noverflow_timeout = "queue:b"\n[queues.b]\noverflow = "queue:a"'
+    assert problems(tmp_path, text) == []
 
 
 @pytest.mark.parametrize("name", ["missing.toml", "."])

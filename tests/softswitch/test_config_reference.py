@@ -8,7 +8,9 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from acd.strategies import BUILT_IN
 from softswitch.config import markdown, reference
+from softswitch.system_prompts import LANGUAGES
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,6 +55,12 @@ def _keys(data: dict[str, Any]) -> list[str]:
 def test_secrets_have_no_default_that_is_shown() -> None:
     [password] = [row for row in reference() if row.key == "extensions.NUMBER.password"]
     assert password.default == "none"
+
+
+def test_the_page_names_the_strategies_and_the_languages() -> None:
+    told = {row.key: row.description for row in reference()}
+    assert all(f"`{name}`" in told["queues.QUEUE.strategy"] for name in BUILT_IN)
+    assert all(f"`{language}`" in told["language"] for language in LANGUAGES)
 
 
 def test_the_page_is_up_to_date() -> None:

@@ -115,6 +115,25 @@ async def test_a_start_that_fails_leaves_nothing(config: Config, taken: str) -> 
     await server.stop()
 
 
+async def test_a_start_that_speaks_says_so_first(config: Config, tmp_path: Path) -> None:
+    file = tmp_path / "cc.toml"
+    file.write_text(file.read_text().replace(str(config.prompts.cache), "fresh"))
+    config = load(file)
+    told = []
+    for _ in range(2):
+        lines = io.StringIO()
+        configure("info", "json", lines)
+        try:
+            server = Server(config)
+            await server.start()
+            await server.stop()
+        finally:
+            configure()
+        told.append([line for line in lines.getvalue().splitlines() if "speaking texts" in line])
+    assert [len(lines) for lines in told] == [1, 0]
+    assert '"texts":' in told[0][0]
+
+
 async def test_what_comes_before_the_start_is_lost_and_no_more(config: Config) -> None:
     server = Server(config)
     flow = Flow("udp", ("127.0.0.1", 5060), ("127.0.0.1", 5061))
@@ -144,6 +163,13 @@ async def test_administrators(config: Config) -> None:
             control.hangup("nobody", "cli")
         control.agent_pause("anna", "lunch", "cli")
         assert control.agents()[0].reason == "lunch"
+        control.agent_pause("anna", "3", "cli")
+        assert control.agents()[0].reason == "training"
+        control.agent_pause("anna", "", "cli")
+        assert control.agents()[0].reason == ""
+        for unknown in ("holiday", "4", "0", "12"):
+            with pytest.raises(Refused, match=f"no reason '{unknown}'.*use 1 break, 2 lunch, 3 training, or"):
+                control.agent_pause("anna", unknown, "cli")
         control.agent_ready("anna", "cli")
         control.agent_logout("anna", "cli")
         assert [queue.name for queue in control.queues()] == ["sales"]

@@ -1,4 +1,5 @@
-"""Whatever a test does with a whole centre: after everything is delivered, calls, media and distributor agree."""
+"""Whatever a test does with a whole centre: after everything is delivered, calls, media and distributor
+agree."""
 
 from __future__ import annotations
 

@@ -81,6 +81,30 @@ def test_a_menu_that_comes_to_its_end_served_the_caller() -> None:
     assert over(centre) is Disposition.SELF_SERVICE
 
 
+def test_a_route_that_hangs_up_refuses() -> None:
+    centre = Centre(routes={"666": Target("hangup")})
+    centre.phones["300"].call("666")
+    assert over(centre) is Disposition.REFUSED
+    assert (centre.record.cause, centre.record.sip_status) == ("route", 403)
+    assert centre.workers[1].allocated == 0
+
+
+@pytest.mark.parametrize(
+    ("phone", "code", "why"),
+    [("300", "*11", "extension 300 has no agent"), ("201", "*13", "log in first")],
+)
+def test_a_code_that_cannot_be_obeyed_is_refused(phone: str, code: str, why: str) -> None:
+    centre = Centre()
+    centre.phones[phone].call(code)
+    assert over(centre) is Disposition.REFUSED and why in centre.record.cause
+
+
+def test_a_code_that_is_obeyed_is_self_service() -> None:
+    centre = Centre()
+    centre.phones["201"].call("*11")
+    assert over(centre) is Disposition.SELF_SERVICE
+
+
 def test_an_overflow_outranks_what_follows() -> None:
     care = QueueCare(("/music.wav",), {"timeout": Target("flow", "main")})
     centre = Centre(queue={"max_wait_s": 10.0}, care=care)

@@ -94,6 +94,20 @@ async def test_wrapup_is_added_to_the_record_whenever_it_ends(writer: Writer, re
     assert record.wrapup_s == 12.5
 
 
+async def test_an_open_call_tells_where_it_waits(writer: Writer, reader: SqliteReader) -> None:
+    writer.call_opened(CallRecord(id="c1", started_at=1000.0))
+    for queue in ("sales", "support"):
+        writer.append(LogEvent(1001.0, Kind.ENTERQUEUE, "c1", queue))
+    await writer.flush()
+    (record,) = [one async for one in reader.calls(CallFilter(queue="support"))]
+    assert (record.id, record.queue, record.open) == ("c1", "support", True)
+    writer.call_closed(FULL)
+    writer.append(LogEvent(1081.0, Kind.ENTERQUEUE, "c1", "support"))
+    await writer.flush()
+    closed = await reader.call("c1")
+    assert closed is not None and closed.queue == FULL.queue
+
+
 async def test_a_record_that_is_still_open_closes_nothing(writer: Writer) -> None:
     with pytest.raises(ValueError, match="ended_at"):
         writer.call_closed(CallRecord(id="c1", started_at=1.0))
