@@ -40,11 +40,15 @@ def run(quick: bool = False) -> list[Row]:
     """Three rows: both limits, and what is completed at 1.5 times the limit with the busy ones."""
     seconds = 2.0 if quick else 3.0
     strides = (200,) if quick else (200, 50)
-    with _bench(IDLE, 0) as bench:
-        few = highest(bench, 100, strides, seconds)
-    with _bench(CROWD - BUSY, BUSY) as bench:
-        many = highest(bench, 100, strides, seconds)
-        over = bench.load(1.5 * many.rate, seconds if quick else 2 * seconds)
+    few: Step | None = None
+    many: Step | None = None
+    with _bench(IDLE, 0) as idle, _bench(CROWD - BUSY, BUSY) as crowd:
+        for _ in range(1 if quick else 2):
+            few = _better(few, highest(idle, 100, strides, seconds))
+            many = _better(many, highest(crowd, 100, strides, seconds))
+        assert many is not None
+        over = crowd.load(1.5 * many.rate, seconds if quick else 2 * seconds)
+    assert few is not None and many is not None
     compared = f"{many.rate / few.rate:.2f} of the rate with {IDLE} idle ones"
     note = f"{CROWD} members, {BUSY} of them in calls that do not end: {_cost(many)}; {compared}"
     note_over = f"{over.rate:.0f} calls begun a second: {over.completed} completed, {over.failed} failed"
@@ -69,6 +73,10 @@ def run(quick: bool = False) -> list[Row]:
         ),
         Row(f"queue with {CROWD} members at 1.5x its limit", over.completed_s, "calls/s", note=note_over),
     ]
+
+
+def _better(one: Step | None, other: Step) -> Step:
+    return other if one is None or other.rate > one.rate else one
 
 
 def _cost(step: Step) -> str:
