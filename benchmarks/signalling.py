@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.harness import MissingPeerError, Row
-from softswitch.api.client import ApiClient, NotRunning
+from softswitch.api.client import ApiClient, NotRunning, RefusedByServer
 from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -201,6 +201,7 @@ class Bench:
         with statistics.open(newline="") as file:
             last = list(csv.DictReader(file, delimiter=";"))[-1]
         completed = min(int(last["SuccessfulCall(C)"]), self._recorded(since))
+        self._hang_up_the_rest()
         return Step(
             rate,
             seconds,
@@ -210,6 +211,14 @@ class Bench:
             elapsed_s,
             used_s / max(completed, 1) * 1e6,
         )
+
+    def _hang_up_the_rest(self) -> None:
+        """What SIPp left behind when it gave up must not keep agents from the next step."""
+        talkers = {f"a{number}" for number in self._talkers}
+        for call in self._api.get("calls"):
+            if call["agent"] not in talkers:
+                with contextlib.suppress(RefusedByServer):  # it ended meanwhile
+                    self._api.delete("calls", call["id"])
 
     def _recorded(self, since: float) -> int:
         """The calls since then that the database has as answered and ended by their agents."""
