@@ -9,8 +9,12 @@ from pathlib import Path
 import msgspec
 
 from softswitch.api import types
+from softswitch.api.doctor import DoctorRoutes, no_doctor
+from softswitch.api.orders import OrderRoutes
 from softswitch.api.routes import LiveRoutes, LogRoutes
 from softswitch.call.record import CallRecord, Disposition
+from softswitch.diagnosis import Diagnosis, Finding
+from softswitch.explanation import Explained, ExplainedOffer
 from softswitch.report import AgentReport, QueueReport
 from softswitch.store import StoredEvent
 
@@ -26,6 +30,7 @@ def test_the_commands_page_is_up_to_date() -> None:
 def test_the_api_page_names_every_route_and_every_key() -> None:
     page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
     routes = [*LiveRoutes(None).routes(), *LogRoutes(None, None, {}, None).routes()]  # type: ignore[arg-type]
+    routes += [*OrderRoutes(None).routes(), *DoctorRoutes(no_doctor).routes()]  # type: ignore[arg-type]
     for route in routes:
         path = route.path.replace("{name}", "NAME").replace("{call:path}", "ID")
         methods = (route.methods or set()) - {"HEAD"}
@@ -33,7 +38,8 @@ def test_the_api_page_names_every_route_and_every_key() -> None:
     answers: list[type[msgspec.Struct]] = [
         kind for kind in vars(types).values() if isinstance(kind, type) and issubclass(kind, msgspec.Struct)
     ]
-    answers += [CallRecord, StoredEvent, QueueReport, AgentReport]
+    answers += [CallRecord, StoredEvent, QueueReport, AgentReport, Diagnosis, Finding]
+    answers += [Explained, ExplainedOffer]
     for kind in answers:
         for field in msgspec.structs.fields(kind):
             assert f"`{field.name}`" in page, f"{kind.__name__}.{field.name}"

@@ -1,5 +1,4 @@
-"""Whatever a test does with a whole centre: after everything is delivered, calls, media and distributor
-agree."""
+"""Whatever a test does with a whole centre: when all is delivered, calls, media and distributor agree."""
 
 from __future__ import annotations
 
