@@ -21,7 +21,7 @@ STEPS = st.lists(
         st.sampled_from(AGENTS),
         st.floats(0.1, 40.0),
     ),
-    max_size=40,
+    max_size=60,
 )
 
 
@@ -87,7 +87,7 @@ class Floor:
             self.give(m.Ended(offer.call, "agent"))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(STEPS)
 def test_the_log_tells_what_the_distributor_remembers(steps: list[tuple[str, str, float]]) -> None:
     floor = Floor()
