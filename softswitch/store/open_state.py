@@ -6,7 +6,7 @@ Invariant: `ending` of a state whose beginnings all have their end gives nothing
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -73,7 +73,9 @@ class CallState:
     talk_s: float = 0.0
     hold_s: float = 0.0
     last_at: float = 0.0
-    over: bool = False
+    end: LogEvent | None = None
+    """CALL_END, where the switch died between the end of the call and its record's, which waits for the
+    media's last figures."""
 
     @classmethod
     def of(cls, events: Iterable[LogEvent]) -> Self:
@@ -112,7 +114,7 @@ class CallState:
         elif kind in (Kind.HOLD, Kind.UNHOLD) and self.talk is not None:
             self._hold(event.at, kind is Kind.HOLD)
         elif kind is Kind.CALL_END:
-            self.over = True
+            self.end = event
 
     def _leave_menu(self, at: float) -> None:
         if self.menu_since is not None:
@@ -180,15 +182,18 @@ class CallState:
                 "cause": CAUSE,
             }
             events.append(LogEvent(end, Kind.COMPLETESYSTEM, call, talk.queue, talk.agent, data))
-        if not self.over:
+        if self.end is None:
             data = {"disposition": str(Disposition.RESTART), "cause": CAUSE, "ended_by": "system"}
             events.append(LogEvent(end, Kind.CALL_END, call, data=data))
         return events
 
     def record(self, record: CallRecord, end: float) -> CallRecord:
-        """The open record, closed at `end`; what the record knows already is kept, the log fills in the
-        rest.
+        """The open record, closed at `end`, or as the log says that it ended; what the record knows already
+        is kept, the log fills in the rest.
         """
+        ended: Mapping[str, Any] = {"disposition": Disposition.RESTART, "cause": CAUSE, "ended_by": "system"}
+        if self.end is not None:
+            end, ended = self.end.at, {**ended, **self.end.data}
         menu_s = self.menu_s + (end - self.menu_since if self.menu_since is not None else 0.0)
         wait_s = self.wait_s + (end - self.waiting.since if self.waiting is not None else 0.0)
         ring_s = self.ring_s + (end - self.ringing_since if self.offers else 0.0)
@@ -207,9 +212,9 @@ class CallState:
             path=record.path or tuple(self.path),
             queue=record.queue or self.queue,
             agent=record.agent or self.agent,
-            disposition=Disposition.RESTART,
-            cause=CAUSE,
-            ended_by="system",
+            disposition=Disposition(ended["disposition"]),
+            cause=ended["cause"],
+            ended_by=ended["ended_by"],
             menu_s=menu_s if self.path else record.menu_s,
             wait_s=wait_s if self.queue else record.wait_s,
             ring_s=ring_s if self.queue else record.ring_s,

@@ -110,6 +110,25 @@ async def test_everything_open_is_closed_at_the_last_sign_of_life(path: Path) ->
     assert (records["d"].talk_s, records["d"].agent, records["d"].wait_s) == (10.0, "207", None)
 
 
+async def test_a_call_that_had_ended_keeps_its_end(path: Path) -> None:
+    """The record follows CALL_END by as long as the media need for their last figures."""
+    await written(path, 140.0)
+    writer = await Writer.open(path, clock=lambda: 150.0)
+    writer.call_opened(CallRecord(id="late", started_at=141.0))
+    told = {"disposition": "abandoned", "cause": "hung up", "ended_by": "caller"}
+    writer.append(LogEvent(141.0, Kind.CALL_START, "late"))
+    writer.append(LogEvent(142.5, Kind.CALL_END, "late", data=told))
+    await writer.close()
+    await (await Writer.open(path, clock=lambda: 160.0)).close()
+    async with await SqliteReader.open(path) as reader:
+        record = await reader.call("late")
+        ends = [stored async for stored in reader.events(EventFilter(call="late"))]
+    assert record is not None
+    assert (record.ended_at, record.disposition, record.cause) == (142.5, Disposition.ABANDONED, "hung up")
+    assert record.ended_by == "caller"
+    assert [stored.event.kind for stored in ends] == [Kind.CALL_START, Kind.CALL_END]
+
+
 async def test_recovery_happens_once(path: Path) -> None:
     await written(path, 140.0)
     await (await Writer.open(path)).close()
