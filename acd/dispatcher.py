@@ -52,6 +52,7 @@ from acd.messages import (
 from acd.occupancy import WINDOW_S
 from acd.offers import Offers
 from acd.queue import QueueConfig
+from acd.reconfigure import reconfigure
 from acd.restart import AgentSnapshot, restore, snapshot, snapshot_of
 from acd.roster import Roster
 from acd.rules import QueueRules
@@ -84,9 +85,8 @@ class Acd:
         rules: Mapping[str, QueueRules] = NO_RULES,
         pause_limits_s: Mapping[str, float] = NO_LIMITS,
     ) -> None:
-        self._floor = Floor(
-            queues, agents, strategies, occupancy_window_s, utc_offset_s, rules, pause_limits_s
-        )
+        self._figures = (strategies, occupancy_window_s, utc_offset_s)
+        self._floor = Floor(queues, agents, *self._figures, rules, pause_limits_s)
         self._offers = Offers(self._floor)
         self._callbacks = Callbacks(self._floor)
         self._matching = Matching(self._floor, self._offers, self._callbacks)
@@ -210,6 +210,19 @@ class Acd:
         found = self._floor.queues.get(queue)
         if found is not None:
             self._returning.remember(found, number, min(since, now), now)
+
+    def reconfigure(
+        self,
+        queues: Iterable[QueueConfig],
+        agents: Iterable[AgentConfig],
+        now: float,
+        *,
+        rules: Mapping[str, QueueRules] = NO_RULES,
+        pause_limits_s: Mapping[str, float] = NO_LIMITS,
+    ) -> list[Output]:
+        """Go on with other queues and agents (acd.reconfigure). AcdError: refused, and nothing changed."""
+        reconfigure(self._floor, Floor(queues, agents, *self._figures, rules, pause_limits_s), now)
+        return self._finish(now)
 
     def is_idle(self) -> bool:
         """Whether no call waits, rings or talks."""

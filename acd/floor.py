@@ -163,7 +163,7 @@ class Floor:
         if agent.state is not State.READY:
             agent.check(Step.OFFERED)
         self.explain.change(agent)
-        self._leave_pools(agent, now, queue)
+        self.leave_pools(agent, now, queue)
         agent.state, agent.since = State.RINGING, now
         agent.occupancy.switch(Share.BUSY, now)
 
@@ -185,7 +185,7 @@ class Floor:
 
     def _leave(self, agent: Agent, state: State, now: float, by: str) -> None:
         if state is State.READY:
-            self._leave_pools(agent, now, None)
+            self.leave_pools(agent, now, None)
         elif state is State.WRAPUP:
             self._end_wrapup(agent, now, by)
         elif state is State.UNREACHABLE:
@@ -200,7 +200,7 @@ class Floor:
         elif agent.state is State.LOGGED_OUT:
             self._log_off(agent, now, agent.leaving or by)
 
-    def _leave_pools(self, agent: Agent, now: float, offered_by: Queue | None) -> None:
+    def leave_pools(self, agent: Agent, now: float, offered_by: Queue | None = None) -> None:
         """Out of all pools; where he was not in them yet, only the queue that offers to him learns of it.
 
         The other queues in which somebody seeks have been passed over.
