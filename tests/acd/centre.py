@@ -42,15 +42,9 @@ class Centre:
         rules: Mapping[str, QueueRules] = NO_RULES,
         pause_limits_s: Mapping[str, float] = NO_LIMITS,
     ) -> None:
-        configs = [
-            where
-            if isinstance(where, AgentConfig)
-            else AgentConfig(name, where if isinstance(where, dict) else dict.fromkeys(where, 0))
-            for name, where in agents.items()
-        ]
         self.acd = Acd(
             queues,
-            configs,
+            configured(agents),
             strategies,
             occupancy_window_s=window_s,
             rules=rules,
@@ -145,6 +139,16 @@ class Centre:
     def last(self, kind: Kind) -> LogEvent:
         """The last event of the kind."""
         return next(event for event in reversed(self.log) if event.kind is kind)
+
+
+def configured(agents: Mapping[str, list[str] | dict[str, int] | AgentConfig]) -> list[AgentConfig]:
+    """What a mapping as above says."""
+    return [
+        where
+        if isinstance(where, AgentConfig)
+        else AgentConfig(name, where if isinstance(where, dict) else dict.fromkeys(where, 0))
+        for name, where in agents.items()
+    ]
 
 
 def of(outputs: list[Output], kind: type) -> list[Output]:

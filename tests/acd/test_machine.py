@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from acd.agent import AgentConfig
 from acd.agent_stats import agent_stats
 from acd.errors import AcdError
 from acd.events import Kind
@@ -43,10 +44,20 @@ from acd.messages import (
 )
 from acd.queue import QueueConfig
 from acd.stats import queue_stats
-from tests.acd.centre import Centre
+from tests.acd.centre import Centre, configured
 
 AGENTS = ["anna", "boris", "clara", "dora"]
 QUEUES = ["sales", "help", "gold"]
+STRATEGIES = ["longest-idle", "least-occupancy", "round-robin", "ring-all"]
+MEMBERS: list[dict[str, list[str] | dict[str, int] | AgentConfig]] = [
+    {
+        "anna": ["sales", "help"],
+        "boris": {"sales": 1, "gold": 0},
+        "clara": ["sales", "help", "gold"],
+        "dora": ["help"],
+    },
+    {"anna": ["gold"], "boris": {"sales": 0, "help": 2}, "clara": ["help"], "dora": ["sales", "help"]},
+]
 agents = st.sampled_from(AGENTS)
 queues = st.sampled_from(QUEUES)
 pick = st.integers(0, 99)
@@ -67,9 +78,7 @@ class Machine(RuleBasedStateMachine):
         self.seen = Counter[str]()
 
     @initialize(
-        strategies=st.tuples(
-            *[st.sampled_from(["longest-idle", "least-occupancy", "round-robin", "ring-all"])] * 3
-        ),
+        strategies=st.tuples(*[st.sampled_from(STRATEGIES)] * 3),
         max_wait_s=st.sampled_from([None, 45.0]),
         leave_empty=st.booleans(),
         limit=st.sampled_from([1, 3]),
@@ -83,21 +92,19 @@ class Machine(RuleBasedStateMachine):
         limit: int,
         wrapup_s: float,
     ) -> None:
-        rules: dict[str, Any] = {"max_wait_s": max_wait_s, "missed_limit": limit, "wrapup_s": wrapup_s}
+        self.rules: dict[str, Any] = {"max_wait_s": max_wait_s, "missed_limit": limit, "wrapup_s": wrapup_s}
+        self.leave_empty = leave_empty
+        self.centre = Centre(*self.configured(strategies), agents=MEMBERS[0], window_s=1e9)
+
+    def configured(self, strategies: tuple[str, str, str]) -> list[QueueConfig]:
         self.at_once = dict.fromkeys(QUEUES, 1)
         self.at_once.update({q: 99 for q, s in zip(QUEUES, strategies, strict=True) if s == "ring-all"})
-        self.centre = Centre(
-            QueueConfig("sales", strategy=strategies[0], leave_empty=leave_empty, **rules),
-            QueueConfig("help", strategy=strategies[1], weight=2.0, announce_position_s=7.0, **rules),
-            QueueConfig("gold", strategy=strategies[2], max_length=3, join_empty="no", **rules),
-            agents={
-                "anna": ["sales", "help"],
-                "boris": {"sales": 1, "gold": 0},
-                "clara": ["sales", "help", "gold"],
-                "dora": ["help"],
-            },
-            window_s=1e9,
-        )
+        sales, help_, gold = strategies
+        return [
+            QueueConfig("sales", strategy=sales, leave_empty=self.leave_empty, **self.rules),
+            QueueConfig("help", strategy=help_, weight=2.0, announce_position_s=7.0, **self.rules),
+            QueueConfig("gold", strategy=gold, max_length=3, join_empty="no", **self.rules),
+        ]
 
     # ----- steps
 
@@ -223,6 +230,13 @@ class Machine(RuleBasedStateMachine):
     @rule(which=pick, held=st.booleans())
     def hold(self, which: int, held: bool) -> None:
         self.give(Held(list(self.talks)[which % len(self.talks)], held))
+
+    @rule(strategies=st.tuples(*[st.sampled_from(STRATEGIES)] * 3), members=st.sampled_from(MEMBERS))
+    def reconfigure(self, strategies: tuple[str, str, str], members: Any) -> None:
+        """Other strategies and memberships, whatever is going on."""
+        queues, centre = self.configured(strategies), self.centre
+        self.follow(centre._took(centre.acd.reconfigure(queues, configured(members), centre.now)))
+        assert centre.acd.audit() == []
 
     @rule(duration_s=st.sampled_from([0.5, 3.0, 10.0, 20.0, 61.0]))
     def time(self, duration_s: float) -> None:
