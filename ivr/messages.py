@@ -43,9 +43,42 @@ class PlayDone:
     play: int
 
 
-Input = Start | Key | PlayDone
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of the Ask with this id: `values` are what was found, by name; `error` says why there is
+    nothing (for the operator), empty if all went well.
+    """
+
+    ask: int
+    values: Mapping[str, str] = field(default_factory=dict)
+    error: str = ""
+
+
+Input = Start | Key | PlayDone | Answer
 
 # ----- outputs
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a node wants of the world outside the walk. Each kind is a frozen dataclass derived from this one;
+    whoever carries it out knows it by its type.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Carry out the request; answer with Answer. At most one is open at a time: a later Ask replaces it."""
+
+    ask: int
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """Nobody waits for the answer to this Ask any more; its work may be stopped. No Answer is expected."""
+
+    ask: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,5 +139,5 @@ class Entered:
     data: Mapping[str, str] = field(default_factory=dict)
 
 
-Output = Play | StopPlay | EnterQueue | Transfer | HangUp | Entered
+Output = Play | StopPlay | Ask | Withdraw | EnterQueue | Transfer | HangUp | Entered
 Outcome = Literal["queue", "transfer", "hangup"]

@@ -14,12 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Protocol
+from typing import TYPE_CHECKING, Annotated, ClassVar, Protocol
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
-from ivr.messages import EnterQueue, HangUp, Key, PlayDone, Prompt, Transfer
+from ivr.messages import Answer, EnterQueue, HangUp, Key, PlayDone, Prompt, Request, Transfer
 from ivr.prompt import parse_prompts
+
+if TYPE_CHECKING:
+    from ivr.condition import World
 
 REPEAT = "@repeat"
 BACK = "@back"
@@ -66,7 +69,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Wait for the end of the playback, for a key, or until `until`.
+    """Wait for the end of the playback, for a key, for the answer to an ask, or until `until`.
 
     With `keys` a key is handed over; otherwise it is kept for a later node, and with `barge_in` its arrival
     ends the wait as the end of the playback would (Timeout is given).
@@ -82,7 +85,7 @@ class Timeout:
     """The `until` of the last Wait has passed, or a key that is kept for later ended it."""
 
 
-Event = Key | PlayDone | Timeout
+Event = Key | PlayDone | Timeout | Answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,23 @@ class Walk(Protocol):
     @property
     def has_keys(self) -> bool:
         """Whether keys were pressed ahead and not used yet."""
+
+    @property
+    def world(self) -> World:
+        """Calendars, number lists and the time zone, for conditions."""
+
+    def look(self, name: str) -> object | None:
+        """A variable of this call, or else an attribute of the call or the centre, such as `caller`, `status`,
+        `header.X-Account` or `queue.sales.waiting` (see docs/menus.md); None if there is none.
+        """
+
+    def ask(self, request: Request) -> int:
+        """Want something of the outside world; Answer arrives with this id. Wait with `until`: the answer may
+        never come. Who goes on to another node gives the answer up.
+        """
+
+    def withdraw(self) -> None:
+        """Give up the open ask, if there is one: its answer will not arrive."""
 
     def play(self, prompts: Iterable[Prompt]) -> int:
         """Play, replacing what is heard; PlayDone arrives at its end."""

@@ -8,10 +8,13 @@ the last output. Whatever a node does wrong ends this walk with HangUp("failure"
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from ivr.flow import Flow
 from ivr.messages import (
+    Answer,
+    Ask,
     Entered,
     EnterQueue,
     HangUp,
@@ -21,12 +24,20 @@ from ivr.messages import (
     Play,
     PlayDone,
     Prompt,
+    Request,
     Start,
     StopPlay,
     Transfer,
+    Withdraw,
 )
 from ivr.node import BACK, FLOW_PREFIX, HANG_UP, KEYS, REPEAT, Event, Go, Leave, Timeout, Visit, Wait
 from ivr.prompt import in_language
+
+if TYPE_CHECKING:
+    from ivr.condition import World
+
+Look = Callable[[str], object | None]
+"""Gives an attribute of the call or the centre by its name; None if there is none."""
 
 MAX_KEYS_AHEAD = 16
 """Keys kept for later nodes; what is pressed beyond that is dropped."""
@@ -41,12 +52,16 @@ class Session:
     """The walk of one caller, from the start node of `flows[start]` on.
 
     `flows` must be free of problems (`ivr.flow.check`). Feed `Start` first. `variables` is what the call
-    knows already; the nodes read and write it.
+    knows already; the nodes read and write it. `look` gives what is not a variable, `world` what conditions
+    are judged by.
     """
 
     __slots__ = (
+        "_asked",
         "_history",
         "_keys",
+        "_look",
+        "_next_ask",
         "_next_play",
         "_node",
         "_now",
@@ -55,6 +70,7 @@ class Session:
         "_playing",
         "_visit",
         "_wait",
+        "_world",
         "done",
         "flow",
         "flows",
@@ -63,13 +79,22 @@ class Session:
     )
 
     def __init__(
-        self, flows: Mapping[str, Flow], start: str, variables: Mapping[str, str] | None = None
+        self,
+        flows: Mapping[str, Flow],
+        start: str,
+        variables: Mapping[str, str] | None = None,
+        look: Look | None = None,
+        world: World | None = None,
     ) -> None:
         self.flows = flows
         self.start = start
         self.flow = flows[start]
         self.variables = dict(variables or {})
         self.done = False
+        self._look = look
+        self._world = world
+        self._asked = 0
+        self._next_ask = 1
         self._node = ""
         self._visit: Visit | None = None
         self._wait = Wait()
@@ -104,6 +129,9 @@ class Session:
             self._key(event)
         elif isinstance(event, PlayDone) and event.play == self._playing:
             self._playing = 0
+            self._resume(event)
+        elif isinstance(event, Answer) and event.ask == self._asked:
+            self._asked = 0
             self._resume(event)
         return self._take_outputs()
 
@@ -140,6 +168,35 @@ class Session:
         self._next_play += 1
         self._outputs.append(Play(self._playing, in_language(prompts, self.flow.language)))
         return self._playing
+
+    @property
+    def world(self) -> World:
+        """Calendars, number lists and the time zone."""
+        if self._world is None:
+            from ivr.condition import World
+
+            self._world = World()
+        return self._world
+
+    def look(self, name: str) -> object | None:
+        """A variable, or else what the switch knows by this name."""
+        if name in self.variables:
+            return self.variables[name]
+        return self._look(name) if self._look is not None else None
+
+    def ask(self, request: Request) -> int:
+        """Want something of the outside world, in the place of what was asked before."""
+        self.withdraw()
+        self._asked = self._next_ask
+        self._next_ask += 1
+        self._outputs.append(Ask(self._asked, request))
+        return self._asked
+
+    def withdraw(self) -> None:
+        """Give up what was asked."""
+        if self._asked:
+            self._outputs.append(Withdraw(self._asked))
+            self._asked = 0
 
     def stop(self) -> None:
         """Stop what is heard."""
@@ -182,6 +239,7 @@ class Session:
         """Follow steps from node to node until one waits or the walk ends."""
         following: Go | Leave | None = step
         while following is not None and not self.done:
+            self.withdraw()
             if isinstance(following, Leave):
                 self._end(following.output)
                 return
@@ -259,6 +317,7 @@ class Session:
 
     def _end(self, output: EnterQueue | Transfer | HangUp) -> None:
         self.stop()
+        self.withdraw()
         self.done = True
         self._keys.clear()
         self._outputs.append(output)
