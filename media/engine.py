@@ -236,7 +236,7 @@ class Engine:
             gone = command.left if left is None else command.right
             self._events.append(RecordFailed(command.recording, command.path, f"leg {gone} does not exist"))
             return
-        failed = self._inside.start(command.recording, left, right, command.path)
+        failed = self._inside.start(command.recording, left, right, command.path, command.silence_s)
         if failed is not None:
             self._events.append(failed)
 

@@ -18,9 +18,10 @@ from media.framer import Framer
 from media.g711 import DECODE
 from media.jitter import JitterBuffer
 from media.legs import Legs
-from media.messages import Recorded, RecordFailed
+from media.messages import Recorded, RecordFailed, RecordSilent
 from media.packet import I16, I32, U8, U32, Bools, Index
 from media.recorder import Recorder
+from media.silence import SilenceWatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ class Inside:
         self._detector = InbandDetector(legs.capacity)
         self._recorder = recorder
         self._recordings: dict[int, _Recording] = {}
+        self._silence = SilenceWatch()
+        self._silent: list[int] = []
         self._ids = np.empty(0, np.int64)
         self._left = np.empty(0, np.intp)
         self._right = np.empty(0, np.intp)
@@ -81,17 +84,22 @@ class Inside:
         if self._ids.size:
             self._place[slots] = np.arange(slots.size)
             self._recorder.write(self._ids, frames[self._place[self._left]], frames[self._place[self._right]])
+            if watched := self._silence.watched:
+                left = np.array([self._recordings[recording].left for recording in watched], np.intp)
+                self._silent += self._silence.hear(watched, self._place[left], frames)
         searched = legs.detecting[slots]
         if not searched.any():
             return slots[:0], np.empty(0, np.uint8)
         return self._detector.detect(slots[searched], frames[searched])
 
-    def start(self, recording: int, left: int, right: int, path: str) -> RecordFailed | None:
-        """Record two slots; an event when that is impossible."""
+    def start(
+        self, recording: int, left: int, right: int, path: str, silence_s: float = 0.0
+    ) -> RecordFailed | None:
+        """Record two slots, or one that is given twice; an event when that is impossible."""
         if recording in self._recordings:
             return RecordFailed(recording, path, f"recording {recording} is already running")
         try:
-            self._recorder.start(recording, path)
+            self._recorder.start(recording, path, mono=left == right)
         except RecordError as error:
             return RecordFailed(recording, path, str(error))
         self._recordings[recording] = _Recording(recording, left, right, path)
@@ -100,6 +108,7 @@ class Inside:
                 self._framer.reset(slot)
                 self._jitter.reset(slot)
             self._legs.recordings[slot] += 1
+        self._silence.begin(recording, silence_s)
         self._index()
         return None
 
@@ -130,9 +139,10 @@ class Inside:
             if slot in (entry.left, entry.right):
                 self.stop(entry.recording)
 
-    def ended(self) -> list[Recorded | RecordFailed]:
-        """Recordings that are complete on disk, and those that the disk has ended."""
-        events: list[Recorded | RecordFailed] = []
+    def ended(self) -> list[Recorded | RecordFailed | RecordSilent]:
+        """Recordings that have become silent, that are complete on disk, and that the disk has ended."""
+        events: list[Recorded | RecordFailed | RecordSilent] = [RecordSilent(one) for one in self._silent]
+        self._silent.clear()
         for recording, path, duration_ms in self._recorder.saved():
             events.append(Recorded(recording, str(path), duration_ms))
         for recording, path, reason in self._recorder.failures():
@@ -144,6 +154,7 @@ class Inside:
 
     def _forget(self, entry: _Recording) -> None:
         del self._recordings[entry.recording]
+        self._silence.forget(entry.recording)
         self._legs.recordings[entry.left] -= 1
         self._legs.recordings[entry.right] -= 1
         self._index()
@@ -154,7 +165,7 @@ class Inside:
         self._left = np.array([entry.left for entry in entries], np.intp)
         self._right = np.array([entry.right for entry in entries], np.intp)
 
-    def close(self) -> list[Recorded | RecordFailed]:
+    def close(self) -> list[Recorded | RecordFailed | RecordSilent]:
         """End everything: the worker is going down. Waits for the disk, but not for ever."""
         for recording in list(self._recordings):
             self.stop(recording)

@@ -104,14 +104,17 @@ class SendDigits(Message, frozen=True):
 
 class Record(Message, frozen=True):
     """Record what comes from two legs into a stereo WAV (8 kHz, 16 bit): `left` leg left, `right` leg right.
+    With `right` the same as `left`, what comes from that one leg into a mono WAV.
 
-    Ends with StopRecord or when either leg is released; answered by Recorded or RecordFailed.
+    Ends with StopRecord or when either leg is released; answered by Recorded or RecordFailed. With
+    `silence_s` (0: never) RecordSilent tells, once, that nothing was heard from `left` for so long.
     """
 
     recording: int
     left: int
     right: int
     path: str
+    silence_s: float = 0.0
 
 
 class StopRecord(Message, frozen=True):
@@ -205,6 +208,12 @@ class Recorded(Message, frozen=True):
     duration_ms: int
 
 
+class RecordSilent(Message, frozen=True):
+    """Nothing has been heard in a recording for its `silence_s`; it goes on until StopRecord."""
+
+    recording: int
+
+
 class RecordFailed(Message, frozen=True):
     """A recording could not be made or went wrong; the call goes on."""
 
@@ -252,6 +261,7 @@ Event = (
     | MediaLost
     | Recorded
     | RecordFailed
+    | RecordSilent
     | Released
     | Pong
 )

@@ -1,4 +1,5 @@
-"""Recording pairs of legs into stereo WAV files without ever waiting for the disk.
+"""Recording pairs of legs into stereo WAV files, single legs into mono ones, without ever waiting for the
+disk.
 
 The tick thread hands over one block for all recordings (`write`); twice a second the writer thread takes the
 waiting blocks together, sorts them by recording, appends to each file once and then brings its header up to
@@ -45,6 +46,7 @@ class _File:
     path: Path
     file: io.FileIO | None = None
     frames: int = 0
+    mono: bool = False
 
 
 @dataclass(slots=True)
@@ -82,8 +84,9 @@ class Recorder:
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
 
-    def start(self, recording: int, path: str) -> None:
+    def start(self, recording: int, path: str, *, mono: bool = False) -> None:
         """Begin a recording into a new file (an existing one is overwritten, missing folders are made).
+        `mono`: of what is written, the left side alone.
 
         RecordError if the number is in use or the path is not absolute; whatever the disk says comes through
         `failures`.
@@ -98,7 +101,7 @@ class Recorder:
         self._ids = np.insert(self._ids, at, recording)
         self._frames = np.insert(self._frames, at, 0)
         with self._lock:
-            self._work.opened.append(_File(recording, target))
+            self._work.opened.append(_File(recording, target, mono=mono))
 
     def write(self, recordings: Int64, left: Int16, right: Int16) -> None:
         """20 ms of sound for each recording: int64[n] (a recording at most once), int16[n, 160] twice.
@@ -252,7 +255,7 @@ class Recorder:
 def _create(file: _File, _: Int16 | None) -> None:
     file.path.parent.mkdir(parents=True, exist_ok=True)
     file.file = file.path.open("wb", buffering=0)
-    _write(file.file, wav.stereo_header(0))
+    _write(file.file, _header(file))
 
 
 def _extend(file: _File, sound: Int16 | None) -> None:
@@ -263,10 +266,14 @@ def _extend(file: _File, sound: Int16 | None) -> None:
     if file.frames + len(sound) > MAX_FRAMES:
         raise ValueError("a WAV file holds no more than 37 hours")
     file.file.seek(0, io.SEEK_END)
-    _write(file.file, sound.tobytes())
+    _write(file.file, (sound[:, :, 0] if file.mono else sound).tobytes())
     file.frames += len(sound)
     file.file.seek(0)
-    _write(file.file, wav.stereo_header(file.frames * FRAME))
+    _write(file.file, _header(file))
+
+
+def _header(file: _File) -> bytes:
+    return wav.header(file.frames * FRAME, channels=1 if file.mono else 2)
 
 
 def _finish(file: _File, _: Int16 | None) -> None:

@@ -125,9 +125,10 @@ def resample(samples: Float32, rate_hz: int, target_hz: int) -> Float32:
     return output
 
 
-def stereo_header(samples: int, rate_hz: int = 8000) -> bytes:
-    """The 44 octets in front of `samples` 16-bit stereo samples."""
-    size = min(samples * 4, 0xFFFFFFFF - 36)
+def header(samples: int, rate_hz: int = 8000, channels: int = 2) -> bytes:
+    """The 44 octets in front of `samples` 16-bit samples a channel."""
+    frame = 2 * channels
+    size = min(samples * frame, 0xFFFFFFFF - 36)
     return struct.pack(
         "<4sI4s4sIHHIIHH4sI",
         b"RIFF",
@@ -136,11 +137,16 @@ def stereo_header(samples: int, rate_hz: int = 8000) -> bytes:
         b"fmt ",
         16,
         PCM,
-        2,
+        channels,
         rate_hz,
-        rate_hz * 4,
-        4,
+        rate_hz * frame,
+        frame,
         16,
         b"data",
         size,
     )
+
+
+def stereo_header(samples: int, rate_hz: int = 8000) -> bytes:
+    """The 44 octets in front of `samples` 16-bit stereo samples."""
+    return header(samples, rate_hz)
