@@ -22,6 +22,7 @@ from acd.callbacks import Callbacks
 from acd.errors import AcdError
 from acd.explain import Explanation
 from acd.floor import Floor
+from acd.glance import Glance, glance
 from acd.leases import Leases, leases
 from acd.matching import Matching
 from acd.messages import (
@@ -158,6 +159,10 @@ class Acd:
     def queues(self, now: float) -> list[QueueView]:
         """All queues, with those who wait in order."""
         return queue_views(self._floor, now)
+
+    def glance(self, queue: str) -> Glance | None:
+        """One queue in numbers, at no cost; None if there is none of this name."""
+        return glance(self._floor, queue)
 
     def agent_of_phone(self, phone: str) -> str | None:
         """Who is logged in at this phone."""

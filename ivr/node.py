@@ -14,15 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, ClassVar, Protocol
+from typing import Annotated, ClassVar, Protocol
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
+from ivr.condition import World
 from ivr.messages import Answer, EnterQueue, HangUp, Key, PlayDone, Prompt, Request, Transfer
 from ivr.prompt import parse_prompts
-
-if TYPE_CHECKING:
-    from ivr.condition import World
 
 REPEAT = "@repeat"
 BACK = "@back"
@@ -126,7 +124,7 @@ class Walk(Protocol):
         """Calendars, number lists and the time zone, for conditions."""
 
     def look(self, name: str) -> object | None:
-        """A variable of this call, or else an attribute of the call or the centre, such as `caller`, `status`,
+        """A variable of this call, or else an attribute of the call or the centre, such as `caller`,
         `header.X-Account` or `queue.sales.waiting` (see docs/menus.md); None if there is none.
         """
 

@@ -8,9 +8,9 @@ the last output. Whatever a node does wrong ends this walk with HangUp("failure"
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
 
+from ivr.condition import Look, World
 from ivr.flow import Flow
 from ivr.messages import (
     Answer,
@@ -32,12 +32,6 @@ from ivr.messages import (
 )
 from ivr.node import BACK, FLOW_PREFIX, HANG_UP, KEYS, REPEAT, Event, Go, Leave, Timeout, Visit, Wait
 from ivr.prompt import in_language
-
-if TYPE_CHECKING:
-    from ivr.condition import World
-
-Look = Callable[[str], object | None]
-"""Gives an attribute of the call or the centre by its name; None if there is none."""
 
 MAX_KEYS_AHEAD = 16
 """Keys kept for later nodes; what is pressed beyond that is dropped."""
@@ -92,7 +86,7 @@ class Session:
         self.variables = dict(variables or {})
         self.done = False
         self._look = look
-        self._world = world
+        self._world = world or World()
         self._asked = 0
         self._next_ask = 1
         self._node = ""
@@ -112,6 +106,11 @@ class Session:
     def path(self) -> tuple[str, ...]:
         """The nodes reached so far, `flow.node`, in order."""
         return tuple(self._path)
+
+    @property
+    def place(self) -> str:
+        """The node that the caller is at, `flow.node`."""
+        return f"{self.flow.name}.{self._node}"
 
     def handle(self, event: Input, now: float) -> list[Output]:
         """What follows from an input. Inputs that no longer matter (an old PlayDone, anything once done) do
@@ -172,10 +171,6 @@ class Session:
     @property
     def world(self) -> World:
         """Calendars, number lists and the time zone."""
-        if self._world is None:
-            from ivr.condition import World
-
-            self._world = World()
         return self._world
 
     def look(self, name: str) -> object | None:

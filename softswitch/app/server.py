@@ -30,6 +30,7 @@ from softswitch.app.settings import make_settings, make_thresholds
 from softswitch.call.events import (
     AgentKept,
     Append,
+    Asked,
     CallbackKept,
     CallbackOver,
     Closed,
@@ -84,6 +85,8 @@ class Server:
         self._media_losses = MediaLosses()
         self._started = False
         self._stopping = False
+        self._requests: dict[type, Callable[[Asked], None]] = {}
+        """Who carries out what menus ask for; answers by Switch.answered."""
         self._execute: dict[type, Callable[[Any], None]] = {
             Send: self._send,
             Media: lambda effect: self._media.send(effect.worker, effect.command),
@@ -95,6 +98,7 @@ class Server:
             CallbackOver: lambda effect: self._store.errand_over(effect.number),
             AgentKept: lambda effect: self._store.agent_kept(effect.agent, effect.snapshot),
             PhoneKept: lambda effect: self._store.phone_kept(effect.number, effect.bindings),
+            Asked: self._asked,
             Warn: lambda effect: log.warning(effect.text, **dict(effect.fields)),
         }
 
@@ -308,6 +312,15 @@ class Server:
             agent=record.agent,
         )
         self._settled.set()
+
+    def _asked(self, effect: Asked) -> None:
+        """What a menu wants, by the type of its request."""
+        carry_out = self._requests.get(type(effect.request))
+        if carry_out is not None:
+            carry_out(effect)
+        else:
+            error = f"nobody here carries out {type(effect.request).__name__}"
+            self._driver.feed(lambda now: self._switch.answered(effect.ask, {}, error, now))
 
     def _resolve(self, effect: Resolve) -> None:
         task = self._loop.create_task(self._look_up(effect))

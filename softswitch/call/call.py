@@ -115,6 +115,11 @@ class Call:
     pending: list[tuple[str, ...]] = field(default_factory=list)
     errand: Errand | None = None
     reached: bool = False
+    client: str = ""
+    asked: int = 0
+    """What his menu waits for (`Menu.answered`), 0 for nothing."""
+    carried: dict[str, str] = field(default_factory=dict)
+    """What goes to whoever is called for him, as `X-CC-NAME` headers (`softswitch.call.carrying`)."""
 
     def enter(self, stage: Stage, now: float) -> None:
         """The call goes on to another stage."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from acd import messages as acd
 from acd.events import Kind, LogEvent
 from media import messages as m
@@ -39,7 +41,7 @@ class Desk:
 
     def __init__(self, hub: Hub, bound: dict[Transport, tuple[str, int]], agents: dict[str, str]) -> None:
         self.hub = hub
-        self.channels = Channels(hub.settings.peers)
+        self.channels = Channels(hub)
         self.ringing = Ringing(hub, bound, self.channels)
         self.menu = Menu(hub, self)
         self.hearing = Hearing(hub)
@@ -61,6 +63,9 @@ class Desk:
         call.hops += 1
         if call.hops > MAX_HOPS:
             self.end(call, Disposition.FAILED, "sent round in circles", "system", now)
+            return
+        if not self.hub.settings.has(target):
+            self.end(call, Disposition.FAILED, f"{target} is no longer configured", "system", now)
             return
         match target.kind:
             case "flow":
@@ -116,6 +121,11 @@ class Desk:
     def dial(self, call: Call, target: Target, now: float) -> Attempt:
         """Make an extension or a number behind a peer ring for the call. Raises PeerError 503."""
         return self.direct.dial(call, target, now)
+
+    def reconfigured(self, outputs: list[acd.Output], agents: Mapping[str, str], now: float) -> None:
+        """The settings are others, and these are what the distributor made of it; `agents` as at the start."""
+        self.features.agents = dict(agents)
+        self.queueing.reconfigured(outputs, now)
 
     # ----- what happens to its legs
 
@@ -195,6 +205,7 @@ class Desk:
         """End the call, whatever it is doing."""
         if call.stage is Stage.OVER:
             return
+        self.menu.over(call, now)
         stage, call.stage = call.stage, Stage.OVER
         del self.hub.calls[call.id]
         self._leave_queue(call, stage, cause, by)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from acd.events import LogEvent
+from ivr import messages as ivr
 from media.messages import Command
 from softswitch.call.leg import Leg
 from softswitch.sip.flow import Flow
@@ -167,6 +168,16 @@ class PhoneKept:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """A menu of this call wants something; answered by `Switch.answered` with the same `ask`, once, or never:
+    the menu has a time limit of its own."""
+
+    call: str
+    ask: int
+    request: ivr.Request
+
+
+@dataclass(frozen=True, slots=True)
 class Warn:
     """Something an administrator should know; `fields` name the culprit."""
 
@@ -185,5 +196,6 @@ Effect = (
     | CallbackOver
     | AgentKept
     | PhoneKept
+    | Asked
     | Warn
 )

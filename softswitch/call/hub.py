@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from acd.events import Kind, LogEvent
 from acd.messages import Input as AcdInput
+from ivr.messages import Answer
 from softswitch.call.call import Attempt, Call
 from softswitch.call.events import Append, Effect, LegOutput, Warn
 from softswitch.call.identity import Identities, Unauthorized
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from acd.dispatcher import Acd
 
 # An Attempt: a direct call that nobody answers. An Append: a line of the log that comes after all else.
-Todo = LegOutput | AcdInput | Attempt | Append
+# An Answer: of something that a menu asked for.
+Todo = LegOutput | AcdInput | Attempt | Append | Answer
 MAX_LOGIN_WARNINGS = 10
 Action = Callable[[float], None]
 

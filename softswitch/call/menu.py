@@ -1,15 +1,32 @@
-"""The caller in a menu: his walk through a flow, joined to what he hears and presses."""
+"""The caller in a menu: his walk through a flow, joined to what he hears and presses, and to what his nodes
+ask of the switch and of the world around it.
+
+Invariant: an ask is open while `Call.asked` holds its number, which no other ask of this switch ever has; the
+answer to any other is dropped.
+"""
 
 from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from acd.events import Kind
 from ivr import messages as ivr
 from ivr.session import Session
+from softswitch.call.attributes import look_for
 from softswitch.call.call import Call, Heard, Stage
+from softswitch.call.events import Asked
 from softswitch.call.hub import Hub
 from softswitch.call.record import Disposition
 from softswitch.call.settings import Target
 from softswitch.call.steps import Steps
+
+Answerer = Callable[[Call, int, ivr.Request, float], None]
+"""Carries out a request: `(call, ask, request, now)`; gives the answer by `Menu.answered(ask, ...)`, at
+once or later, or never."""
+Stopper = Callable[[Call, int, float], None]
+"""Nobody waits for this ask any more (the caller is gone, or somewhere else): `(call, ask, now)`."""
 
 
 class Menu:
@@ -18,6 +35,13 @@ class Menu:
     def __init__(self, hub: Hub, steps: Steps) -> None:
         self.hub = hub
         self.steps = steps
+        self.answerers: dict[type[ivr.Request], Answerer] = {}
+        """Who carries out which type of request; a part of the switch enters itself here. `to_shell` hands
+        the request to the shell around the switch."""
+        self.stoppers: dict[type[ivr.Request], Stopper] = {}
+        """Who wants to know that a request of this type is not waited for any more."""
+        self._asks = itertools.count(1)
+        self._open: dict[int, tuple[Call, Session, int, ivr.Request]] = {}
 
     def enter(self, call: Call, flow: str, now: float) -> None:
         """The caller starts a flow."""
@@ -26,7 +50,8 @@ class Menu:
         variables = {"caller": call.identity.number, "number": call.story.to_number}
         variables |= {"status": call.status.name, "language": call.language}
         call.menu_due = None
-        call.session = Session(self.hub.settings.flows, flow, variables)
+        look = partial(look_for, call, self.hub)
+        call.session = Session(self.hub.settings.flows, flow, variables, look, self.hub.settings.world)
         self._run(call, call.session.handle(ivr.Start(), now), now)
 
     def digit(self, call: Call, digit: str, now: float) -> None:
@@ -38,6 +63,48 @@ class Menu:
         """The prompt was heard to its end."""
         if call.session is not None:
             self._run(call, call.session.handle(ivr.PlayDone(call.menu_play), now), now)
+
+    # ----- what nodes ask for
+
+    def to_shell(self, call: Call, ask: int, request: ivr.Request, now: float) -> None:
+        """An answerer for requests that the shell carries out: it is given `Asked`."""
+        self.hub.emit([Asked(call.id, ask, request)])
+
+    def answered(self, ask: int, values: Mapping[str, str], error: str, now: float) -> None:
+        """The answer to an ask: what was found, or why there is nothing. Safe to call from an answerer."""
+        self.hub.post(ivr.Answer(ask, values, error))
+
+    def take_answer(self, answer: ivr.Answer, now: float) -> None:
+        """Hand the answer to whoever still waits for it."""
+        call, session, ask, _ = self._open.pop(answer.ask, (None, None, 0, None))
+        if call is None or session is None:
+            return
+        call.asked = 0
+        if call.session is session and call.stage is Stage.MENU:
+            if answer.error:
+                self.hub.warn("a menu got no answer", call=call.id, node=session.place, reason=answer.error)
+            self._run(call, session.handle(ivr.Answer(ask, answer.values, answer.error), now), now)
+
+    def over(self, call: Call, now: float) -> None:
+        """The caller has left: nobody waits for what was asked."""
+        self._withdraw(call, now)
+
+    def _ask(self, call: Call, session: Session, asked: ivr.Ask, now: float) -> None:
+        ask = call.asked = next(self._asks)
+        self._open[ask] = (call, session, asked.ask, asked.request)
+        carry_out = self.answerers.get(type(asked.request))
+        if carry_out is not None:
+            carry_out(call, ask, asked.request, now)
+        else:
+            self.answered(ask, {}, f"nobody here carries out {type(asked.request).__name__}", now)
+
+    def _withdraw(self, call: Call, now: float) -> None:
+        ask, call.asked = call.asked, 0
+        _, _, _, request = self._open.pop(ask, (None, None, 0, None))
+        if request is not None and (stop := self.stoppers.get(type(request))) is not None:
+            stop(call, ask, now)
+
+    # ----- the walk
 
     def _due(self, call: Call, session: Session, armed_for: float, now: float) -> None:
         if call.session is session and call.stage is Stage.MENU and call.menu_due == armed_for:
@@ -56,6 +123,11 @@ class Menu:
                 case ivr.StopPlay():
                     call.heard = Heard.NOTHING
                     self.hub.emit(self.hub.plane.stop(call.leg))
+                case ivr.Ask():
+                    if session is not None:
+                        self._ask(call, session, output, now)
+                case ivr.Withdraw():
+                    self._withdraw(call, now)
                 case ivr.Entered(flow, node, data):
                     call.story.node(flow, node)
                     self.hub.log(now, Kind.MENU, call, flow=flow, node=node, **data)

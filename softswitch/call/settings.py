@@ -6,12 +6,13 @@ The composition root makes it from the validated configuration.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import msgspec
 
+from ivr.condition import World
 from ivr.flow import Flow
 from ivr.messages import Prompt
 from softswitch.call.callers import Statuses
@@ -196,6 +197,16 @@ class Settings:
     agent_queues: Mapping[str, str] = field(default_factory=dict)
     agents: Mapping[str, AgentCare] = field(default_factory=dict)
     wrapup_extra_s: float = 60.0
+    world: World | None = None
+    """What conditions of menus and routes know besides the call; None: nothing."""
+
+    def has(self, target: Target) -> bool:
+        """Whether the target is (still) configured; callers in a menu that a reload has changed go by the old
+        one."""
+        named: Mapping[str, Container[str]] = {
+            "flow": self.flows, "queue": self.queues, "agent": self.agents, "peer": self.peers
+        }  # fmt: skip
+        return target.kind not in named or target.name in named[target.kind]
 
     def say(self, phrase: str, language: str = "") -> tuple[str, ...]:
         """The clip of a phrase of the switch's own, in the language, or its region-less form, or ours."""

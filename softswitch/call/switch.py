@@ -16,6 +16,7 @@ from acd.dispatcher import Acd
 from acd.errors import AcdError
 from acd.events import Kind
 from acd.restart import AgentSnapshot
+from ivr.messages import Answer
 from media import messages as m
 from softswitch.call.call import Attempt, Call
 from softswitch.call.desk import Desk
@@ -121,6 +122,26 @@ class Switch:
             normal = self.hub.settings.statuses.numbering.normal(number)
             self.hub.acd.remember_place(queue, normal, since, now)
 
+    def reload(
+        self,
+        settings: Settings,
+        agents: Mapping[str, str],
+        change: Callable[[float], list[acd.Output]],
+        by: str,
+        now: float,
+    ) -> list[Effect]:
+        """Go on with another configuration; `change` gives it to the distributor, `agents` is as at the
+        start. Calls go on as they were; callers in a menu stay in the old one. Raises LocalError: it is
+        refused, and nothing has changed."""
+        try:
+            outputs = change(now)
+        except AcdError as error:
+            raise LocalError(str(error)) from error
+        self.hub.settings = self.hub.identities.settings = settings
+        self.hub.log(now, Kind.CONFIGRELOAD, by=by)
+        self.desk.reconfigured(outputs, agents, now)
+        return self._finish(now)
+
     def stop(self, now: float) -> list[Effect]:
         """End all calls; new ones are refused from now on."""
         self._stopping = True
@@ -147,6 +168,11 @@ class Switch:
     def resolved(self, key: int, places: list[tuple[Transport, str, int]], now: float) -> list[Effect]:
         """The answer to a Resolve: (transport, IP address, port) in order of preference; empty for none."""
         self.desk.ringing.resolved(key, places, now)
+        return self._finish(now)
+
+    def answered(self, ask: int, values: Mapping[str, str], error: str, now: float) -> list[Effect]:
+        """The answer to an Asked: what was found, or why there is nothing (`error` not empty)."""
+        self.desk.menu.answered(ask, values, error, now)
         return self._finish(now)
 
     def worker_ready(self, worker: int, now: float) -> list[Effect]:
@@ -319,6 +345,8 @@ class Switch:
                 self.desk.nobody(item, now)
             case Send() | Append():
                 self.hub.emit([item])
+            case Answer():
+                self.desk.menu.take_answer(item, now)
             case _:
                 self._tell_distributor(item, now)
 
