@@ -69,6 +69,7 @@ class Kind(StrEnum):
     # the system
     SYSTEM_START = "SYSTEM_START"
     SYSTEM_STOP = "SYSTEM_STOP"
+    CONFIGRELOAD = "CONFIGRELOAD"
     RECORDING = "RECORDING"
 
 
@@ -126,6 +127,7 @@ DATA_KEYS: dict[Kind, tuple[str, ...]] = {
     Kind.CALLBACK_DROPPED: ("number", "reason"),
     Kind.QUEUE_OPEN: ("by",),
     Kind.QUEUE_CLOSE: ("by",),
+    Kind.CONFIGRELOAD: ("by",),
 }
 
 

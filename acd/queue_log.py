@@ -74,6 +74,7 @@ FIELDS: Mapping[Kind, tuple[str, Fields]] = {
     Kind.PAUSE: ("PAUSEALL", lambda e: (e.data.get("reason", ""),)),
     Kind.UNPAUSE: ("UNPAUSEALL", lambda e: (e.data.get("reason", ""),)),
     Kind.SYSTEM_START: ("QUEUESTART", lambda e: ()),
+    Kind.CONFIGRELOAD: ("CONFIGRELOAD", lambda e: ()),
 }
 
 

@@ -5,23 +5,21 @@ Invariant: whoever takes a channel gives it back once; a peer without a limit is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from softswitch.call.settings import Peer
+from softswitch.call.hub import Hub
 from softswitch.errors import PeerError
 
 
 class Channels:
     """The channels of all peers."""
 
-    def __init__(self, peers: Mapping[str, Peer]) -> None:
-        self._peers = peers
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
         self.taken: dict[str, int] = {}
         """How many are taken, by peer."""
 
     def take(self, name: str) -> None:
         """One more call with this peer. Raises PeerError 503 when all its channels are taken."""
-        taken, most = self.taken.get(name, 0), self._peers[name].max_calls
+        taken, most = self.taken.get(name, 0), self._hub.settings.peers[name].max_calls
         if most is not None and taken >= most:
             raise PeerError(503, f"All {taken} channels of {name} are taken", (("Retry-After", "5"),))
         self.taken[name] = taken + 1

@@ -149,6 +149,14 @@ class Queueing:
         for one in usable:
             self.phone_state(one.phone, now)
 
+    def reconfigured(self, outputs: list[acd.Output], now: float) -> None:
+        """Carry out what another configuration has led to; phones may be reached in another way now."""
+        self._look(outputs)
+        self._carry_out(outputs, now)
+        for view in self.hub.acd.agents(now):
+            if view.phone:
+                self.phone_state(view.phone, now)
+
     def _look(self, outputs: list[acd.Output], agent: str = "") -> None:
         names = dict.fromkeys(output.agent for output in outputs if isinstance(output, acd.AgentChanged))
         self.keeping.look({**names, agent: None} if agent else names)

@@ -36,6 +36,7 @@ EXIT = {"position": 2, "entry_position": 5, "wait_s": 45.6}
         (Kind.PAUSE, {"reason": "lunch", "by": "agent"}, "PAUSEALL|lunch"),
         (Kind.UNPAUSE, {"reason": "lunch", "by": "agent", "pause_s": 3.0}, "UNPAUSEALL|lunch"),
         (Kind.SYSTEM_START, {}, "QUEUESTART"),
+        (Kind.CONFIGRELOAD, {"by": "root"}, "CONFIGRELOAD"),
     ],
 )
 def test_each_kind(kind: Kind, data: dict[str, object], expected: str) -> None:

@@ -48,7 +48,7 @@ from softswitch.call.events import (
 )
 from softswitch.call.leg import Leg
 from softswitch.call.record import CallRecord
-from softswitch.call.settings import Feature, Peer, Phone, QueueCare, Route, Settings, Target
+from softswitch.call.settings import AgentCare, Feature, Peer, Phone, QueueCare, Route, Settings, Target
 from softswitch.call.switch import Switch
 from softswitch.call.user_agent import UserAgent
 from softswitch.errors import PeerError
@@ -291,6 +291,7 @@ class Centre:
             },
             peers={"pbx": Peer("pbx")},
             queues={"sales": treatment, "support": treatment},
+            agents={f"agent{number}": AgentCare() for number in agents},
             flows=default_menu(),
             phrases={name: Prompt(text=name) for name in ("logged-in", "position-1", "position-2")},
             clip=lambda prompt: f"/{prompt.text}.wav",
