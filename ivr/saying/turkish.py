@@ -1,4 +1,4 @@
-"""Turkish: nouns stay in the singular after a number, ordinals follow the vowels, a thousand is plain `bin`."""
+"""Turkish: nouns stay singular after a number, ordinals follow the vowels, a thousand is plain `bin`."""
 
 # ruff: noqa: RUF001, RUF002, SIM905 - the letters of Turkish; a table of words reads best as a line of words
 
