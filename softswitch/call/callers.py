@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from softswitch.call.e164 import e164, trunk_of
+
 MEMORY = 50_000
 _NOISE = re.compile(r"[\s().\-/]")
 _NAMELESS = frozenset(("", "anonymous", "restricted", "unavailable", "unknown", "private", "invalid"))
@@ -17,8 +19,10 @@ _NAMELESS = frozenset(("", "anonymous", "restricted", "unavailable", "unknown", 
 
 @dataclass(frozen=True, slots=True)
 class Numbering:
-    """How numbers are written where the switch stands: `country` 7 and `trunk` 8 make 8 495 123 and
-    +7 495 123 the same number; `international` is what is dialled before a country code.
+    """How numbers are written where the switch stands: `country` 7 makes 8 495 123-45-67, 495 123-45-67 and
+    +7 495 123-45-67 the same number, and 8 800 a toll-free +7 800 (see `softswitch.call.e164`). `trunk` is
+    what is dialled before a number of another area, if the country's own is not; `international` before a
+    country code.
     """
 
     country: str = ""
@@ -39,10 +43,26 @@ class Numbering:
         if self.international and plain.startswith(self.international):
             rest = plain.removeprefix(self.international)
             return f"+{rest}" if rest else plain
+        if self.country and (found := e164(plain, self.country)):
+            return found
         if self.country and self.trunk and len(plain) >= 10 and plain.startswith(self.trunk):
             return f"+{self.country}{plain.removeprefix(self.trunk)}"
         if self.country and plain.startswith(self.country) and len(plain) >= 11:
             return f"+{plain}"
+        return plain
+
+    def prefix(self, beginning: str) -> str:
+        """The beginning of a number in that form: `8495` is `+7495` where 8 leads out; `7495` stays, for it
+        may begin a number of our own.
+        """
+        plain = _NOISE.sub("", beginning)
+        if plain.startswith("+") or not (plain.isascii() and plain.isdigit()):
+            return plain
+        trunk = self.trunk or trunk_of(self.country)
+        if self.international and plain.startswith(self.international) and plain != self.international:
+            return "+" + plain.removeprefix(self.international)
+        if self.country and trunk and plain.startswith(trunk) and plain != trunk:
+            return f"+{self.country}{plain.removeprefix(trunk)}"
         return plain
 
 
