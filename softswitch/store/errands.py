@@ -9,22 +9,22 @@ from softswitch.call.errand import Errand
 from softswitch.store.rows import Statement, clean, encode_json
 
 _DECODE = msgspec.json.Decoder(Errand)
-_KEEP = (
+KEEP = (
     "INSERT INTO callbacks (number, errand) VALUES (?, ?) "
     "ON CONFLICT (number) DO UPDATE SET errand = excluded.errand"
 )
-_FORGET = "DELETE FROM callbacks WHERE number = ?"
+FORGET = "DELETE FROM callbacks WHERE number = ?"
 MOST_AGENTS = 20_000
 
 
 def keep_statement(errand: Errand) -> Statement:
     """Store the errand, in the place of an older one for its number."""
-    return _KEEP, (clean(errand.number), encode_json(errand))
+    return KEEP, (clean(errand.number), encode_json(errand))
 
 
 def forget_statement(number: str) -> Statement:
     """The errand for this number is done."""
-    return _FORGET, (clean(number),)
+    return FORGET, (clean(number),)
 
 
 async def load_errands(connection: aiosqlite.Connection) -> tuple[Errand, ...]:

@@ -19,10 +19,10 @@ from softswitch.store.rows import Statement, clean, encode_json
 
 _T = TypeVar("_T")
 
-_KEEP_AGENT = "INSERT OR REPLACE INTO agents_kept (agent, data) VALUES (?, ?)"
-_FORGET_AGENT = "DELETE FROM agents_kept WHERE agent = ?"
-_KEEP_PHONE = "INSERT OR REPLACE INTO phones_kept (number, data) VALUES (?, ?)"
-_FORGET_PHONE = "DELETE FROM phones_kept WHERE number = ?"
+KEEP_AGENT = "INSERT OR REPLACE INTO agents_kept (agent, data) VALUES (?, ?)"
+FORGET_AGENT = "DELETE FROM agents_kept WHERE agent = ?"
+KEEP_PHONE = "INSERT OR REPLACE INTO phones_kept (number, data) VALUES (?, ?)"
+FORGET_PHONE = "DELETE FROM phones_kept WHERE number = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +36,15 @@ class Kept:
 def agent_statement(agent: str, snapshot: AgentSnapshot | None) -> Statement:
     """The agent is this now; None: nothing is to be kept of him."""
     if snapshot is None:
-        return _FORGET_AGENT, (clean(agent),)
-    return _KEEP_AGENT, (clean(agent), encode_json(snapshot))
+        return FORGET_AGENT, (clean(agent),)
+    return KEEP_AGENT, (clean(agent), encode_json(snapshot))
 
 
 def phone_statement(number: str, bindings: Sequence[Binding]) -> Statement:
     """The extension is registered here now."""
     if not bindings:
-        return _FORGET_PHONE, (clean(number),)
-    return _KEEP_PHONE, (clean(number), encode_json(bindings))
+        return FORGET_PHONE, (clean(number),)
+    return KEEP_PHONE, (clean(number), encode_json(bindings))
 
 
 async def load_kept(connection: aiosqlite.Connection) -> Kept:

@@ -36,12 +36,12 @@ _DATA = msgspec.json.Decoder(dict[str, Any])
 INSERT_EVENT = "INSERT INTO events (at, kind, call, queue, agent, data) VALUES (?, ?, ?, ?, ?, ?)"
 _WRITTEN = tuple(name for name in CALL_COLUMNS if name not in _LOG_OWNED)
 _REPLACED = ", ".join(f"{name} = excluded.{name}" for name in _WRITTEN if name != "id")
-_UPSERT_CALL = (
+UPSERT_CALL = (
     f"INSERT INTO calls ({', '.join(_WRITTEN)}) VALUES ({', '.join('?' * len(_WRITTEN))}) "
     f"ON CONFLICT (id) DO UPDATE SET {_REPLACED}"
 )
-_SET_QUEUE = "UPDATE calls SET queue = ? WHERE id = ? AND ended_at IS NULL"
-_ADD_WRAPUP = "UPDATE calls SET wrapup_s = coalesce(wrapup_s, 0.0) + ? WHERE id = ?"
+SET_QUEUE = "UPDATE calls SET queue = ? WHERE id = ? AND ended_at IS NULL"
+ADD_WRAPUP = "UPDATE calls SET wrapup_s = coalesce(wrapup_s, 0.0) + ? WHERE id = ?"
 
 
 def event_statement(event: LogEvent) -> Statement:
@@ -61,7 +61,7 @@ def wrapup_statement(event: LogEvent) -> Statement | None:
     if event.kind is not Kind.WRAPUP_END or not event.call:
         return None
     seconds = event.data.get("wrapup_s", 0.0)
-    return _ADD_WRAPUP, (float(seconds) if isinstance(seconds, int | float) else 0.0, clean(event.call))
+    return ADD_WRAPUP, (float(seconds) if isinstance(seconds, int | float) else 0.0, clean(event.call))
 
 
 def queue_statement(event: LogEvent) -> Statement | None:
@@ -71,12 +71,12 @@ def queue_statement(event: LogEvent) -> Statement | None:
     """
     if event.kind is not Kind.ENTERQUEUE or not event.call:
         return None
-    return _SET_QUEUE, (clean(event.queue), clean(event.call))
+    return SET_QUEUE, (clean(event.queue), clean(event.call))
 
 
 def call_statement(record: CallRecord) -> Statement:
     """The row of a call as it is now: inserted, or put in the place of what was there."""
-    return _UPSERT_CALL, tuple(_sql_value(name, getattr(record, name)) for name in _WRITTEN)
+    return UPSERT_CALL, tuple(_sql_value(name, getattr(record, name)) for name in _WRITTEN)
 
 
 def record_from_row(row: Sequence[Any]) -> CallRecord:

@@ -4,7 +4,7 @@ Invariants:
 - `append` and the `call_*` methods never block and never fail for the disk's sake.
 - What is handed over without an await in between is committed in one transaction: a call's last event and its
   record cannot be torn apart by a kill.
-- Rows reach the file in the order of handing over, within `flush_s` plus the time of one commit while the
+- Batches reach the file in the order of handing over, within `flush_s` plus the time of one commit while the
   disk works. While it does not, at most `max_rows` are kept, the newest; what is dropped is counted and told.
 - One process writes a database at a time (a lock file beside it, released by the kernel when the process
   dies).
@@ -19,7 +19,6 @@ import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import Self
 
@@ -31,6 +30,7 @@ from softswitch.call.errand import Errand
 from softswitch.call.record import CallRecord
 from softswitch.log import logger
 from softswitch.sip.registrar import Binding
+from softswitch.store.batch import commit
 from softswitch.store.call_log import StoreHealth
 from softswitch.store.database import open_writable
 from softswitch.store.errands import (
@@ -44,7 +44,6 @@ from softswitch.store.kept import Kept, agent_statement, load_kept, phone_statem
 from softswitch.store.lock import lock
 from softswitch.store.recovery import Recovered, recover
 from softswitch.store.rows import (
-    INSERT_EVENT,
     Statement,
     call_statement,
     event_statement,
@@ -57,14 +56,6 @@ HEARTBEAT_S = 5.0
 _FULL_BATCH_ROWS = 2000
 _RETRY_FIRST_S, _RETRY_MOST_S = 0.2, 5.0
 _CLOSE_TIMEOUT_S = 5.0
-_BAD_ROW = (
-    sqlite3.IntegrityError,
-    sqlite3.DataError,
-    sqlite3.InterfaceError,
-    sqlite3.ProgrammingError,
-    OverflowError,
-    UnicodeError,
-)
 
 log = logger("store")
 
@@ -302,42 +293,15 @@ class Writer:
 
     async def _commit(self, batch: Sequence[Statement]) -> None:
         """One transaction. Raises whatever the database raises, after rolling back."""
+        # The thread of aiosqlite does it in one go: an await for each statement would take a turn of a busy
+        # loop each.
         connection = self._connection
-        try:
-            await connection.execute("BEGIN IMMEDIATE")
-            try:
-                await self._write(batch)
-            except _BAD_ROW:
-                await connection.execute("ROLLBACK")
-                await connection.execute("BEGIN IMMEDIATE")
-                await self._write_singly(batch)
-            await connection.execute("UPDATE alive SET at = max(at, ?)", (self._clock(),))
-            await connection.execute("COMMIT")
-        except BaseException:
-            with contextlib.suppress(sqlite3.Error, ValueError):
-                if connection.in_transaction:
-                    await connection.execute("ROLLBACK")
-            raise
-
-    async def _write(self, batch: Sequence[Statement]) -> None:
-        """All rows, the events first (the order between events and records does not matter inside a
-        transaction).
-        """
-        events = [values for sql, values in batch if sql is INSERT_EVENT]
-        if events:
-            await self._connection.executemany(INSERT_EVENT, events)
-        others = [row for row in batch if row[0] is not INSERT_EVENT]
-        for sql, rows in groupby(others, key=lambda row: row[0]):
-            await self._connection.executemany(sql, [values for _, values in rows])
-
-    async def _write_singly(self, batch: Sequence[Statement]) -> None:
-        """One by one, leaving out the rows that the database will never take."""
-        for sql, values in batch:
-            try:
-                await self._connection.execute(sql, values)
-            except _BAD_ROW as error:
-                self._lost += 1
-                log.error("row refused by the database", error=str(error), row=repr(values)[:200])
+        refused = await connection._execute(  # type: ignore[no-untyped-call]
+            commit, connection._conn, batch, self._clock()
+        )
+        for error, values in refused:
+            self._lost += 1
+            log.error("row refused by the database", error=error, row=repr(values)[:200])
 
     def _failed(self, error: Exception) -> None:
         self._retry_s = min(_RETRY_MOST_S, self._retry_s * 2 or _RETRY_FIRST_S)
