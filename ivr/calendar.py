@@ -52,7 +52,7 @@ class Calendar:
                 return until
             else:
                 until = max(until, end)
-        return until
+        return until if until is not None and until < now + AHEAD_DAYS * DAY_S else None
 
     def why(self, now: float) -> str:
         """In a few words: what makes it open or closed at this moment."""
