@@ -14,11 +14,16 @@ from typing import Literal
 class Prompt:
     """One thing to be heard: a sound file (`file`, relative to the prompts' directory) or `text` to be
     spoken.
+
+    `others` say the same in other languages. `live`: the text is this caller's own, made for him now, so that
+    nobody could speak it ahead.
     """
 
     text: str = ""
     file: str = ""
     language: str = ""
+    others: tuple[Prompt, ...] = ()
+    live: bool = False
 
 
 # ----- inputs
@@ -98,21 +103,29 @@ class StopPlay:
 
 @dataclass(frozen=True, slots=True)
 class EnterQueue:
-    """Leave the flow: wait in this queue. `call_type` is the menu choice that travels to the agent."""
+    """Leave the flow: wait in this queue. `call_type` is the menu choice that travels to the agent, as does
+    `carry`: variables by name.
+    """
 
     queue: str
     priority: int = 0
     call_type: str = ""
+    carry: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
     """Leave the flow: connect the caller to an extension, a queue, a flow or an outside number
     (`kind:name`).
+
+    To an agent: `fallback` takes the caller if he does not within `wait_s`. `carry` as for a queue.
     """
 
     target: str
     call_type: str = ""
+    fallback: str = ""
+    wait_s: float | None = None
+    carry: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

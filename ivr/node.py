@@ -20,12 +20,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
 from ivr.condition import World
 from ivr.messages import Answer, EnterQueue, HangUp, Key, PlayDone, Prompt, Request, Transfer
-from ivr.prompt import parse_prompts
+from ivr.prompt import every, parse_prompts
+from ivr.template import TemplateMark
 
 REPEAT = "@repeat"
 BACK = "@back"
 HANG_UP = "@hangup"
-SPECIAL_TARGETS = (REPEAT, BACK, HANG_UP)
+RETURN = "@return"
+SPECIAL_TARGETS = (REPEAT, BACK, HANG_UP, RETURN)
 FLOW_PREFIX = "flow:"
 
 KEYS = frozenset("0123456789*#ABCD")
@@ -69,13 +71,14 @@ class Reference:
 class Wait:
     """Wait for the end of the playback, for a key, for the answer to an ask, or until `until`.
 
-    With `keys` a key is handed over; otherwise it is kept for a later node, and with `barge_in` its arrival
+    `secret` keeps the keys out of the log. With `keys` a key is handed over; otherwise it is kept for a later node, and with `barge_in` its arrival
     ends the wait as the end of the playback would (Timeout is given).
     """
 
     until: float | None = None
     keys: bool = True
     barge_in: bool = False
+    secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,17 @@ class Leave:
     output: EnterQueue | Transfer | HangUp
 
 
-Visit = Generator[Wait, Event, Go | Leave]
+@dataclass(frozen=True, slots=True)
+class Enter:
+    """Walk through another flow and go on at the node `then` of this one when that comes to `@return`."""
+
+    flow: str
+    then: str
+    data: Mapping[str, str] = field(default_factory=dict)
+
+
+Step = Go | Leave | Enter
+Visit = Generator[Wait, Event, Step]
 
 
 class Walk(Protocol):
@@ -114,6 +127,10 @@ class Walk(Protocol):
     @property
     def variables(self) -> dict[str, str]:
         """What this call learned so far; nodes read and write it."""
+
+    @property
+    def language(self) -> str:
+        """The language in force: what a `language` node, or the flow that was entered last, has set."""
 
     @property
     def has_keys(self) -> bool:
@@ -142,8 +159,17 @@ class Walk(Protocol):
     def stop(self) -> None:
         """Stop what is heard, at once; nothing happens if nothing is."""
 
+    def render(self, template: str) -> str:
+        """A text with the variables of this call filled in (`ivr.template`)."""
+
+    def carried(self, names: Iterable[str]) -> dict[str, str]:
+        """Those of these variables that have a value, fit to be sent elsewhere."""
+
     def take_key(self) -> str:
         """The oldest key that was pressed ahead and not used yet, or an empty string."""
+
+    def ignore(self, key: str, until: float) -> None:
+        """Drop this key if it is the next one and comes before `until`: it belongs to what was entered."""
 
     def forget_keys(self) -> None:
         """Throw the keys pressed ahead away (after a mistake the caller listens anew)."""
@@ -173,5 +199,34 @@ class Node(BaseModel):
         return ()
 
     def prompts(self) -> tuple[Prompt, ...]:
-        """Everything that this node may say, so that it can be spoken ahead."""
+        """Everything that this node may say, so that it can be spoken ahead; all its fields of prompts, if not
+        said otherwise.
+        """
+        return tuple(prompt for _, prompts in self._spoken() for prompt in prompts)
+
+    def sets(self) -> tuple[str, ...]:
+        """The variables that this node gives a value; `customer_*` for all that begin so."""
         return ()
+
+    def reads(self) -> tuple[tuple[str, str], ...]:
+        """The variables and attributes that it asks for beside its texts: (key inside the node, name)."""
+        return ()
+
+    def templates(self) -> tuple[tuple[str, str], ...]:
+        """The texts with variables: (key inside the node, text); if not said otherwise, all its prompts and
+        its fields of the type `ivr.template.Template`.
+        """
+        fields = type(self).model_fields.items()
+        marked = [name for name, field in fields if any(isinstance(m, TemplateMark) for m in field.metadata)]
+        written = [(name, str(getattr(self, name))) for name in marked]
+        said = [(name, one.text) for name, prompts in self._spoken() for one in every(prompts)]
+        return tuple((name, text) for name, text in written + said if text)
+
+    def _spoken(self) -> list[tuple[str, tuple[Prompt, ...]]]:
+        """The fields that hold prompts."""
+        found = []
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if isinstance(value, tuple) and value and all(isinstance(one, Prompt) for one in value):
+                found.append((name, value))
+        return found

@@ -10,11 +10,16 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 
+from ivr.condition import Look
 from ivr.messages import Prompt
+from ivr.template import is_plain, render, slots
+
+LIVE = "live"
+"""Where in the cache the texts of single callers are, which do not stay."""
 
 MAX_TEXT = 2000
 """Characters of one text: about two minutes of speech."""
@@ -24,13 +29,15 @@ LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{1,8}){0,3}")
 
 _WAV = re.compile(r"\S+\.wav", re.IGNORECASE)
 _FIELDS = ("text", "file", "language")
+_MAX_LANGUAGES = 20
+_TAG = re.compile(r"[a-z]{2}(-[A-Za-z0-9]{1,8}){0,3}")
 
 
 def parse_prompts(value: object) -> tuple[Prompt, ...]:
     """Read what a configuration may write where something is to be heard; ValueError names what is wrong.
 
-    `"Some text."`, `"greeting.wav"`, `{ text = "Bonjour.", language = "fr" }`, `{ file = "a b.wav" }`, or a
-    list of these.
+    `"Some text."`, `"greeting.wav"`, `{ text = "Bonjour.", language = "fr" }`, `{ file = "a b.wav" }`, the
+    same in several languages as `{ en = "Hello.", ru = "hello-ru.wav" }`, or a list of these.
     """
     items = value if isinstance(value, list | tuple) else [value]
     if not items:
@@ -47,6 +54,8 @@ def _parse_prompt(item: object) -> Prompt:
         raise ValueError(
             "a prompt is a text, the name of a WAV file, a table with text or file, or a list of these"
         )
+    if item and all(isinstance(key, str) and _TAG.fullmatch(key) for key in item):
+        return _in_languages(item)
     for key, field in item.items():
         if key not in _FIELDS:
             raise ValueError(f"a prompt has no key {key!r}; known: {', '.join(_FIELDS)}")
@@ -63,7 +72,69 @@ def _parse_prompt(item: object) -> Prompt:
         raise ValueError("a prompt cannot contain a NUL character")
     if language and not LANGUAGE.fullmatch(language):
         raise ValueError(f"{language!r} is not a language tag such as en, ru or en-GB")
+    try:
+        slots(text)
+    except ValueError as error:
+        raise ValueError(f"the text {text[:60]!r}: {error}") from None
     return Prompt(text=text, file=file, language=language)
+
+
+def _in_languages(item: Mapping[str, object]) -> Prompt:
+    if len(item) > _MAX_LANGUAGES:
+        raise ValueError(f"a prompt in {len(item)} languages; at most {_MAX_LANGUAGES}")
+    said = []
+    for language, value in item.items():
+        if not isinstance(value, str):
+            raise ValueError(f"{language} of a prompt is a text or the name of a sound file")
+        said.append(replace(_parse_prompt(value), language=language))
+    return replace(said[0], others=tuple(said[1:]))
+
+
+def every(prompts: Iterable[Prompt]) -> Iterator[Prompt]:
+    """Each prompt in each of its languages."""
+    for prompt in prompts:
+        yield replace(prompt, others=()) if prompt.others else prompt
+        yield from prompt.others
+
+
+def chosen(prompt: Prompt, language: str) -> Prompt:
+    """The prompt in this language, or in its other regions, or else in the first that it has."""
+    if not prompt.others:
+        return prompt
+    said = tuple(every((prompt,)))
+    base = language.partition("-")[0]
+    for one in said:
+        if one.language == language:
+            return one
+    return next((one for one in said if one.language.partition("-")[0] == base), said[0])
+
+
+def spoken_ahead(prompts: Iterable[Prompt]) -> Iterator[Prompt]:
+    """What of these can be spoken before there is a caller, as the clip has it."""
+    for prompt in every(prompts):
+        if not prompt.text:
+            yield prompt
+        elif is_plain(prompt.text):
+            yield replace(prompt, text=render(prompt.text, _nothing))
+
+
+def for_caller(prompts: Iterable[Prompt], look: Look, language: str, written_in: str) -> tuple[Prompt, ...]:
+    """The prompts as this caller hears them: in his `language` where they have it, variables filled in.
+    `written_in` is the language of texts that name none. What has no text left is left out.
+    """
+    heard = []
+    for prompt in (chosen(each, language) for each in prompts):
+        if prompt.text and not prompt.live:
+            tongue = prompt.language or written_in or language
+            text = render(prompt.text, look, tongue)
+            prompt = replace(prompt, text=text, live=not is_plain(prompt.text))
+        if prompt.text or prompt.file:
+            heard.append(prompt)
+    return in_language(heard, written_in)
+
+
+def _nothing(name: str) -> None:
+    """No variable has a value."""
 
 
 def in_language(prompts: Iterable[Prompt], language: str) -> tuple[Prompt, ...]:
@@ -116,7 +187,8 @@ class Catalogue:
         language = prompt.language or self.language
         voice = (self.voices or {}).get(language, language.lower())
         text = " ".join(unicodedata.normalize("NFC", prompt.text).split())
-        path = PurePath(self.cache) / f"{language}-{cache_key(text, voice, language, self.speed_wpm)}.wav"
+        cache = PurePath(self.cache) / LIVE if prompt.live else PurePath(self.cache)
+        path = cache / f"{language}-{cache_key(text, voice, language, self.speed_wpm)}.wav"
         return Speech(text, voice, language, self.speed_wpm, str(path))
 
     def speeches(self, prompts: Iterable[Prompt]) -> tuple[Speech, ...]:

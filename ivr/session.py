@@ -30,8 +30,25 @@ from ivr.messages import (
     Transfer,
     Withdraw,
 )
-from ivr.node import BACK, FLOW_PREFIX, HANG_UP, KEYS, REPEAT, Event, Go, Leave, Timeout, Visit, Wait
-from ivr.prompt import in_language
+from ivr.node import (
+    BACK,
+    FLOW_PREFIX,
+    HANG_UP,
+    KEYS,
+    REPEAT,
+    RETURN,
+    Enter,
+    Event,
+    Go,
+    Leave,
+    Step,
+    Timeout,
+    Visit,
+    Wait,
+)
+from ivr.prompt import for_caller
+from ivr.template import clean, render
+from ivr.trail import MAX_CALLS, Call, Place, Trail
 
 MAX_KEYS_AHEAD = 16
 """Keys kept for later nodes; what is pressed beyond that is dropped."""
@@ -52,7 +69,7 @@ class Session:
 
     __slots__ = (
         "_asked",
-        "_history",
+        "_ignored",
         "_keys",
         "_look",
         "_next_ask",
@@ -62,6 +79,7 @@ class Session:
         "_outputs",
         "_path",
         "_playing",
+        "_trail",
         "_visit",
         "_wait",
         "_world",
@@ -96,7 +114,8 @@ class Session:
         self._playing = 0
         self._next_play = 1
         self._keys: deque[str] = deque()
-        self._history: list[tuple[str, str]] = []
+        self._ignored: tuple[str, float] | None = None
+        self._trail = Trail()
         self._path: list[str] = []
         self._outputs: list[Output] = []
 
@@ -165,8 +184,28 @@ class Session:
         """Play, replacing what is heard; gives the id."""
         self._playing = self._next_play
         self._next_play += 1
-        self._outputs.append(Play(self._playing, in_language(prompts, self.flow.language)))
+        heard = for_caller(prompts, self.look, self.language, self.flow.language)
+        self._outputs.append(Play(self._playing, heard))
         return self._playing
+
+    @property
+    def language(self) -> str:
+        """The language in force."""
+        return self.variables.get("language", "")
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether what is pressed now must not be written down."""
+        return not self.done and self._wait.secret
+
+    def render(self, template: str) -> str:
+        """A text with the variables of this call filled in."""
+        return render(template, self.look, self.language)
+
+    def carried(self, names: Iterable[str]) -> dict[str, str]:
+        """Those of these variables that have a value."""
+        values = ((name, clean(self.look(name))) for name in names)
+        return {name: value for name, value in values if value}
 
     @property
     def world(self) -> World:
@@ -203,6 +242,10 @@ class Session:
         """The oldest key that was pressed ahead, or an empty string."""
         return self._keys.popleft() if self._keys else ""
 
+    def ignore(self, key: str, until: float) -> None:
+        """Drop this key if it is the next one and comes before `until`."""
+        self._ignored = (key, until)
+
     def forget_keys(self) -> None:
         """Throw the keys pressed ahead away."""
         self._keys.clear()
@@ -211,6 +254,9 @@ class Session:
 
     def _key(self, key: Key) -> None:
         if key.digit not in KEYS:
+            return
+        ignored, self._ignored = self._ignored, None
+        if ignored is not None and ignored[0] == key.digit and self._now < ignored[1]:
             return
         if self._wait.keys:
             self._resume(key)
@@ -230,9 +276,9 @@ class Session:
         if step is not None:
             self._run(step)
 
-    def _run(self, step: Go | Leave) -> None:
+    def _run(self, step: Step) -> None:
         """Follow steps from node to node until one waits or the walk ends."""
-        following: Go | Leave | None = step
+        following: Step | None = step
         while following is not None and not self.done:
             self.withdraw()
             if isinstance(following, Leave):
@@ -244,33 +290,36 @@ class Session:
             while following is None and self._wait.keys and self._keys and not self.done:
                 following = self._advance(Key(self._keys.popleft()))
 
-    def _advance(self, event: Event | None) -> Go | Leave | None:
+    def _advance(self, event: Event | None) -> Step | None:
         """Resume the visit once: None if it waits, otherwise its step."""
         assert self._visit is not None
         try:
             self._wait = next(self._visit) if event is None else self._visit.send(event)
         except StopIteration as stop:
-            if isinstance(stop.value, Go | Leave):
+            if isinstance(stop.value, Go | Leave | Enter):
                 return stop.value
-            return self._failure(f"visit() returned {stop.value!r}, not Go or Leave")
+            return self._failure(f"visit() returned {stop.value!r}, not Go, Leave or Enter")
         except Exception as error:  # noqa: BLE001 - a third party's node may raise anything; the call must go on
             return self._failure(f"{type(error).__name__}: {error}")
         if self._wait.until is None and not self._playing:
             return self._failure("it waits for nothing that is sure to come (no playback, no time limit)")
         return None
 
-    def _enter(self, go: Go) -> bool:
+    def _enter(self, step: Go | Enter) -> bool:
         """Make the target the current node; False if the walk ended instead."""
-        place = self._resolve(go)
+        place = self._resolve(step) if isinstance(step, Go) else self._call(step)
         if place is None:
             return False
         if len(self._path) >= MAX_STEPS:
             self._end(HangUp("too-long", f"{MAX_STEPS} nodes entered in one call"))
             return False
         flow, name = place
+        is_new = not self._path or flow != self.flow.name
         self.flow, self._node = self.flows[flow], name
+        if is_new and self.flow.language:
+            self.variables["language"] = self.flow.language
         self._path.append(f"{flow}.{name}")
-        self._outputs.append(Entered(flow, name, go.data))
+        self._outputs.append(Entered(flow, name, step.data))
         try:
             self._visit = self.flow.nodes[name].visit(self)
         except Exception as error:  # noqa: BLE001 - as in _advance
@@ -278,7 +327,27 @@ class Session:
             return False
         return True
 
-    def _resolve(self, go: Go) -> tuple[str, str] | None:
+    def _call(self, enter: Enter) -> Place | None:
+        """The beginning of a flow that is to come back here."""
+        flow = self.flows.get(enter.flow)
+        during = flow.language if flow is not None else ""
+        if not self._trail.call(Call(self.flow.name, enter.then, self.language, during or self.language)):
+            self._end(self._failure(f"flows call one another over {MAX_CALLS} deep").output)
+            return None
+        return self._resolve(Go(FLOW_PREFIX + enter.flow))
+
+    def _return(self, go: Go) -> Place | None:
+        """Where the flow that called this one goes on. A language that was chosen meanwhile stays."""
+        call = self._trail.over()
+        if call is None:
+            self._end(HangUp())
+            return None
+        if self.language == call.during:
+            self.variables["language"] = call.before
+        self.flow, self._node = self.flows[call.flow], ""
+        return self._resolve(Go(call.then, go.data))
+
+    def _resolve(self, go: Go) -> Place | None:
         """The place that a target means; None if the walk ends there. Keeps the way back."""
         here = (self.flow.name, self._node)
         target = go.target
@@ -288,24 +357,26 @@ class Session:
         if target == REPEAT:
             return here
         if target == BACK:
-            return self._history.pop() if self._history else here
+            return self._trail.back() or here
+        if target == RETURN:
+            return self._return(go)
         if target.startswith(FLOW_PREFIX):
             flow = self.flows.get(target.removeprefix(FLOW_PREFIX))
             place = (flow.name, flow.start) if flow is not None else ("", "")
         else:
             place = (self.flow.name, target)
-        if place[0] not in self.flows or place[1] not in self.flows[place[0]].nodes:
-            self._end(self._failure(f"there is no {target!r}").output)
-            return None
-        self._remember(here, place)
-        return place
+        if self._known(place, target) is not None:
+            is_menu = bool(self._node) and self.flow.nodes[self._node].returnable
+            self._trail.went(here, place, is_menu=is_menu)
+            return place
+        return None
 
-    def _remember(self, here: tuple[str, str], place: tuple[str, str]) -> None:
-        """The way back is the trail of menus; going to one that is on it shortens the trail to there."""
-        if self._node and self.flow.nodes[self._node].returnable and here not in self._history:
-            self._history.append(here)
-        if place in self._history:
-            del self._history[self._history.index(place) :]
+    def _known(self, place: Place, target: str) -> Place | None:
+        """The place, if it exists; else the walk fails."""
+        if place[0] in self.flows and place[1] in self.flows[place[0]].nodes:
+            return place
+        self._end(self._failure(f"there is no {target!r}").output)
+        return None
 
     def _failure(self, why: str) -> Leave:
         return Leave(HangUp("failure", f"node {self.flow.name}.{self._node}: {why}"))

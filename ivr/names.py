@@ -1,0 +1,72 @@
+"""The names that nodes may use: variables, which nodes set, and attributes of the call and the centre, which the
+switch knows (`softswitch.call.attributes` gives their values).
+
+Invariant: a name is a variable or an attribute, never both: what a node sets cannot hide what a caller is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+ATTRIBUTES: Mapping[str, str] = {
+    "caller": "the caller's number, as `[numbers]` writes it",
+    "caller.raw": "the same as it was sent",
+    "caller.name": "the caller's name, as his phone gives it",
+    "caller.kind": "`extension`, `peer` or `guest`",
+    "number": "the number that he dialled",
+    "status": "the list of `[callers]` that he is in",
+    "language": "the language in force",
+    "trunk": "the peer that the call comes from",
+    "client": "the client that was called",
+    "call_type": "what was chosen so far",
+    "transport": "`udp` or `tcp`",
+    "address": "the IP address that the call comes from",
+    "codec": "the audio codec in use",
+    "codecs": "all codecs that were offered",
+    "calls": "how many calls there are",
+    "call": "the id of this call in the log",
+}
+"""Name -> what it is."""
+
+PATTERNS: Mapping[str, tuple[str, str]] = {
+    "header.NAME": (
+        r"header\.[A-Za-z][A-Za-z0-9_.+-]*",
+        "a header of the INVITE, such as `header.X-Account`",
+    ),
+    "queue.NAME.waiting": (
+        r"queue\.[^.{}]+\.(waiting|agents|idle|estimate_s|open)",
+        "of a queue: who waits, agents logged in (`agents`), free ones (`idle`), the expected wait in seconds "
+        "(`estimate_s`), whether it is open (`open`)",
+    ),
+    "target.KIND:NAME": (r"target\..+", "whether there is such a target, `true` or `false`"),
+    "client.NAME": (r"client\..+", "what is known of the client that was called"),
+}
+"""How a name is written -> (its pattern, what it is)."""
+
+_VARIABLE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+
+
+def is_attribute(name: str) -> bool:
+    """Whether the switch knows this name of every call."""
+    return name in ATTRIBUTES or any(re.fullmatch(pattern, name) for pattern, _ in PATTERNS.values())
+
+
+def is_set(name: str, given: Collection[str]) -> bool:
+    """Whether a node sets it; `given` holds names, and prefixes that end in `*`."""
+    return name in given or any(one.endswith("*") and name.startswith(one[:-1]) for one in given)
+
+
+def _variable(name: str) -> str:
+    if not _VARIABLE.fullmatch(name):
+        raise ValueError(f"{name!r} is not the name of a variable: letters, digits and _, a letter first")
+    if name in ATTRIBUTES:
+        raise ValueError(f"{name!r} is an attribute of the call ({ATTRIBUTES[name]}); choose another name")
+    return name
+
+
+VariableName = Annotated[str, AfterValidator(_variable)]
+"""Field type: the name of a variable that a node sets."""
