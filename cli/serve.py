@@ -24,7 +24,7 @@ def serve(config: ConfigOption = None) -> None:
     from softswitch.app import run
     from softswitch.config import load
 
-    raise typer.Exit(run(load(file)))
+    raise typer.Exit(run(load(file), lambda: load(file)))
 
 
 def check(

@@ -36,6 +36,7 @@ from softswitch.api.control import Control, UnknownName
 from softswitch.api.doctor import DoctorRoutes, Examine, no_doctor
 from softswitch.api.orders import OrderRoutes
 from softswitch.api.peer import giver
+from softswitch.api.reload import Reload, ReloadRoutes, no_reload
 from softswitch.api.types import (
     AgentStatus,
     CallStatus,
@@ -66,10 +67,11 @@ def build_app(
     rules: Mapping[str, Thresholds] | None = None,
     flush: Callable[[], Awaitable[None]] = _nothing_to_flush,
     examine: Examine = no_doctor,
+    reload: Reload = no_reload,
 ) -> Starlette:
     """The application. `rules` are the queues' times for reports; `flush` puts on disk what the log
     still holds in memory, so that an answer contains all that happened before the question; `examine` is
-    the doctor."""
+    the doctor, `reload` reads the configuration again."""
     live = LiveRoutes(control)
     past = LogRoutes(control, log, rules or {}, flush)
     handlers: dict[Any, Any] = {
@@ -78,7 +80,7 @@ def build_app(
         HTTPException: on_http_error,
         Exception: on_fault,
     }
-    parts = (OrderRoutes(control), live, past, DoctorRoutes(examine))
+    parts = (OrderRoutes(control), live, past, DoctorRoutes(examine), ReloadRoutes(reload))
     routes = [route for part in parts for route in part.routes()]
     return Starlette(routes=routes, exception_handlers=handlers)
 

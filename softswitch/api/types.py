@@ -214,6 +214,12 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     by: Who = ""
 
 
+class Reloaded(msgspec.Struct, frozen=True, kw_only=True):
+    """The configuration file was read again; these keys have changed, and wait for a restart."""
+
+    restart_needed: tuple[str, ...] = ()
+
+
 class LoginCommand(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Body of `login`; without `phone` the agent's own extension is taken."""
 

@@ -81,6 +81,7 @@ class SwitchControl:
         media_losses: Callable[[], MediaLosses],
     ) -> None:
         self._config = config
+        self._database = config.store.path
         self._switch = switch
         self._acd = distributor
         self._clock = clock
@@ -114,7 +115,7 @@ class SwitchControl:
             media_lost=losses.count,
             media_lost_at=losses.at,
             media_lost_reason=losses.reason,
-            store=self._store_status(self._config.store.path),
+            store=self._store_status(self._database),
         )
 
     def agents(self) -> Sequence[AgentStatus]:
@@ -199,6 +200,11 @@ class SwitchControl:
     def hangup(self, call: str, by: str) -> None:
         """End a live call."""
         self._give(lambda now: self._switch.hang_up(call, by, now))
+
+    def reload(self, config: Config, command: Callable[[float], list[Effect]]) -> None:
+        """Let the core go on with another configuration. Raises LocalError: refused, the old one stays."""
+        self._give(command)
+        self._config = config
 
     def _command(self, message: acd.Input) -> None:
         self._give(lambda now: self._switch.command(message, now))

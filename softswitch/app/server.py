@@ -9,23 +9,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-import signal
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
 
-import uvloop
-
 from acd.dispatcher import Acd
+from acd.messages import Output
 from media.messages import Event
 from softswitch import plugins
 from softswitch.api.routes import build_app
 from softswitch.api.server import ApiServer
+from softswitch.api.types import Reloaded
 from softswitch.app.control import MediaLosses, SwitchControl
 from softswitch.app.doctor import Doctor
-from softswitch.app.process import local_offset_s, raise_file_limit, settle_collector, told_address
+from softswitch.app.process import local_offset_s, told_address
+from softswitch.app.reload import told
 from softswitch.app.settings import make_settings, make_thresholds
 from softswitch.call.events import (
     AgentKept,
@@ -44,7 +43,7 @@ from softswitch.call.events import (
 from softswitch.call.switch import Switch
 from softswitch.config import Config
 from softswitch.errors import LocalError, SwitchError
-from softswitch.log import configure, logger
+from softswitch.log import logger
 from softswitch.music import ensure_music
 from softswitch.net.clock import Clock
 from softswitch.net.dns import DnsLookup
@@ -74,8 +73,11 @@ def token() -> str:
 class Server:
     """One switch. `start`, then `stop`; both in the same event loop."""
 
-    def __init__(self, config: Config) -> None:
-        self._config = config
+    def __init__(self, config: Config, read: Callable[[], Config] | None = None) -> None:
+        self._config = self._started_with = config
+        self._read = read
+        self._reloading = asyncio.Lock()
+        self._thresholds = make_thresholds(config)
         self._clock = Clock()
         self._loop = asyncio.get_running_loop()
         self._stack = contextlib.AsyncExitStack()
@@ -115,7 +117,7 @@ class Server:
 
     async def _start(self) -> None:
         config = self._config
-        await self._make_prompts()
+        await self._make_prompts(config)
         self._store = await Writer.open(
             config.store.path, flush_s=config.store.flush_ms / 1000, clock=self._clock.now
         )
@@ -156,9 +158,10 @@ class Server:
         app = build_app(
             self.control,
             reader,
-            rules=make_thresholds(config),
+            rules=self._thresholds,
             flush=self._store.flush,
             examine=doctor.examine,
+            reload=self.reload,
         )
         api = await ApiServer.start(app, config.api.socket)
         self._stack.push_async_callback(api.stop)
@@ -193,8 +196,7 @@ class Server:
             now = self._clock.now()
             self._switch.remember_places(await self._store.lost_callers(now - max(within)), now)
 
-    async def _make_prompts(self) -> None:
-        config = self._config
+    async def _make_prompts(self, config: Config) -> None:
         own = [prompt for language in config.languages for prompt in system_prompts(language).values()]
         prompts = [*config.all_prompts(), *own]
         speaker = Speaker(config.catalogue)
@@ -250,6 +252,43 @@ class Server:
         self._media = MediaLink(self, settings)
         self._stack.push_async_callback(self._media.close)
         await self._media.open()
+
+    async def reload(self, by: str) -> Reloaded:
+        """Read the configuration again and go on with it; calls go on as they were.
+
+        Raises LocalError (ConfigErrors: with all errors of the file); then the old one stays.
+        """
+        if self._read is None:
+            raise LocalError("this switch was not started from a file that could be read again")
+        async with self._reloading:
+            try:
+                config = await asyncio.to_thread(self._read)
+                await self._make_prompts(config)
+                self._take_over(config, by)
+            except LocalError as error:
+                log.error("the configuration is not taken over; the old one stays", error=str(error), by=by)
+                raise
+            reloaded = told(self._started_with, config)
+            log.info("= reloaded", by=by, restart_needed=" ".join(reloaded.restart_needed))
+            return reloaded
+
+    def _take_over(self, config: Config, by: str) -> None:
+        settings = make_settings(config, self._music)
+
+        def change(now: float) -> list[Output]:
+            return self._acd.reconfigure(
+                config.acd_queues(),
+                config.acd_agents(),
+                now,
+                rules=config.acd_rules(),
+                pause_limits_s=config.pause_limits_s(),
+            )
+
+        agents = config.agent_of_extension
+        self.control.reload(config, lambda now: self._switch.reload(settings, agents, change, by, now))
+        self._config = config
+        self._thresholds.clear()
+        self._thresholds.update(make_thresholds(config))
 
     async def stop(self) -> None:
         """End all calls, write their records, close everything."""
@@ -342,35 +381,3 @@ async def _ended(task: asyncio.Task[None]) -> None:
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
-
-
-def _no_reload() -> None:
-    log.warning("SIGHUP changes nothing: the configuration is read at the start; restart to use a new one")
-
-
-async def serve(config: Config) -> None:
-    """Run until SIGTERM or SIGINT. SIGHUP, which many send to reload, must not end the calls."""
-    server = Server(config)
-    await server.start()
-    settle_collector()
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, _no_reload)
-    log.info("= ready", listen=" ".join(server.listeners), api=str(config.api.socket))
-    await stop.wait()
-    log.info("= stopping")
-    await server.stop()
-
-
-def run(config: Config) -> int:
-    """`cc serve`: 0 after an orderly stop, 1 when it could not start."""
-    configure(config.log.level, config.log.format)
-    raise_file_limit()
-    try:
-        uvloop.run(serve(config))
-    except LocalError as error:
-        print(f"cc serve: {error}", file=sys.stderr)
-        return 1
-    return 0

@@ -207,7 +207,7 @@ async def test_a_run_that_died_and_a_worker_that_died_are_told(config: Config) -
 
 
 async def test_signals(config: Config, tmp_path: Path) -> None:
-    """SIGHUP ends no call; SIGTERM ends in order."""
+    """SIGHUP reads the configuration again; SIGTERM ends in order."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "cli.main", "serve", "-c", str(tmp_path / "cc.toml")),
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
@@ -224,7 +224,7 @@ async def test_signals(config: Config, tmp_path: Path) -> None:
         async with asyncio.timeout(50):
             await told("= ready")
             process.send_signal(signal.SIGHUP)
-            await told("SIGHUP changes nothing")
+            await told("= reloaded by=SIGHUP")
             process.terminate()
             await process.stderr.read()
             assert await process.wait() == 0
@@ -232,4 +232,4 @@ async def test_signals(config: Config, tmp_path: Path) -> None:
         if process.returncode is None:
             process.kill()
             await process.wait()
-    assert kinds(config) == ["SYSTEM_START", "SYSTEM_STOP"]
+    assert kinds(config) == ["SYSTEM_START", "CONFIGRELOAD", "SYSTEM_STOP"]
