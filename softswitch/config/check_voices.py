@@ -16,6 +16,7 @@ from ivr.messages import Prompt
 from ivr.prompt import in_language
 from softswitch.config.draft import Draft, Fault
 from softswitch.config.lines import Path as KeyPath
+from softswitch.config.model import Config
 from softswitch.prompts import PROGRAM
 from softswitch.system_prompts import LANGUAGES, system_prompts
 
@@ -51,6 +52,23 @@ def _spoken(draft: Draft) -> Iterator[tuple[KeyPath, Iterable[Prompt]]]:
     for name, flow in config.flows.items():
         for node, content in flow.nodes.items():
             yield ("flows", name, "nodes", node), in_language(content.prompts(), flow.language)
+    for name, queue in config.queues.items():
+        yield ("queues", name, "comfort"), queue.comfort
+    whispered = next((name for name, queue in config.queues.items() if queue.whisper), "")
+    yield ("queues", whispered, "whisper"), config.whisper_prompts()
+    for path, language in _languages(config):
+        if (spoken := language.partition("-")[0]) in LANGUAGES:
+            yield path, system_prompts(spoken).values()
+
+
+def _languages(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    """Where it is said in what language callers are spoken to."""
+    for name, flow in config.flows.items():
+        yield ("flows", name, "language"), flow.language
+    for number, route in enumerate(config.routes):
+        yield ("routes", number, "language"), route.language
+    for name, callers in config.callers.items():
+        yield ("callers", name, "language"), callers.language
 
 
 def _blamed(draft: Draft, path: KeyPath, language: str) -> KeyPath:

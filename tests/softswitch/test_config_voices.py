@@ -50,6 +50,29 @@ def test_each_language_without_a_voice_is_told_once_where_it_is_named(file: Path
     ]
 
 
+def test_what_queues_and_whispers_say_needs_a_voice_too(file: Path) -> None:
+    file.write_text(
+        """\
+language = "en"
+[prompts]
+voices = { ru = "none" }
+[queues.sales]
+comfort = [{ text = "nuqneH", language = "tlh" }]
+[queues.help]
+whisper = [{ text = "saluton", language = "xx" }]
+[[routes]]
+number = "600"
+to = "queue:sales"
+language = "ru"
+"""
+    )
+    assert places(file) == [
+        (3, "prompts.voices.ru"),
+        (5, "queues.sales.comfort"),
+        (7, "queues.help.whisper"),
+    ]
+
+
 def test_what_is_spoken_already_needs_no_voice(file: Path) -> None:
     catalogue = Catalogue(str(file.parent / "prompts"), str(file.parent / "spoken"))
     (file.parent / "spoken").mkdir()
