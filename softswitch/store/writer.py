@@ -94,8 +94,8 @@ class Writer:
         self._failing = ""
         self._retry_s = 0.0
         self._give_up_at: float | None = None
-        self._arrived = asyncio.Event()
-        self._hurry = asyncio.Event()
+        self._due = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
         self._attempted = asyncio.Event()
         self._task = asyncio.create_task(self._run(), name="store-writer")
 
@@ -193,9 +193,11 @@ class Writer:
         if self._oldest is None:
             self._oldest = self._loop.time()
         self._bound()
-        self._arrived.set()
+        if self._timer is None:
+            # A plain timer: each wait_for would cost several turns of a loop that may be busy.
+            self._timer = self._loop.call_later(self._flush_s, self._due.set)
         if len(self._rows) >= _FULL_BATCH_ROWS:
-            self._hurry.set()
+            self._due.set()
 
     def _bound(self) -> None:
         while self._rows and len(self._rows) + self._in_flight > self._max_rows:
@@ -206,8 +208,7 @@ class Writer:
 
     async def flush(self) -> None:
         """Return when all that was handed over before is on disk, or at the first failure."""
-        self._hurry.set()
-        self._arrived.set()
+        self._due.set()
         while (self._rows or self._in_flight) and not self._failing:
             self._attempted.clear()
             await self._attempted.wait()
@@ -218,8 +219,7 @@ class Writer:
         """
         if self._give_up_at is None:
             self._give_up_at = self._loop.time() + _CLOSE_TIMEOUT_S
-            self._hurry.set()
-            self._arrived.set()
+            self._due.set()
             try:
                 await self._task
             finally:
@@ -235,8 +235,7 @@ class Writer:
             self._rows.clear()
             self._in_flight = len(batch)
             batch_from, self._oldest = self._oldest, None
-            self._arrived.clear()
-            self._hurry.clear()
+            self._disarm()
             try:
                 await self._commit(batch)
             except Exception as error:  # noqa: BLE001 - whatever it is, the rows are kept and it is told
@@ -263,17 +262,24 @@ class Writer:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._closing(), self._retry_s)
         else:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._arrived.wait(), HEARTBEAT_S)
-                await asyncio.wait_for(self._hurry.wait(), self._flush_s)
+            heartbeat = self._loop.call_later(HEARTBEAT_S, self._due.set)
+            await self._due.wait()
+            heartbeat.cancel()
+
+    def _disarm(self) -> None:
+        """The next row starts its own time to the next batch."""
+        self._due.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     async def _closing(self) -> None:
         """Returns when the writer is being closed (a full batch hurries too, and is no reason to retry
         early).
         """
         while self._give_up_at is None:
-            self._hurry.clear()
-            await self._hurry.wait()
+            self._due.clear()
+            await self._due.wait()
 
     def _done(self) -> bool:
         """Whether a closing writer may stop."""
