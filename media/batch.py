@@ -21,6 +21,11 @@ def rounds(
     rounds is not yielded: the caller bounds in this way what one peer can cost.
     """
     left = np.arange(len(slots))
+    scratch[slots] = left
+    if np.count_nonzero(scratch.take(slots) == left) == len(left):  # no slot twice, as nearly always
+        if len(left) and limit > 0:
+            yield left
+        return
     here = slots
     for _ in range(limit):
         if not len(left):

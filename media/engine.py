@@ -330,7 +330,6 @@ class Engine:
         if slots.size:
             self._report_keys(slots, codes, inband=True)
         self._events += self._inside.ended()
-        self._reception.note_peaks()
         self._ticks += 1
         if self._ticks % LOST_CHECK_TICKS == 0:
             self._find_lost(now)

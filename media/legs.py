@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from media.packet import VERSION_2
+from media.packet import F64, I64, U32, U64, VERSION_2
 from media.path import path_of
 
 NO_PEER = -1
@@ -18,6 +18,24 @@ MAX_CAPACITY = 32767
 SOURCE_NONE = -2
 SOURCE_OWN = -1
 """What a leg hears comes from us: player, keys. Values >= 0 name a stream that is relayed."""
+
+
+OUTBOUND = np.dtype(
+    [
+        ("path", "u8"),  # local port, and where we send: address and port
+        ("head", "u4"),  # first header word of our audio, without sequence number
+        ("ssrc", "u4"),
+        ("source", "i8"),  # SOURCE_NONE, SOURCE_OWN or the stream it hears
+        ("sequence_shift", "i8"),  # ours minus the source's, extended numbers
+        ("sequence", "i8"),  # last sent (highest), extended
+        ("sent_at", "f8"),  # 0: nothing sent yet
+        ("packets_sent", "i8"),
+        ("octets_sent", "i8"),
+        ("timestamp_shift", "u4"),
+        ("timestamp", "u4"),  # last sent (highest)
+    ]
+)
+"""What every relayed packet reads and writes of the leg it goes to: one gather and one scatter a batch."""
 
 
 class Legs:
@@ -36,15 +54,13 @@ class Legs:
         self.latched = np.zeros(capacity, np.bool_)
         self.address = np.zeros(capacity, np.uint32)  # where we send; 0: nowhere
         self.port = np.zeros(capacity, np.uint16)
-        self.path = np.zeros(capacity, np.uint64)  # local port, address and port in one
         self.rtcp_port = np.zeros(capacity, np.uint16)
         # what offer/answer settled
         self.configured = np.zeros(capacity, np.bool_)
         self.law = np.zeros(capacity, np.uint8)  # 0 PCMU, 1 PCMA
         self.payload_type = np.zeros(capacity, np.int16)
         self.event_type = np.full(capacity, NO_EVENTS, np.int16)
-        self.head = np.zeros(capacity, np.uint32)  # first header word of our audio, without sequence number
-        self.expected = np.zeros(capacity, np.uint32)  # the same of plain audio from it; 0 until it latches
+        self.expected = np.zeros(capacity, np.uint32)  # first word of plain audio from it; 0 until it latches
         self.send = np.zeros(capacity, np.bool_)
         self.receive = np.zeros(capacity, np.bool_)
         # what it hears
@@ -52,16 +68,20 @@ class Legs:
         self.playing = np.zeros(capacity, np.bool_)  # a player feeds it
         self.keying = np.zeros(capacity, np.bool_)  # keys are being sent to it
         # our stream to it
-        self.ssrc = np.zeros(capacity, np.uint32)
-        self.source = np.full(capacity, SOURCE_NONE, np.int64)
-        self.sequence_shift = np.zeros(capacity, np.int64)  # ours minus the source's, extended numbers
-        self.timestamp_shift = np.zeros(capacity, np.uint32)
-        self.sequence = np.zeros(capacity, np.int64)  # last sent (highest), extended
-        self.timestamp = np.zeros(capacity, np.uint32)  # last sent (highest)
-        self.sent_at = np.zeros(capacity, np.float64)  # 0: nothing sent yet
+        self.outbound = np.zeros(capacity, OUTBOUND)  # the arrays of the same names are its columns
+        self.path: U64 = self.outbound["path"]
+        self.head: U32 = self.outbound["head"]
+        self.ssrc: U32 = self.outbound["ssrc"]
+        self.source: I64 = self.outbound["source"]
+        self.sequence_shift: I64 = self.outbound["sequence_shift"]
+        self.timestamp_shift: U32 = self.outbound["timestamp_shift"]
+        self.sequence: I64 = self.outbound["sequence"]
+        self.timestamp: U32 = self.outbound["timestamp"]
+        self.sent_at: F64 = self.outbound["sent_at"]
+        self.packets_sent: I64 = self.outbound["packets_sent"]
+        self.octets_sent: I64 = self.outbound["octets_sent"]
+        self.source[:] = SOURCE_NONE
         self.key_timestamp = np.zeros(capacity, np.uint32)  # of the key being sent
-        self.packets_sent = np.zeros(capacity, np.int64)
-        self.octets_sent = np.zeros(capacity, np.int64)
         # is it alive?
         self.heard_at = np.zeros(capacity, np.float64)
         self.loss_reported = np.zeros(capacity, np.bool_)

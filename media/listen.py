@@ -26,6 +26,7 @@ from media.packet import (
     Batch,
     Bools,
     Index,
+    compact,
     read_headers,
     valid_rtp,
 )
@@ -95,7 +96,7 @@ class Listener:
         plain &= lengths > HEADER_BYTES
         self.control = self.control[:0]
         kinds: U8 | None = None
-        if plain.all():
+        if np.count_nonzero(plain) == count:
             rows = np.arange(count)
         else:
             rows, slots, kinds = self._examine(batch, headers, plain, now)
@@ -157,6 +158,23 @@ class Listener:
         self, batch: Batch, headers: U32, rows: Index, slots: Index, kinds: U8 | None
     ) -> Arrived | None:
         """Statistics of one packet of each of n different legs; those that go further."""
+        here = compact(rows)
+        if kinds is None:
+            steady = self._reception.observe_steady(
+                slots, headers[:, 0], headers[:, 2], headers[:, 1], batch.arrivals[here]
+            )
+            if steady is not None:
+                return Arrived(
+                    batch.data,
+                    slots,
+                    rows,
+                    headers[:, 0],
+                    headers[:, 1],
+                    batch.lengths[here],
+                    steady[0],
+                    steady[1],
+                    None,
+                )
         seen = self._reception.observe(slots, headers[:, 0], headers[:, 2])
         arrived = Arrived(
             batch.data,
@@ -164,7 +182,7 @@ class Listener:
             rows,
             headers[:, 0],
             headers[:, 1],
-            batch.lengths[rows],
+            batch.lengths[here],
             seen.extended,
             self._reception.stream[slots],
             kinds,

@@ -21,7 +21,7 @@ SO_TIMESTAMPNS = 35
 SO_RXQ_OVFL = 40
 _RECEIVE_FLAGS = socket.MSG_DONTWAIT | socket.MSG_TRUNC  # tell the whole length of what is longer than a row
 NAME_BYTES = 16
-CONTROL_BYTES = 64
+CONTROL_BYTES = 32  # exactly one arrival time: its head, and a timespec
 
 _HEADER = np.dtype(
     [
@@ -41,7 +41,6 @@ _HEADER = np.dtype(
 _NOT_FAMILY = ~np.uint64(0xFFFF)
 _VECTOR = np.dtype([("base", "u8"), ("bytes", "u8")])
 _NAME_WORDS = NAME_BYTES // 8
-_STAMP_HEAD = 4  # 32-bit words of a control message before its data: length (two words), level, type
 
 
 def _load() -> tuple[ctypes._CFuncPtr, ctypes._CFuncPtr] | None:  # type: ignore[name-defined]
@@ -94,8 +93,8 @@ class Messages:
         self.vectors["bytes"] = STRIDE
 
     def rearm(self, count: int) -> None:
-        """Before receiving: the kernel overwrites the sizes."""
-        self.headers["name_bytes"][:count] = NAME_BYTES
+        """Before receiving, where messages had no arrival time: the kernel overwrites the size of the control
+        part with what it has used. (Sizes of IPv4 addresses, and of arrival times, are what they were.)"""
         if self._with_control:
             self.headers["control_bytes"][:count] = CONTROL_BYTES
 
@@ -108,9 +107,8 @@ class Messages:
         self.names[:count, 0] = socket_addresses(paths)
 
     def unstamped(self, count: int) -> bool:
-        """Has any of the received messages no arrival time?"""
-        kinds = self.control[:count].view(np.uint32)[:, _STAMP_HEAD - 1]
-        return bool((kinds != SO_TIMESTAMPNS).any())
+        """Has any of the received messages no arrival time? Then `rearm` before receiving again."""
+        return bool(np.count_nonzero(self.headers["control_bytes"][:count] != CONTROL_BYTES))
 
     def receive(self, descriptor: int, first: int, count: int) -> int:
         """Receive into messages first..first+count without waiting; how many came (0: none, or an error)."""

@@ -9,6 +9,7 @@ that losses and reordering stay visible to the receiver.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from media.legs import SOURCE_OWN, Legs
 from media.packet import (
@@ -35,35 +36,39 @@ def _elapsed_samples(legs: Legs, slots: Index, now: float) -> U32:
 
 def map_relayed(
     legs: Legs, to: Index, streams: I64, extended: I64, timestamps: U32, lengths: I32, now: float
-) -> tuple[I64, U32, Bools | None]:
+) -> tuple[npt.NDArray[np.void], I64, U32, Bools | None]:
     """Sequence numbers and timestamps for relayed packets, one to each of n different slots `to` (intp[n]),
     and where a new source begins.
 
     streams: int64[n], name of the stream each comes from; extended: int64[n], its sequence numbers there;
-    lengths: int32[n], datagram bytes. Returns int64[n] (16 bits go on the wire), uint32[n], and bool[n] (set
-    the marker bit) or None for nowhere.
+    lengths: int32[n], datagram bytes. Returns the rows of `legs.outbound`, [n]; int64[n] (16 bits go on the
+    wire); uint32[n]; and bool[n] (set the marker bit) or None for nowhere.
     """
-    begins: Bools = legs.source[to] != streams
-    changed = bool(begins.any())
+    rows = legs.outbound.take(to, mode="clip")
+    begins: Bools = rows["source"] != streams
+    changed = np.count_nonzero(begins) > 0
     if changed:
-        slots = to[begins]
-        legs.source[slots] = streams[begins]
-        legs.sequence_shift[slots] = legs.sequence[slots] + 1 - extended[begins]
-        legs.timestamp_shift[slots] = (
-            legs.timestamp[slots] + _elapsed_samples(legs, slots, now) - timestamps[begins]
-        )
-    numbers = legs.sequence_shift[to]
-    numbers += extended
-    legs.sequence[to] = np.maximum(legs.sequence[to], numbers)
-    stamps = legs.timestamp_shift[to]
-    stamps += timestamps
-    latest = legs.timestamp[to]
+        _begin(legs, to[begins], streams[begins], extended[begins], timestamps[begins], now)
+        rows = legs.outbound.take(to, mode="clip")
+    numbers = rows["sequence_shift"] + extended
+    highest = rows["sequence"]
+    np.maximum(highest, numbers, out=highest)
+    stamps = rows["timestamp_shift"] + timestamps
+    latest = rows["timestamp"]
     latest += np.maximum((stamps - latest).view(np.int32), 0).view(np.uint32)
-    legs.timestamp[to] = latest
-    legs.sent_at[to] = now
-    legs.packets_sent[to] += 1
-    legs.octets_sent[to] += lengths - np.int32(HEADER_BYTES)
-    return numbers, stamps, begins if changed else None
+    rows["sent_at"] = now
+    packets, octets = rows["packets_sent"], rows["octets_sent"]
+    packets += 1
+    octets += lengths - np.int32(HEADER_BYTES)
+    legs.outbound.put(to, rows, mode="clip")
+    return rows, numbers, stamps, begins if changed else None
+
+
+def _begin(legs: Legs, slots: Index, streams: I64, extended: I64, timestamps: U32, now: float) -> None:
+    """These legs hear another source from now on."""
+    legs.source[slots] = streams
+    legs.sequence_shift[slots] = legs.sequence[slots] + 1 - extended
+    legs.timestamp_shift[slots] = legs.timestamp[slots] + _elapsed_samples(legs, slots, now) - timestamps
 
 
 def advance_own(legs: Legs, slots: Index, now: float) -> Bools:

@@ -53,7 +53,8 @@ class Batch:
 
 @dataclass(slots=True)
 class Outgoing:
-    """Datagrams to send. `rows` (intp[n]) are rows of `data`; all others are [n], aligned with `rows`.
+    """Datagrams to send. `rows` (intp[n]) are rows of `data`, all different; the others are [n], aligned with
+    `rows`.
 
     Same dtypes as Batch; `data` must stay untouched until they are sent.
     """
@@ -74,6 +75,16 @@ def read_headers(data: U8, count: int) -> U32:
     """The headers of the first `count` rows, uint32[count, 3] in native byte order: first word, timestamp,
     SSRC. Meaningless where there is no RTP."""
     return words(data)[:count, :3].astype(np.uint32)
+
+
+def compact(rows: Index) -> slice | Index:
+    """Rows that follow one another as a slice, with which arrays are read and written without a gather;
+    others as they are. `rows` must ascend, no two alike."""
+    count = rows.size
+    if count and rows[-1] - rows[0] == count - 1:
+        first = int(rows[0])
+        return slice(first, first + count)
+    return rows
 
 
 def valid_rtp(data: U8, lengths: I32, first: U32, candidates: Bools) -> Bools:
@@ -125,11 +136,12 @@ def _straighten(data: U8, lengths: I32, first: U32, good: Bools, rows: Index) ->
 
 
 def write_headers(data: U8, rows: Index, first: U32, timestamps: U32, ssrcs: U32) -> None:
-    """Write the fixed header into the given rows of `data`."""
+    """Write the fixed header into the given rows of `data`, which must ascend, no two alike."""
     view = words(data)
-    view[rows, 0] = first
-    view[rows, 1] = timestamps
-    view[rows, 2] = ssrcs
+    here = compact(rows)
+    view[here, 0] = first
+    view[here, 1] = timestamps
+    view[here, 2] = ssrcs
 
 
 def empty_outgoing(data: U8) -> Outgoing:

@@ -48,32 +48,33 @@ class Relay:
         legs = self._legs
         if self._stale:
             self._derive()
-        peers = self._hears[arrived.slots]
+        peers = self._hears.take(arrived.slots)
         wanted = peers >= 0
         if allowed is not None:
             wanted &= allowed
         if arrived.kinds is not None:
             wanted &= (arrived.kinds != EVENT) | (legs.event_type[peers] >= 0)
-        if not wanted.all():
-            if not wanted.any():
+        count = np.count_nonzero(wanted)
+        if count < wanted.size:
+            if not count:
                 return None
             arrived, peers = arrived.select(wanted), peers[wanted]
-        numbers, stamps, begins = map_relayed(
+        to, numbers, stamps, begins = map_relayed(
             legs, peers, arrived.streams, arrived.extended, arrived.timestamps, arrived.lengths, now
         )
-        first = legs.head[peers]
+        first = (arrived.first & MARKER) | to["head"]
         if arrived.kinds is not None:
             events = arrived.kinds == EVENT
             types = legs.event_type[peers[events]].astype(np.uint32)
-            first[events] = np.uint32(VERSION_2) | types << np.uint32(16)
-        first |= arrived.first & MARKER
+            first[events] &= MARKER
+            first[events] |= np.uint32(VERSION_2) | types << np.uint32(16)
         first |= numbers.astype(np.uint32) & LOW_16
         if begins is not None:
             first[begins] |= MARKER
-        write_headers(arrived.data, arrived.rows, first, stamps, legs.ssrc[peers])
+        write_headers(arrived.data, arrived.rows, first, stamps, to["ssrc"])
         if self._some_differ:
             self._transcode(arrived)
-        return Outgoing(arrived.data, arrived.rows, arrived.lengths, legs.path[peers])
+        return Outgoing(arrived.data, arrived.rows, arrived.lengths, to["path"])
 
     def _transcode(self, arrived: Arrived) -> None:
         differ = self._differs[arrived.slots]

@@ -177,7 +177,6 @@ class Reports:
         """The leg's statistics as they are now."""
         one = np.array([slot], np.intp)
         reception = self._reception
-        reception.note_peaks()
         remote_jitter, trip = float(self._remote_jitter[slot]), float(self._round_trip_s[slot])
         return Quality(
             packets_received=int(reception.total_received(one)[0]),

@@ -12,8 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from media.packet import F64, I32, I64, U32, Bools, Index
+from media.packet import F64, I16, I32, I64, U32, Bools, Index
 
 MAX_DROPOUT = 3000
 MAX_MISORDER = 100
@@ -34,6 +35,12 @@ def segments(slots: Index) -> tuple[Index, Index]:
     return starts, np.diff(starts, append=slots.size)
 
 
+def _steady(sequences: U32, highest: I64) -> tuple[Bools, I16]:
+    """Which numbers are near enough to the highest of their streams, bool[n], and how far off, int16[n]."""
+    delta = (sequences - highest.astype(np.uint32)).astype(np.int16)
+    return (delta + np.int16(MAX_MISORDER)).view(np.uint16) <= MAX_DROPOUT + MAX_MISORDER, delta
+
+
 @dataclass(slots=True)
 class Observation:
     """accepted: bool[n], packets that belong to their stream, None meaning all. extended: int64[n], their
@@ -44,23 +51,42 @@ class Observation:
     extended: I64
 
 
+_PER_PACKET = np.dtype(
+    [
+        ("ssrc", "i8"),  # NO_SOURCE: nothing heard yet
+        ("highest", "i8"),  # highest extended number of the source
+        ("received", "i8"),  # of the source
+        ("stream", "i8"),  # a name, new with every source or confirmed jump
+        ("jitter", "f8"),  # samples
+        ("max_jitter", "f8"),
+        ("transit", "u4"),
+        ("has_transit", "?"),
+        ("_", "V3"),
+    ]
+)
+"""What every packet reads and writes of its leg, in one row: one gather and one scatter for the batch."""
+
+
 class Reception:
     """Sequence, loss and jitter of `capacity` legs. All arrays are indexed by slot."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self.ssrc = np.full(capacity, NO_SOURCE, np.int64)
+        self._rows = np.zeros(capacity, _PER_PACKET)  # the arrays up to `has_transit` are its columns
+        self.ssrc: I64 = self._rows["ssrc"]
+        self.highest: I64 = self._rows["highest"]
+        self.received: I64 = self._rows["received"]
+        self.stream: I64 = self._rows["stream"]
+        self.jitter: F64 = self._rows["jitter"]
+        self.max_jitter: F64 = self._rows["max_jitter"]
+        self.transit: U32 = self._rows["transit"]
+        self.has_transit: Bools = self._rows["has_transit"]
+        self.ssrc[:] = NO_SOURCE
+        self.stream[:] = np.arange(capacity)
         self.base = np.zeros(capacity, np.int64)  # extended number of the source's first packet
-        self.highest = np.zeros(capacity, np.int64)  # highest extended number of the source
-        self.received = np.zeros(capacity, np.int64)  # of the source
         self.suspect = np.full(capacity, _NO_SEQUENCE, np.int64)  # next number that would confirm a jump
-        self.stream = np.arange(capacity, dtype=np.int64)  # a name, new with every source or confirmed jump
         self.lost_before = np.zeros(capacity, np.int64)  # by earlier sources
         self.received_before = np.zeros(capacity, np.int64)
-        self.jitter = np.zeros(capacity, np.float64)  # samples
-        self.max_jitter = np.zeros(capacity, np.float64)  # as of the last `note_peaks`
-        self.transit = np.zeros(capacity, np.uint32)
-        self.has_transit = np.zeros(capacity, np.bool_)
         self._some_without_transit = False
         self.reported_expected = np.zeros(capacity, np.int64)  # at the last report, for the fraction lost
         self.reported_received = np.zeros(capacity, np.int64)
@@ -68,17 +94,37 @@ class Reception:
     def reset(self, slot: int) -> None:
         """The slot begins a new leg."""
         for name, array in vars(self).items():
-            if isinstance(array, np.ndarray) and name != "stream":
+            if isinstance(array, np.ndarray) and name not in ("stream", "_rows"):
                 array[slot] = 0
         self.ssrc[slot] = NO_SOURCE
         self.suspect[slot] = _NO_SEQUENCE
         self.stream[slot] += self._capacity  # never used again: relays compare it
 
+    def observe_steady(
+        self, slots: Index, sequences: U32, ssrcs: U32, timestamps: U32, arrivals: F64
+    ) -> tuple[I64, I64] | None:
+        """`observe` and `observe_jitter` in one, for one audio packet of each of n > 0 different legs that
+        all go on with their streams: the extended numbers and the streams' names, int64[n]. None, and nothing
+        is counted, when one of them does not."""
+        rows = self._rows.take(slots, mode="clip")
+        highest: I64 = rows["highest"]
+        steady, delta = _steady(sequences, highest)
+        steady &= rows["ssrc"] == ssrcs
+        if np.count_nonzero(steady) < slots.size:
+            return None
+        extended = highest + delta
+        np.maximum(highest, extended, out=highest)
+        received = rows["received"]
+        received += 1
+        self._move_jitter(rows, timestamps, arrivals)
+        self._rows.put(slots, rows, mode="clip")
+        self._look_for_missing_transit()
+        return extended, rows["stream"]
+
     def observe(self, slots: Index, sequences: U32, ssrcs: U32) -> Observation:
         """Judge and count one packet of each of n different legs. uint32[n]; of `sequences` 16 bits count."""
         highest = self.highest[slots]
-        delta = (sequences - highest.astype(np.uint32)).astype(np.int16)
-        steady = (delta + np.int16(MAX_MISORDER)).view(np.uint16) <= MAX_DROPOUT + MAX_MISORDER
+        steady, delta = _steady(sequences, highest)
         steady &= self.ssrc[slots] == ssrcs
         if steady.all():
             extended = highest + delta
@@ -121,24 +167,29 @@ class Reception:
     def observe_jitter(self, slots: Index, timestamps: U32, arrivals: F64) -> None:
         """Interarrival jitter (A.8), J += (|D| - J) / 16, of one accepted audio packet of each of n > 0
         different legs. arrivals: float64[n], seconds."""
+        rows = self._rows.take(slots, mode="clip")
+        self._move_jitter(rows, timestamps, arrivals)
+        self._rows.put(slots, rows, mode="clip")
+        self._look_for_missing_transit()
+
+    def _move_jitter(self, rows: npt.NDArray[np.void], timestamps: U32, arrivals: F64) -> None:
         transit = (arrivals * 8000.0).astype(np.int64).astype(np.uint32)
         transit -= timestamps
-        distance = np.abs((transit - self.transit[slots]).view(np.int32).astype(np.float64))
+        distance = np.abs((transit - rows["transit"]).view(np.int32).astype(np.float64))
         distance *= distance <= MAX_STEP_SAMPLES
         if self._some_without_transit:
-            distance *= self.has_transit[slots]
-            self.has_transit[slots] = True
-            self._some_without_transit = not self.has_transit[self.ssrc != NO_SOURCE].all()
-        jitter = self.jitter[slots]
+            distance *= rows["has_transit"]
+            rows["has_transit"] = True
+        rows["transit"] = transit
+        jitter, peak = rows["jitter"], rows["max_jitter"]
         distance -= jitter
         distance *= 1.0 / 16.0
-        distance += jitter
-        self.jitter[slots] = distance
-        self.transit[slots] = transit
+        jitter += distance
+        np.maximum(peak, jitter, out=peak)
 
-    def note_peaks(self) -> None:
-        """Keep the highest jitter of every leg; called more often than a leg's jitter can rise and fall."""
-        np.maximum(self.max_jitter, self.jitter, out=self.max_jitter)
+    def _look_for_missing_transit(self) -> None:
+        if self._some_without_transit:
+            self._some_without_transit = not self.has_transit[self.ssrc != NO_SOURCE].all()
 
     def lost(self, slots: Index) -> I64:
         """Packets lost so far, int64[n], never negative (duplicates count as received, A.3)."""

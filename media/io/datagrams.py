@@ -202,7 +202,6 @@ class BatchIo:
         if lengths.max() > STRIDE:
             lengths[lengths > STRIDE] = 0
         self._set_arrivals(count)
-        self._in.rearm(count)
         return count
 
     def _set_arrivals(self, count: int) -> None:
@@ -214,7 +213,10 @@ class BatchIo:
         np.multiply(stamps["ns"], 1e-9, out=arrivals)
         arrivals += stamps["s"]
         arrivals -= self._wall() - now
-        if not (now - 1.0 < arrivals.min() and arrivals.max() <= now) or self._in.unstamped(count):
+        if self._in.unstamped(count):  # what is there is of an earlier message
+            arrivals[self._in.headers["control_bytes"][:count] != mmsg.CONTROL_BYTES] = now
+            self._in.rearm(count)
+        if not (now - 1.0 < arrivals.min() and arrivals.max() <= now):
             arrivals[(arrivals > now) | (arrivals <= now - 1.0)] = now
 
     def _receive_plainly(self) -> int:
