@@ -27,7 +27,7 @@ MAX_TEXT = 2000
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{1,8}){0,3}")
 """A language tag as BCP 47 writes it: `en`, `ru`, `en-GB`."""
 
-_WAV = re.compile(r"\S+\.wav", re.IGNORECASE)
+_SOUND = re.compile(r"\S+\.(wav|mp3|ogg|oga|opus|flac|m4a|aac|aiff?|au|amr|wma)", re.IGNORECASE)
 _FIELDS = ("text", "file", "language")
 _MAX_LANGUAGES = 20
 _TAG = re.compile(r"[a-z]{2}(-[A-Za-z0-9]{1,8}){0,3}")
@@ -41,7 +41,7 @@ def parse_prompts(value: object) -> tuple[Prompt, ...]:
     """
     items = value if isinstance(value, list | tuple) else [value]
     if not items:
-        raise ValueError("the list of prompts is empty; write a text or the name of a WAV file")
+        raise ValueError("the list of prompts is empty; write a text or the name of a sound file")
     return tuple(_parse_prompt(item) for item in items)
 
 
@@ -49,10 +49,10 @@ def _parse_prompt(item: object) -> Prompt:
     if isinstance(item, Prompt):
         return item
     if isinstance(item, str):
-        item = {"file": item} if _WAV.fullmatch(item) else {"text": item}
+        item = {"file": item} if _SOUND.fullmatch(item) else {"text": item}
     if not isinstance(item, Mapping):
         raise ValueError(
-            "a prompt is a text, the name of a WAV file, a table with text or file, or a list of these"
+            "a prompt is a text, the name of a sound file, a table with text or file, or a list of these"
         )
     if item and all(isinstance(key, str) and _TAG.fullmatch(key) for key in item):
         return _in_languages(item)
@@ -155,6 +155,7 @@ class Speech:
     language: str
     speed_wpm: int
     path: str
+    loudness_lufs: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,9 @@ class Catalogue:
 
     `directory` holds the sound files that prompts name, `cache` the spoken texts; both absolute. `language`
     is for prompts that name none; `voices` maps a language to the voice of the speech program (default: the
-    language itself). `speed_wpm` is the rate of speech in words per minute.
+    language itself). `speed_wpm` is the rate of speech in words per minute. `sounds` maps the absolute path
+    of a sound file to the clip that is made of it (a file without one is played as it is); texts are spoken
+    at `loudness_lufs` (0: as the program speaks).
     """
 
     directory: str
@@ -171,12 +174,18 @@ class Catalogue:
     language: str = "en"
     voices: Mapping[str, str] | None = None
     speed_wpm: int = 160
+    sounds: Mapping[str, str] | None = None
+    loudness_lufs: float = 0.0
 
     def clip(self, prompt: Prompt) -> str:
         """The absolute path of the prompt's WAV file."""
         if prompt.file:
-            return str(PurePath(self.directory) / prompt.file)
+            return self.sound(PurePath(self.directory, prompt.file))
         return self.speech(prompt).path
+
+    def sound(self, file: PurePath) -> str:
+        """The clip of a sound file, absolute."""
+        return (self.sounds or {}).get(str(file), str(file))
 
     def clips(self, prompts: Iterable[Prompt]) -> tuple[str, ...]:
         """The clips of several prompts, in order."""
@@ -188,15 +197,18 @@ class Catalogue:
         voice = (self.voices or {}).get(language, language.lower())
         text = " ".join(unicodedata.normalize("NFC", prompt.text).split())
         cache = PurePath(self.cache) / LIVE if prompt.live else PurePath(self.cache)
-        path = cache / f"{language}-{cache_key(text, voice, language, self.speed_wpm)}.wav"
-        return Speech(text, voice, language, self.speed_wpm, str(path))
+        key = cache_key(text, voice, language, self.speed_wpm, self.loudness_lufs)
+        path = cache / f"{language}-{key}.wav"
+        return Speech(text, voice, language, self.speed_wpm, str(path), self.loudness_lufs)
 
     def speeches(self, prompts: Iterable[Prompt]) -> tuple[Speech, ...]:
         """What must be spoken for these prompts: each text once, in the order of first use."""
         return tuple({s.path: s for s in (self.speech(p) for p in prompts if p.text)}.values())
 
 
-def cache_key(text: str, voice: str, language: str, speed_wpm: int) -> str:
+def cache_key(text: str, voice: str, language: str, speed_wpm: int, loudness_lufs: float = 0.0) -> str:
     """24 hex digits that change with anything that changes the sound."""
-    parts = "\0".join((text, voice, language, str(speed_wpm)))
+    parts = "\0".join(
+        (text, voice, language, str(speed_wpm), *([str(loudness_lufs)] if loudness_lufs else []))
+    )
     return hashlib.sha256(parts.encode()).hexdigest()[:24]

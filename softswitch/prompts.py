@@ -11,12 +11,13 @@ import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ivr.messages import Prompt
 from ivr.prompt import Catalogue, Speech
 from softswitch.errors import LocalError
+from softswitch.prompt_wav import evened_wav
 
 PROGRAM = "espeak-ng"
 TIMEOUT_S = 30.0
@@ -51,8 +52,10 @@ class Speaker:
             f"(the first: {shown!r}); {_HOW_TO_INSTALL}"
         )
 
-    async def build(self, prompts: Iterable[Prompt]) -> int:
-        """Speak what is not in the cache yet; gives the number of new files.
+    async def build(
+        self, prompts: Iterable[Prompt], told: Callable[[Speech], None] = lambda speech: None
+    ) -> int:
+        """Speak what is not in the cache yet; gives the number of new files. `told` hears of each one.
 
         LocalError: the program is missing (only if something is to be spoken), does not know a voice, or the
         disk refuses.
@@ -66,6 +69,7 @@ class Speaker:
         async def one(speech: Speech) -> None:
             async with limit:
                 write_atomically(Path(speech.path), await self._speak(speech))
+                told(speech)
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -105,7 +109,10 @@ class Speaker:
                 f"{self._program} cannot speak {speech.text[:60]!r} with the voice {speech.voice!r}: {said}; "
                 f"`{self._program} --voices` lists the voices, prompts.voices chooses one for a language"
             )
-        return _with_sizes(wav)
+        spoken = _with_sizes(wav)
+        if not speech.loudness_lufs:
+            return spoken
+        return await asyncio.to_thread(evened_wav, speech.path, spoken, speech.loudness_lufs)
 
 
 def _with_sizes(wav: bytes) -> bytes:
