@@ -7,14 +7,16 @@ need a key.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from ivr.check_calls import check_calls
+from ivr.check_names import check_names
 from ivr.errors import FlowProblem
+from ivr.errors import suggest as suggest
 from ivr.messages import Prompt
 from ivr.node import BACK, FLOW_PREFIX, REPEAT, SPECIAL_TARGETS, Edge, Node, Reference
-from ivr.prompt import in_language
+from ivr.prompt import in_language, spoken_ahead
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +34,11 @@ class Flow:
     broken: frozenset[str] = field(default_factory=frozenset)
 
     def prompts(self) -> tuple[Prompt, ...]:
-        """Everything that the flow may say, each once, with its language filled in where the flow has one."""
-        said = (
-            prompt for node in self.nodes.values() for prompt in in_language(node.prompts(), self.language)
-        )
-        return tuple(dict.fromkeys(said))
+        """Everything that the flow may say and that can be made ahead, each once, with its language filled in
+        where the flow has one.
+        """
+        said = (prompt for node in self.nodes.values() for prompt in spoken_ahead(node.prompts()))
+        return tuple(dict.fromkeys(in_language(said, self.language)))
 
     def references(self) -> Iterator[tuple[str, Reference]]:
         """What the nodes name outside the flows: (path of the key, reference)."""
@@ -63,17 +65,9 @@ def check(flows: Mapping[str, Flow]) -> list[FlowProblem]:
         problems += _dead_ends(flow)
         problems += _unreachable(flow)
     problems += _silent_circles(flows)
+    problems += check_calls(flows)
+    problems += check_names(flows)
     return problems
-
-
-def suggest(name: str, known: Iterable[str]) -> str:
-    """The tail of an error about an unknown name: what is known, and the nearest of it."""
-    names = sorted(known)
-    if not names:
-        return "none is configured"
-    near = difflib.get_close_matches(name, names, n=1)
-    shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
-    return f"known: {shown}" + (f"; did you mean {near[0]!r}?" if near else "")
 
 
 def _unknown_targets(flow: Flow, flows: Mapping[str, Flow]) -> Iterator[FlowProblem]:

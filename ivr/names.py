@@ -1,5 +1,5 @@
-"""The names that nodes may use: variables, which nodes set, and attributes of the call and the centre, which the
-switch knows (`softswitch.call.attributes` gives their values).
+"""The names that nodes may use: variables, which nodes set, and attributes of the call and the centre, which
+the switch knows (`softswitch.call.attributes` gives their values).
 
 Invariant: a name is a variable or an attribute, never both: what a node sets cannot hide what a caller is.
 """
@@ -39,8 +39,7 @@ PATTERNS: Mapping[str, tuple[str, str]] = {
     ),
     "queue.NAME.waiting": (
         r"queue\.[^.{}]+\.(waiting|agents|idle|estimate_s|open)",
-        "of a queue: who waits, agents logged in (`agents`), free ones (`idle`), the expected wait in seconds "
-        "(`estimate_s`), whether it is open (`open`)",
+        "of a queue: who waits, `agents` logged in, `idle` ones, the wait to expect, whether it is `open`",
     ),
     "target.KIND:NAME": (r"target\..+", "whether there is such a target, `true` or `false`"),
     "client.NAME": (r"client\..+", "what is known of the client that was called"),

@@ -45,13 +45,14 @@ class Edge:
     """A way out of a node.
 
     `key` is its dotted path inside the node (`keys.1`), `target` a node of the same flow, `flow:NAME`, or a
-    special target. `silent` says that it may be taken though the caller does nothing; silent edges must not
-    go round in circles.
+    special target. `calls`: the target is a flow that comes back here. `silent` says that it may be
+    taken though the caller does nothing; silent edges must not go round in circles.
     """
 
     key: str
     target: str
     silent: bool = True
+    calls: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,8 @@ class Reference:
 class Wait:
     """Wait for the end of the playback, for a key, for the answer to an ask, or until `until`.
 
-    `secret` keeps the keys out of the log. With `keys` a key is handed over; otherwise it is kept for a later node, and with `barge_in` its arrival
-    ends the wait as the end of the playback would (Timeout is given).
+    With `keys` a key is handed over; otherwise it is kept for a later node, and with `barge_in` its arrival
+    ends the wait as the end of the playback would (Timeout is given). `secret` keeps the keys out of the log.
     """
 
     until: float | None = None
@@ -199,8 +200,8 @@ class Node(BaseModel):
         return ()
 
     def prompts(self) -> tuple[Prompt, ...]:
-        """Everything that this node may say, so that it can be spoken ahead; all its fields of prompts, if not
-        said otherwise.
+        """Everything that this node may say, so that it can be spoken ahead: all its fields of prompts, if
+        not said otherwise.
         """
         return tuple(prompt for _, prompts in self._spoken() for prompt in prompts)
 

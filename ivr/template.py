@@ -2,8 +2,8 @@
 
 `{name}` stands for a variable of the call, or an attribute such as `{caller}` or `{header.X-Account}`.
 `{name:kind}` is said by the grammar of the caller's language (`ivr.saying`): number, ordinal, money, date,
-time, digits; `{name:kind:option}` adds the currency of money, the gender of a number or an ordinal, or the form
-of a date, a time or digits. `{{` and `}}` are braces.
+time, digits; `{name:kind:option}` adds the currency of money, the gender of a number or an ordinal, or the
+form of a date, a time or digits. `{{` and `}}` are braces.
 
 Invariant: rendering never fails and is bounded: a value without a name is empty, one that is not what its
 kind wants is given as it is, control characters and line ends become spaces, and a value that itself holds

@@ -1,8 +1,8 @@
 """The ways back of one walk: `@back` to the menu before, `@return` to the flow that called this one.
 
-Invariant: a place that is gone back to is no longer ahead: going to a menu that is on the trail shortens it to
-there, and who comes back from a flow that was called forgets the menus inside it. Calls are at most MAX_CALLS
-deep.
+Invariant: a place that is gone back to is no longer ahead: going to a menu that is on the trail shortens it
+to there, and who comes back from a flow that was called forgets the menus inside it. Calls are at most
+MAX_CALLS deep.
 """
 
 from __future__ import annotations

@@ -8,18 +8,38 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from ivr.node import Node
+from ivr.nodes.agent import Agent
+from ivr.nodes.branch import Branch
+from ivr.nodes.callback import Callback
+from ivr.nodes.collect import Collect
 from ivr.nodes.hangup import Hangup
+from ivr.nodes.language import Language
 from ivr.nodes.menu import Menu
 from ivr.nodes.play import Play
 from ivr.nodes.queue import Queue
+from ivr.nodes.record import Record
+from ivr.nodes.say import Say
+from ivr.nodes.set import Set
+from ivr.nodes.subflow import Subflow
 from ivr.nodes.transfer import Transfer
+from ivr.nodes.voicemail import Voicemail
 
 BUILT_IN: Mapping[str, type[Node]] = MappingProxyType(
     {
         "play": Play,
         "menu": Menu,
+        "collect": Collect,
+        "say": Say,
+        "branch": Branch,
+        "set": Set,
+        "language": Language,
+        "subflow": Subflow,
         "queue": Queue,
+        "agent": Agent,
         "transfer": Transfer,
+        "voicemail": Voicemail,
+        "record": Record,
+        "callback": Callback,
         "hangup": Hangup,
     }
 )

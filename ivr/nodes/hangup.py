@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from ivr.messages import HangUp, Prompt
+from ivr.messages import HangUp
 from ivr.node import Leave, Node, Prompts, Visit, Wait, Walk
 
 
@@ -24,7 +24,3 @@ class Hangup(Node):
             walk.play(self.prompt)
             yield Wait(keys=False)
         return Leave(HangUp(cause=self.cause))
-
-    def prompts(self) -> tuple[Prompt, ...]:
-        """The last word."""
-        return self.prompt

@@ -30,7 +30,8 @@ class Menu(Node):
     prompt: Prompts = Field(description="the question: a text, a WAV file, or a list of these")
     keys: dict[Annotated[str, AfterValidator(_is_key)], str] = Field(
         min_length=1,
-        description="key -> node, `flow:NAME`, `@repeat` (again), `@back` (the menu before) or `@hangup`",
+        description="key -> node, `flow:NAME`, `@repeat` (again), `@back` (the menu before), `@return` (to "
+        "the flow that called this one) or `@hangup`",
     )
     timeout_s: float = Field(5.0, gt=0, le=60, description="how long to wait for a key after the prompt")
     retries: int = Field(
@@ -78,7 +79,3 @@ class Menu(Node):
         """One for each key, and the silent one."""
         chosen = tuple(Edge(f"keys.{key}", target, silent=False) for key, target in self.keys.items())
         return (*chosen, Edge("otherwise", self.otherwise))
-
-    def prompts(self) -> tuple[Prompt, ...]:
-        """The question and what may come before it."""
-        return self.prompt + self.invalid_prompt + self.timeout_prompt

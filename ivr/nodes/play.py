@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from ivr.messages import Prompt
 from ivr.node import Edge, Go, Node, Prompts, Visit, Wait, Walk
 
 
@@ -28,7 +27,3 @@ class Play(Node):
     def edges(self) -> tuple[Edge, ...]:
         """One: what follows."""
         return (Edge("next", self.next),)
-
-    def prompts(self) -> tuple[Prompt, ...]:
-        """What is said."""
-        return self.prompt

@@ -17,6 +17,9 @@ from softswitch.config.fields import parse_target
 
 _OVERFLOWS = ("overflow", "overflow_timeout", "overflow_full", "overflow_empty", "overflow_closed")
 
+_NAMED = {"list": "lists", "calendar": "calendars", "database": "databases", "mailbox": "mailboxes"}
+"""What nodes name that is no target: kind -> section."""
+
 
 def no_such(draft: Draft, kind: str, name: str) -> str:
     """What is said of a name that stands nowhere in the file; `kind` is the section in the singular."""
@@ -115,8 +118,13 @@ def check_flows(draft: Draft) -> Iterator[Fault]:
         yield _flow_path(problem.path), problem.message
     for readable in flows.values():
         for path, reference in readable.references():
+            kind, _, named = reference.target.partition(":")
             try:
-                message = target_fault(draft, parse_target(reference.target))
+                if (section := _NAMED.get(kind)) is not None:
+                    known = draft.names(section)
+                    message = "" if named in known else f"no {kind} {named!r}; {suggest(named, known)}"
+                else:
+                    message = target_fault(draft, parse_target(reference.target))
             except ValueError as error:
                 message = str(error)
             if message:
@@ -155,13 +163,14 @@ def check_routes(draft: Draft) -> Iterator[Fault]:
                 f"{route.number} is an extension too, which is reached without a route",
             )
         # Only a pattern or the same number can hide a route, and thousands of routes are usual.
-        earlier_ones = [*patterns, *same.setdefault(route.number, [])]
+        normal = draft.config.numbering.normal(route.number) or route.number
+        earlier_ones = [*patterns, *same.setdefault(normal, [])]
         hiding = min((other for other in earlier_ones if _hides(routes[other], route)), default=None)
         if hiding is not None:
             first = f"routes.{draft.routes_kept[hiding]} ({routes[hiding].number})"
             message = f"never reached: {first} takes these calls"
             yield ("routes", index, "number"), f"{message}; put this one first, or remove it"
-        same[route.number].append(position)
+        same[normal].append(position)
         if route.number.endswith("*"):
             patterns.append(position)
 
@@ -194,13 +203,17 @@ def _hides(earlier: Route, later: Route) -> bool:
     """Whether every call that fits the later route fits the earlier one."""
     if later.guests and not earlier.guests:
         return False
+    if earlier.when is not None and earlier.when != later.when:
+        return False
     if earlier.peers and not (later.peers and set(later.peers) <= set(earlier.peers)):
         return False
     if earlier.to.kind == "peer" and not earlier.peers and (later.peers or later.to.kind != "peer"):
         return False
     if later.number.endswith("*"):
         return earlier.number.endswith("*") and later.number.startswith(earlier.number[:-1])
-    return earlier.covers(later.number)
+    if earlier.number.endswith("*"):
+        return later.number.startswith(earlier.number[:-1])
+    return True  # the same number, in whatever form
 
 
 def check_peers(draft: Draft) -> Iterator[Fault]:

@@ -358,7 +358,7 @@ EXPECTED = [
     (
         42,
         "flows.main.nodes.sales",
-        "unknown node type 'queu'; known: hangup, menu, play, queue, transfer; did",
+        "unknown node type 'queu'; known: agent, ",
     ),
     (48, "flows.loop.nodes.a", "a loop without an exit"),
     (50, "flows.loop.nodes.c", "no way leads here from 'a'"),
