@@ -58,8 +58,7 @@ def _left_apart(floor: Floor) -> Iterator[str]:
             lines += [lane for needs, lane in lanes if needs.fit(level, agent.skills)]
         for line in lines:
             for caller in line:
-                left_out = caller.offers and agent.name in caller.missed
-                if caller.callback is None and not left_out:
+                if caller.callback is None and not caller.leaves_out(agent.name):
                     yield f"call {caller.call} waits, and agent {agent.name} is ready"
 
 

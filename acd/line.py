@@ -40,7 +40,8 @@ class Caller(Struct, eq=False):
 
     `entered_at` starts the clock of his wait; `credit_s` is what he waited before (in another queue, before
     he was cut off, before he was called back): it counts for his place and his urgency, not for the reports.
-    `missed` are the agents who missed or refused him, the latest miss last. `wanted` scores agents: the
+    `missed` are the agents who missed or refused him, the latest miss last, with the timer of their rest from
+    him (acd.offers). `wanted` scores agents: the
     better ones are asked first. While `named`, only that agent will do. `extra` phones ring beyond what the
     strategy says. `callback` makes him a place without a caller (acd.callbacks).
     """
@@ -54,7 +55,7 @@ class Caller(Struct, eq=False):
     entry_position: int = 0
     credit_s: float = 0.0
     offers: dict[int, LiveOffer] = field(default_factory=dict)
-    missed: dict[str, None] = field(default_factory=dict)
+    missed: dict[str, Timer | None] = field(default_factory=dict)
     timers: dict[str, Timer] = field(default_factory=dict)
     needs: Needs = ANYONE
     wanted: Skills | None = None
@@ -83,6 +84,18 @@ class Caller(Struct, eq=False):
     def wait_s(self, now: float) -> float:
         """How long he has waited in this queue."""
         return max(0.0, now - self.entered_at)
+
+    def leaves_out(self, agent: str) -> bool:
+        """Whether this agent has missed him and is not asked again yet: he still rests from him, or somebody
+        rings who has not missed him.
+        """
+        missed = self.missed
+        if agent not in missed:
+            return False
+        rest = missed[agent]
+        if rest is not None and rest.live:
+            return True
+        return any(offer.agent.name not in missed for offer in self.offers.values())
 
     def urgency(self, now: float) -> Urgency:
         """Order among the callers of different queues, smallest first: handed to this agent; a queue that was

@@ -7,8 +7,9 @@ enters the pools.
 
 Which caller: one who was handed to this agent or waits for him by name; then the most urgent
 (`Caller.urgency`). Which agent: by level, then the callers' preferences, then the strategy. An agent who has
-missed a caller is left out for him until nobody else is left: no other agent is ready who would do, and none
-rings for him. Then the one whose miss is the oldest is asked again.
+missed a caller is left out for him until nobody else is left: no other agent is ready who would do, and
+nobody rings for him who has not missed him. Then the one whose miss is the oldest is asked again, once he has
+rested from this caller (acd.offers).
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ class Matching:
     def _takeable(self, lane: Line, agent: Agent) -> Caller | None:
         """The first who may have the agent, who is ready but not in the pool yet."""
         for caller in lane:
-            if caller.offers and agent.name in caller.missed:
+            if caller.missed and caller.leaves_out(agent.name):
                 continue
             if caller.callback is None or self._callbacks.may_turn(caller, 1):
                 return caller
@@ -127,7 +128,7 @@ class Matching:
                 chosen.append(agent)
                 if len(chosen) >= wanted:
                     return chosen
-        return chosen if chosen or caller.offers else self._missed(caller, wanted)
+        return chosen or self._missed(caller, wanted)
 
     def _ranked(self, caller: Caller, queue: Queue, now: float) -> Iterable[Agent]:
         """Who would do, best first."""
@@ -141,9 +142,11 @@ class Matching:
         return [agent for _, agent in best]
 
     def _missed(self, caller: Caller, wanted: int) -> list[Agent]:
-        """Nobody else is left: whoever missed him, the oldest miss first."""
+        """Nobody else is left: whoever missed him and has rested, the oldest miss first."""
         again = []
         for name in caller.missed:
+            if caller.leaves_out(name):
+                continue
             agent = self._floor.agents[name]
             level = agent.levels.get(caller.queue.name)
             if agent.state is State.READY and level is not None and caller.needs.fit(level, agent.skills):

@@ -5,9 +5,11 @@ one step, so an agent of several queues is never offered twice. Every end of an 
 which undoes both.
 
 Missed offers (FACTS): an agent who missed or refused a caller is left out for *that caller* until nobody else
-is left (acd.matching). `missed_limit` misses in a row pause the agent with reason `missed`. An
-agent whose phone could not be reached has not missed anything; he is left out for that caller in the same way
-and rests for REST_S, so that a dead phone is not asked in a tight loop.
+is left (acd.matching), and then rests from that caller for the queue's `missed_retry_s` before he is asked
+again, so that whoever answers busy does not hear the same caller at once; any other caller goes to him
+meanwhile. `missed_limit` misses in a row pause the agent with reason `missed`. An agent whose phone could not
+be reached has not missed anything; he is left out for that caller in the same way and rests from all callers
+for REST_S, so that a dead phone is not asked in a tight loop.
 """
 
 from __future__ import annotations
@@ -90,8 +92,7 @@ class Offers:
         """The agent did not take the call; the caller keeps his place and seeks on."""
         caller, agent, floor = offer.caller, offer.agent, self._floor
         self._release(offer)
-        caller.missed.pop(agent.name, None)
-        caller.missed[agent.name] = None
+        self._leave_out(caller, agent, reason, now)
         ring_s = now - offer.began_at
         floor.log(
             now,
@@ -115,6 +116,23 @@ class Offers:
         self._unoffered(agent, now)
         if caller.named == agent.name:
             self.give_up_name(caller)
+
+    def _leave_out(self, caller: Caller, agent: Agent, reason: MissReason, now: float) -> None:
+        """He is asked for this caller again after all others, and not at once."""
+        name, timers, rest_s = agent.name, self._floor.timers, caller.queue.rules.missed_retry_s
+        caller.missed.pop(name, None)
+        key = f"rest of {name}"
+        timers.cancel(caller.timers.pop(key, None))
+        if reason == "unreachable" or not rest_s:
+            caller.missed[name] = None
+            return
+        timer = timers.set(now + rest_s, partial(self._ask_again, caller, key))
+        caller.missed[name] = caller.timers[key] = timer
+
+    def _ask_again(self, caller: Caller, key: str, now: float) -> None:
+        """Somebody has rested from this caller."""
+        del caller.timers[key]
+        self._floor.seek(caller)
 
     def give_up_name(self, caller: Caller) -> None:
         """Whoever waited for one agent is now anybody's."""

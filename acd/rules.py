@@ -59,6 +59,8 @@ class QueueRules:
     closed by it; empty: all are open at once); `skills_relax_s` makes required skills preferred ones.
     One agent: `agent_wait_s` a call for one named agent waits for him before it is anybody's;
     `last_agent_wait_s` the same for the agent whom the caller talked with last (0: only if he is ready now).
+    `missed_retry_s`: an agent who missed or refused a caller, and is the last who is left for him, rests from
+    this caller for so long (0: not at all).
     `widen_s`: where the strategy rings progressively, one more phone after each of these.
     What is heard: `comfort` messages in turn, the first after `comfort_first_s`, then each `comfort_every_s`.
     `estimate_from` handled calls are needed before a wait is estimated.
@@ -72,6 +74,7 @@ class QueueRules:
     skills_relax_s: float | None = None
     agent_wait_s: float = 20.0
     last_agent_wait_s: float = 0.0
+    missed_retry_s: float = 5.0
     widen_s: float = 10.0
     comfort: tuple[str, ...] = ()
     comfort_first_s: float = 30.0
@@ -89,7 +92,7 @@ class QueueRules:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise AcdError(f"rules of a queue, {name} = {value}", "use more than 0, or leave it out")
-        for name in ("agent_wait_s", "last_agent_wait_s"):
+        for name in ("agent_wait_s", "last_agent_wait_s", "missed_retry_s"):
             if not getattr(self, name) >= 0:
                 raise AcdError(f"rules of a queue, {name} = {getattr(self, name)}", "use 0 or more")
         if self.estimate_from < 1:

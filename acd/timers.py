@@ -19,7 +19,8 @@ from msgspec import Struct
 
 Fire = Callable[[float], None]
 
-FAR_S = 1e15  # whatever is later, infinity among it, shares one second
+FAR_S = 1e15
+NEVER = int(FAR_S)  # whatever is later, infinity among it, shares one second
 
 
 class Timer(Struct, eq=False):
@@ -55,7 +56,7 @@ class Timers:
     def set(self, at: float, fire: Fire) -> Timer:
         """Set a timer to `at` (seconds)."""
         self._serial = serial = self._serial + 1
-        second = int(at if at < FAR_S else FAR_S)
+        second = int(at) if at < FAR_S else NEVER
         timer = Timer(at, fire, second, serial)
         shut = self._shut.get(second)
         if shut is not None:

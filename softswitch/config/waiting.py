@@ -124,6 +124,11 @@ class WaitingRules(Section):
     widen_s: Seconds = Field(
         10.0, description="time after which one more phone rings, for strategies that ring progressively"
     )
+    missed_retry_s: SecondsOrZero = Field(
+        5.0,
+        description="how long an agent who missed or refused a caller, and is the last one left for him, "
+        "rests from this caller; others go to him meanwhile",
+    )
     agent_wait_s: SecondsOrZero = Field(
         20.0, description="how long a call for one agent waits for him before it is anybody's"
     )

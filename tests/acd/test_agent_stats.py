@@ -8,12 +8,17 @@ from acd.agent_stats import agent_stats
 from acd.events import Kind, LogEvent
 from acd.messages import Ended, Held, LogOut, OwnCall, Pause, PhoneState, Ready
 from acd.queue import QueueConfig
+from acd.rules import QueueRules
 from tests.acd.centre import START, Centre
 
 
 def shift() -> Centre:
     """Anna's shift, logged in at START + 1, out at START + 301."""
-    centre = Centre(QueueConfig("sales", ring_s=30.0), agents={"anna": ["sales"]})
+    centre = Centre(
+        QueueConfig("sales", ring_s=30.0),
+        agents={"anna": ["sales"]},
+        rules={"sales": QueueRules(missed_retry_s=0.0)},
+    )
     centre.log_in("anna")
     centre.wait(40.0)  # idle 40
     centre.call("c1")

@@ -14,6 +14,7 @@ from acd.messages import (
     CancelOffer,
     Ended,
     Enqueue,
+    HandCall,
     Held,
     LogIn,
     LogOut,
@@ -29,6 +30,7 @@ from acd.messages import (
 )
 from acd.offers import REST_S
 from acd.queue import QueueConfig
+from acd.rules import QueueRules
 from acd.strategy import Candidate, Key, KeyStrategy
 from tests.acd.centre import START, Centre, left, of
 
@@ -153,20 +155,64 @@ def test_misses_in_a_row_pause_and_an_answer_forgets_them() -> None:
     centre = Centre(QueueConfig("sales", missed_limit=2, wrapup_s=0.0), agents={"anna": ["sales"]})
     centre.log_in("anna")
     centre.call("c1")
-    centre.wait(20.0)
+    centre.wait(25.0)  # she rests from him for five seconds, and rings again
     centre.answer("anna")
     centre.do(Ended("c1", "caller"), 5.0)
     assert centre.state("anna") == "ready"  # no wrap-up here
     centre.call("c2")
-    centre.wait(20.0)
+    centre.wait(25.0)
     assert centre.state("anna") == "ringing"
     centre.wait(20.0)
     assert (centre.state("anna"), centre.agent("anna").reason) == ("paused", "missed")
     assert centre.last(Kind.PAUSE).data == {"reason": "missed", "by": "system"}
     assert centre.waiting() == ["c2"]
     centre.do(Ready("anna"))
-    assert centre.ringing() == {"c2": "anna"}
+    assert centre.ringing() == {}
     assert centre.last(Kind.UNPAUSE).data == {"by": "agent", "pause_s": 0.0, "reason": "missed"}
+    centre.wait(5.0)
+    assert centre.ringing() == {"c2": "anna"}
+
+
+def test_who_refuses_rests_from_that_caller_and_has_any_other() -> None:
+    centre = Centre(
+        QueueConfig("sales", missed_limit=9),
+        agents={"anna": ["sales"]},
+        rules={"sales": QueueRules(missed_retry_s=8.0)},
+    )
+    centre.log_in("anna")
+    centre.call("c1")
+    for _ in range(3):
+        centre.do(Refused(centre.offer_to("anna").offer))
+        centre.wait(7.9)
+        assert (centre.state("anna"), centre.ringing()) == ("ready", {})
+        centre.wait(0.1)
+        assert centre.ringing() == {"c1": "anna"}
+    centre.do(Refused(centre.offer_to("anna").offer))
+    centre.call("c2")
+    assert centre.ringing() == {"c2": "anna"}, "another caller goes to her at once"
+    centre.do(Withdraw("c2"), 1.0)
+    assert centre.ringing() == {}
+    centre.do(Withdraw("c1"), 1.0)
+    assert centre.acd.deadline() is None, "nothing is left of a rest when the caller is gone"
+
+
+def test_without_a_rest_the_last_one_is_asked_again_at_once() -> None:
+    centre = Centre(
+        QueueConfig("sales"), agents={"anna": ["sales"]}, rules={"sales": QueueRules(missed_retry_s=0.0)}
+    )
+    centre.log_in("anna")
+    centre.call("c1")
+    centre.do(Refused(centre.offer_to("anna").offer))
+    assert centre.ringing() == {"c1": "anna"}
+
+
+def test_a_supervisor_ends_a_rest_by_handing_the_call() -> None:
+    centre = Centre(QueueConfig("sales"), agents={"anna": ["sales"]})
+    centre.log_in("anna")
+    centre.call("c1")
+    centre.do(Refused(centre.offer_to("anna").offer))
+    centre.do(HandCall("c1", "anna", "boss"))
+    assert centre.ringing() == {"c1": "anna"}
 
 
 def test_an_unreachable_phone_is_no_miss_and_rests() -> None:
@@ -236,7 +282,9 @@ def test_ring_all_leaves_a_refusal_out_while_others_ring() -> None:
     assert {offer.agent: offer.call for offer in centre.live.values()} == {"boris": "c1", "anna": "c2"}
     centre.do(Withdraw("c2"))
     centre.do(Refused(centre.offer_to("boris").offer))
-    assert len(centre.live) == 2  # nobody else was left: both again
+    assert not centre.live
+    centre.wait(5.0)  # nobody else is left: both again, as soon as they have rested from him
+    assert sorted(offer.agent for offer in centre.live.values()) == ["anna", "boris"]
 
 
 def test_ring_all_can_be_limited() -> None:

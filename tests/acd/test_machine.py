@@ -43,6 +43,7 @@ from acd.messages import (
     Withdraw,
 )
 from acd.queue import QueueConfig
+from acd.rules import PLAIN
 from acd.stats import queue_stats
 from tests.acd.centre import Centre, configured
 
@@ -75,6 +76,7 @@ class Machine(RuleBasedStateMachine):
         self.talks: dict[str, str] = {}
         self.rings: dict[int, str] = {}
         self.refused: set[str] = set()
+        self.rest_until: dict[tuple[str, str], float] = {}  # (call, agent who missed it)
         self.seen = Counter[str]()
 
     @initialize(
@@ -121,8 +123,13 @@ class Machine(RuleBasedStateMachine):
         events = [output.event for output in outputs if isinstance(output, Log)]
         self.refused = {event.call for event in events if event.kind is Kind.REFUSED}
         for output in outputs:
-            if isinstance(output, Offer):
+            if isinstance(output, Log) and output.event.kind is Kind.RINGNOANSWER:
+                event = output.event
+                if event.data["reason"] != "unreachable":
+                    self.rest_until[event.call, event.agent] = event.at + PLAIN.missed_retry_s
+            elif isinstance(output, Offer):
                 assert output.call in self.inside, "an offer of a call that does not wait"
+                assert not self.rests(output.agent, output.call), "asked again at once"
                 self.check_order(output)
                 self.rings[output.offer] = output.call
             elif isinstance(output, CancelOffer):
@@ -135,14 +142,21 @@ class Machine(RuleBasedStateMachine):
                 del self.inside[output.call]
                 self.seen[f"{output.reason} {output.queue}"] += 1
 
+    def rests(self, agent: str, call: str) -> bool:
+        """Whether the agent has missed this call and is not asked again yet."""
+        return self.centre.now < self.rest_until.get((call, agent), 0.0)
+
     def check_order(self, offer: Offer) -> None:
-        """Nobody ahead of him in the line is without an offer (ring-all: but for those he has missed)."""
+        """Nobody ahead of him in the line is without an offer, but for those from whom the agent rests
+        (ring-all: those he has missed).
+        """
         if self.at_once[offer.queue] > 1:
             return
         place = (-self.priority[offer.call], self.entered[offer.call])
         for call, entry in self.inside.items():
             if entry.queue == offer.queue and (-self.priority[call], self.entered[call]) < place:
-                assert call in self.rings.values(), f"{offer.call} was preferred to {call}"
+                passed = call in self.rings.values() or self.rests(offer.agent, call)
+                assert passed, f"{offer.call} was preferred to {call}"
 
     @rule(agent=agents, ready=st.booleans(), other=st.booleans())
     def log_in(self, agent: str, ready: bool, other: bool) -> None:
@@ -277,8 +291,9 @@ class Machine(RuleBasedStateMachine):
     def nobody_waits_beside_a_ready_agent(self) -> None:
         ready = [v for v in self.centre.acd.agents(self.centre.now) if v.state == "ready"]
         for queue in self.centre.acd.queues(self.centre.now):
-            if any(not row.agents for row in queue.waiting):
-                assert not [view.name for view in ready if queue.name in view.queues]
+            for row in queue.waiting:
+                members = [view.name for view in ready if queue.name in view.queues and not row.agents]
+                assert all(self.rests(name, row.call) for name in members)
 
     @invariant()
     def the_counters_equal_the_log(self) -> None:

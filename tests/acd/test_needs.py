@@ -69,8 +69,11 @@ def test_levels_open_with_waiting_time() -> None:
     here.wait(10.0)
     assert here.ringing() == {"c1": "boris"}
     here.do(Refused(here.offer_to("boris").offer))
-    assert here.ringing() == {"c1": "boris"}  # nobody else is open: he is asked again
-    here.do(Refused(here.offer_to("boris").offer), 15.5)
+    here.wait(5.0)
+    assert here.ringing() == {
+        "c1": "boris"
+    }  # nobody else is open: he has rested from him, and is asked again
+    here.do(Refused(here.offer_to("boris").offer), 10.5)
     assert here.ringing() == {"c1": "clara"}  # behind the last threshold all are open
     here.log_in("anna")
     here.do(Enqueue("c2", "sales", max_level=0))

@@ -60,7 +60,10 @@ def test_never_is_the_last() -> None:
 moments = st.floats(0, 5, allow_nan=False) | st.integers(0, 5).map(float)
 
 
-@given(st.lists(st.tuples(st.sampled_from("set cancel look fire".split()), moments, st.integers(0, 30))))
+steps = st.tuples(st.sampled_from(["set", "cancel", "look", "fire"]), moments, st.integers(0, 30))
+
+
+@given(st.lists(steps))
 def test_like_a_sorted_list(steps: list[tuple[str, float, int]]) -> None:
     """Whatever is set, cancelled, asked for and fired in between: the same as with a list that is sorted."""
     timers, model, all_set = Timers(), list[tuple[float, int, Timer]](), list[Timer]()
