@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from acd.stats import Thresholds
 from softswitch import config as toml
 from softswitch.app.whispers import make_whisper
+from softswitch.call.routing import Asked, Explain, Step
 from softswitch.call.settings import AgentCare, CallbackCare, Feature, Peer, Phone, QueueCare, Route, Settings
 from softswitch.sip.uri import Uri
 from softswitch.system_prompts import system_prompts
@@ -32,14 +33,14 @@ class ConfiguredPlan:
         found = self._config.feature(number)
         return None if found is None else (found.verb, found.argument)
 
-    def route(self, number: str, *, guest: bool, peer: str | None) -> Route | None:
-        """The first route that takes the number."""
-        found = self._config.route(number, guest=guest, peer=peer)
-        if found is None:
-            return None
-        return Route(
-            found.to, found.priority, found.call_type, found.language, found.fallback, found.agent_wait_s
-        )
+    def route(self, asked: Asked) -> Route | None:
+        """The first route that takes the call."""
+        found = self._config.rules.first(asked)
+        return found.route if found is not None else None
+
+    def trace(self, asked: Asked, explain: Explain) -> Iterable[Step]:
+        """The routes up to that one, each with its reason."""
+        return self._config.rules.trace(asked, explain)
 
     def peer_of(self, address: str) -> str | None:
         """The peer that sends from this address."""

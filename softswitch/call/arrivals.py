@@ -6,17 +6,19 @@ phone has acknowledged our answer; an extension or a peer that he calls directly
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from acd.events import Kind
 from media import messages as m
+from softswitch.call.attributes import facts_of
 from softswitch.call.call import Call, Stage
 from softswitch.call.events import Confirmed, Incoming, Opened
 from softswitch.call.identity import Identity
 from softswitch.call.leg import Leg
 from softswitch.call.record import Disposition
-from softswitch.call.router import route
-from softswitch.call.settings import Target
+from softswitch.call.router import lead
+from softswitch.call.settings import Route, Target
 from softswitch.call.story import Story
 from softswitch.errors import PeerError
 
@@ -25,6 +27,20 @@ if TYPE_CHECKING:
 
 # One in so many places for calls is kept for those whom we know: strangers cannot lock the house.
 RESERVED_PART = 10
+REFUSALS = {
+    403: "Forbidden",
+    404: "Not Found",
+    410: "Gone",
+    480: "Temporarily Unavailable",
+    486: "Busy Here",
+    488: "Not Acceptable Here",
+    500: "Server Internal Error",
+    503: "Service Unavailable",
+    600: "Busy Everywhere",
+    603: "Decline",
+    604: "Does Not Exist Anywhere",
+}
+"""What a route to `hangup` may tell the caller's phone (RFC 3261, 21)."""
 
 
 class Arrivals:
@@ -47,19 +63,19 @@ class Arrivals:
             hub.do(hub.ua.refuse(leg, error, now))
             return
         call = self._open(leg, identity, now)
+        found = self._lead(call, now)
+        self._begin(call, found, now)
+        if isinstance(found, PeerError):
+            self.desk.refuse(call, found, Disposition.REFUSED, now)
+            return
         try:
-            limit = hub.settings.max_calls
-            if len(hub.calls) > (limit if identity.kind != "guest" else limit - limit // RESERVED_PART):
-                raise PeerError(503, "Service Unavailable", (("Retry-After", "5"),))
-            if call.status.blocked:
-                raise PeerError(603, "Decline")
-            found = route(hub.settings, call.story.to_number, identity)
             call.target, call.priority = found.target, found.priority
             call.fallback, call.agent_wait_s = found.fallback, found.agent_wait_s
-            call.language = call.status.language or found.language
+            call.language = call.status.language or found.language or self._language(call)
             call.story.call_type = found.call_type
             if found.target.kind == "hangup":
-                self.desk.refuse(call, PeerError(403, "Forbidden"), Disposition.REFUSED, now, cause="route")
+                refusal = PeerError(found.sip_status, REFUSALS.get(found.sip_status, "Refused"))
+                self.desk.refuse(call, refusal, Disposition.REFUSED, now, cause="route")
                 return
             self.desk.direct.claim(call, identity.name if identity.kind == "peer" else "")
             hub.emit(hub.plane.allocate_for_offer(leg, hub.plane.choose()))
@@ -73,15 +89,46 @@ class Arrivals:
         leg.call = name
         call.status = self.hub.settings.statuses.of(identity.number)
         story.status = call.status.name
+        clients = self.hub.settings.clients
+        if clients is not None and (client := clients.called_by(story.to_number)) is not None:
+            call.client = story.client = client.name
         self.hub.calls[name] = call
         self.total += 1
         story.leg(leg, "caller", story.from_number, now)
+        return call
+
+    def _lead(self, call: Call, now: float) -> Route | PeerError:
+        """Where he may go."""
+        hub, identity = self.hub, call.identity
+        limit = hub.settings.max_calls
+        if len(hub.calls) > (limit if identity.kind != "guest" else limit - limit // RESERVED_PART):
+            return PeerError(503, "Service Unavailable", (("Retry-After", "5"),))
+        clients = hub.settings.clients
+        client = clients.of(call.client) if clients is not None else None
+        number, facts = call.story.to_number, partial(facts_of, call)
+        try:
+            return lead(hub, number, identity, facts, now, status=call.status, client=client)
+        except PeerError as error:
+            return error
+
+    def _language(self, call: Call) -> str:
+        """The language of the client whom he called."""
+        clients = self.hub.settings.clients
+        client = clients.of(call.client) if clients is not None else None
+        return client.language if client is not None else ""
+
+    def _begin(self, call: Call, found: Route | PeerError, now: float) -> None:
+        """The beginning of his record."""
+        story = call.story
         data = {"from": story.from_number, "to": story.to_number, "direction": story.direction}
         if story.status:
             data["status"] = story.status
+        if story.client:
+            data["client"] = story.client
+        if isinstance(found, Route) and found.rule:
+            data["route"] = found.rule
         self.hub.log(now, Kind.CALL_START, call, transport=story.transport, **data)
         self.hub.emit([Opened(story.record())])
-        return call
 
     def allocated(self, leg: Leg, event: m.Allocated, now: float) -> None:
         """A leg has its port."""

@@ -92,6 +92,10 @@ def look(facts: Facts, hub: Hub, name: str) -> object | None:
             return next(iter(facts.codecs), None) if not rest else None
         case "codecs":
             return " ".join(facts.codecs) if not rest else None
+        case "client" if rest:
+            clients = hub.settings.clients
+            client = clients.of(facts.client) if clients is not None else None
+            return client.attribute(rest) if client is not None else None
         case "number" | "trunk" | "transport" | "address" | "status" | "language" | "client" | "call_type":
             return str(getattr(facts, first)) if not rest else None
     return None

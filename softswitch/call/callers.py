@@ -9,8 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from softswitch.call.e164 import e164, trunk_of
+
+if TYPE_CHECKING:
+    from softswitch.call.settings import Target
 
 MEMORY = 50_000
 _NOISE = re.compile(r"[\s().\-/]")
@@ -68,7 +72,8 @@ class Numbering:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What the numbers of a list are to us. `priority` is added to that of the route or menu."""
+    """What the numbers of a list are to us. `priority` is added to that of the route or menu. `blocked`:
+    their calls are refused, or go to `to` whatever they dialled."""
 
     name: str = ""
     priority: int = 0
@@ -76,6 +81,7 @@ class Status:
     required: Mapping[str, int] = field(default_factory=dict)
     blocked: bool = False
     language: str = ""
+    to: Target | None = None
 
 
 ORDINARY = Status()

@@ -35,6 +35,8 @@ class Disposition(StrEnum):
     """The caller left a queue before its `short_abandon_s` had passed."""
     ABANDONED = "abandoned"
     """The caller hung up while he waited in a queue."""
+    VOICEMAIL = "voicemail"
+    """The caller left a message in a mailbox, and talked with nobody."""
     OVERFLOW = "overflow"
     """A queue sent the caller away (waited too long, full, empty, closed), and nobody talked with him
     after.
@@ -94,6 +96,10 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What the caller's number is to us: a list of [callers], such as `vip`; empty for an ordinary one."""
     callback_of: str = ""
     """For a call that calls somebody back: the call in which he asked for it."""
+    client: str = ""
+    """Whom the caller called, a client of [clients]; empty where that is ourselves."""
+    greeting: str = ""
+    """What the last agent whose phone rang was shown to say."""
     call_type: str = ""
     """What the menu found out, the choice that travels to the agent."""
     path: tuple[str, ...] = ()

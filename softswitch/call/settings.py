@@ -6,9 +6,9 @@ The composition root makes it from the validated configuration.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
@@ -16,18 +16,23 @@ from ivr.condition import World
 from ivr.flow import Flow
 from ivr.messages import Prompt
 from softswitch.call.callers import Statuses
+from softswitch.call.voicemail_box import Box, VoicemailCare
 from softswitch.call.whisper import Whisper
 from softswitch.errors import LocalError
 from softswitch.sip.uri import Uri
 
-Feature = Literal["login", "logout", "ready", "pause", "extend"]
+if TYPE_CHECKING:
+    from softswitch.call.clients import Clients
+    from softswitch.call.routing import Asked, Explain, Step
+
+Feature = Literal["login", "logout", "ready", "pause", "extend", "voicemail"]
 _DIALLED = re.compile(r"[A-Za-z0-9_.+*#-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """Where a call goes: `flow:NAME`, `queue:NAME`, `extension:NUMBER`, `agent:NAME/QUEUE`,
-    `peer:NAME/NUMBER`, `callback`, `hangup`.
+    `peer:NAME/NUMBER`, `voicemail:NAME`, `callback`, `hangup`.
 
     Inside the switch there is also `feature:VERB`. `number` is what is dialled at a peer (empty: what the
     caller dialled), the queue of those who wait for an agent (empty: his first one), or the argument of a
@@ -44,10 +49,10 @@ class Target:
         if text in ("hangup", "callback"):
             return cls(text)
         kind, _, name = text.partition(":")
-        if kind not in ("flow", "queue", "extension", "agent", "peer") or not name:
+        if kind not in ("flow", "queue", "extension", "agent", "peer", "voicemail") or not name:
             raise LocalError(
                 f"{text!r} is not a target; write flow:NAME, queue:NAME, extension:NUMBER, agent:NAME, "
-                "agent:NAME/QUEUE, peer:NAME, peer:NAME/NUMBER, callback or hangup"
+                "agent:NAME/QUEUE, peer:NAME, peer:NAME/NUMBER, voicemail:NAME, callback or hangup"
             )
         number = ""
         if kind in ("peer", "agent"):
@@ -62,7 +67,8 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What the dial plan says of a number. To an agent: `fallback` takes the caller after `agent_wait_s`."""
+    """What the dial plan says of a number. To an agent: `fallback` takes the caller after `agent_wait_s`. To
+    `hangup`: `sip_status` is what his phone is told. `rule` is what people call it, for the log."""
 
     target: Target
     priority: int = 0
@@ -70,6 +76,8 @@ class Route:
     language: str = ""
     fallback: Target | None = None
     agent_wait_s: float | None = None
+    sip_status: int = 403
+    rule: str = ""
 
 
 class DialPlan(Protocol):
@@ -79,8 +87,11 @@ class DialPlan(Protocol):
         """The verb of a feature code, and the reason of a pause or the agent who logs in; None when the
         number is none."""
 
-    def route(self, number: str, *, guest: bool, peer: str | None) -> Route | None:
-        """The first route that takes the number for such a caller."""
+    def route(self, asked: Asked) -> Route | None:
+        """The first route that takes the call."""
+
+    def trace(self, asked: Asked, explain: Explain) -> Iterable[Step]:
+        """The routes in their order up to that one, each with its reason."""
 
     def peer_of(self, address: str) -> str | None:
         """The peer that sends from this IP address."""
@@ -100,6 +111,9 @@ class Phone:
     contact: Uri | None = None
     max_contacts: int | None = None
     auto_answer: bool = False
+    voicemail: str = ""
+    """The mailbox for callers whom nobody answers here within `voicemail_after_s`."""
+    voicemail_after_s: float = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +182,8 @@ class QueueCare:
     whisper: Whisper | None = None
     display: str = "{call_type}: {caller}"
     estimate: bool = True
+    then: Mapping[str, tuple[Target, ...]] = field(default_factory=dict)
+    """By reason: who takes him, one after the other, if the overflow cannot be reached or does not answer."""
     agent_wait_s: float = 20.0
     callback: CallbackCare | None = None
     last_agent_within_s: float | None = None
@@ -197,14 +213,23 @@ class Settings:
     agent_queues: Mapping[str, str] = field(default_factory=dict)
     agents: Mapping[str, AgentCare] = field(default_factory=dict)
     wrapup_extra_s: float = 60.0
+    clients: Clients | None = None
+    """For whom we answer; None: for ourselves."""
     world: World | None = None
     """What conditions of menus and routes know besides the call; None: nothing."""
+    mailboxes: Mapping[str, Box] = field(default_factory=dict)
+    voicemail: VoicemailCare = VoicemailCare()
+    language: str = "en"
+    """In which the switch speaks where nothing says otherwise."""
+    utc_offset_s: Callable[[float], float] = lambda at: 0.0
+    """How far the local time is ahead of UTC at a moment in epoch seconds."""
 
     def has(self, target: Target) -> bool:
         """Whether the target is (still) configured; callers in a menu that a reload has changed go by the old
         one."""
         named: Mapping[str, Container[str]] = {
-            "flow": self.flows, "queue": self.queues, "agent": self.agents, "peer": self.peers
+            "flow": self.flows, "queue": self.queues, "agent": self.agents, "peer": self.peers,
+            "voicemail": self.mailboxes,
         }  # fmt: skip
         return target.kind not in named or target.name in named[target.kind]
 

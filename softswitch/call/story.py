@@ -70,6 +70,8 @@ class Story:
         self.call_type = ""
         self.status = ""
         self.callback_of = ""
+        self.client = ""
+        self.greeting = ""
         self.queue = ""
         self.agent = ""
         self.path: list[str] = []
@@ -173,6 +175,8 @@ class Story:
             transport=self.transport,
             caller_status=self.status,
             callback_of=self.callback_of,
+            client=self.client,
+            greeting=self.greeting,
             call_type=self.call_type,
             path=tuple(self.path),
             queue=self.queue,

@@ -6,11 +6,12 @@ Invariant: as in `sections`. What one section says about another is checked in `
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, Strict
+from pydantic import BeforeValidator, Field, SecretStr, Strict, model_validator
 
 from acd.strategies import BUILT_IN as STRATEGIES
+from ivr.condition import Condition
 from softswitch.config.agent_fields import OutsidePhone, Pin, Template, Whisper
 from softswitch.config.fields import (
     Digits,
@@ -180,13 +181,23 @@ class FlowConfig(Section):
 class Route(Section):
     """Which number leads where; the first route that fits takes the call."""
 
+    name: Text = Field("", description="what it is called in the log and by `cc route try`")
     number: Number = Field(
-        description="the dialled number; `*` as the last character stands for any rest. "
-        "Not a pattern of Asterisk's: `8*`, not `_8XX`"
+        "*",
+        description="the dialled number, in any form that means the same; `*` as the last character stands for "
+        "any rest, alone for every number. Not a pattern of Asterisk's: `8*`, not `_8XX`",
+    )
+    when: Condition | None = Field(
+        None,
+        description='what else must hold, such as `{ list = "vip", calendar = "office" }`: '
+        "see docs/routing.md; nothing if absent",
     )
     to: TargetField = Field(
         description="`flow:`, `queue:`, `extension:`, `agent:` or `peer:` with a name; `agent:NAME/QUEUE`; "
         "`peer:NAME/NUMBER`; or `hangup`, which refuses the call"
+    )
+    sip_status: Literal[403, 404, 410, 480, 486, 488, 500, 503, 600, 603, 604] = Field(
+        403, description="for `hangup`: what the caller's phone is told; 486 is busy, 603 declined"
     )
     guests: bool = Field(False, description="whether callers without an account may use it")
     peers: Annotated[tuple[Name, ...], Strict(False)] = Field(
@@ -210,19 +221,13 @@ class Route(Section):
         None, description="for `agent:NAME`: how long the call waits for him; that of the queue if absent"
     )
 
-    def admits(self, peer: str | None) -> bool:
-        """Whether a call that comes from `peer` (None: from none) may use it: who dials in by a carrier must
-        not dial out again at our cost, unless somebody wrote that he may.
-        """
-        if self.peers:
-            return peer in self.peers
-        return peer is None or self.to.kind != "peer"
-
-    def covers(self, number: str) -> bool:
-        """Whether the dialled number fits the pattern."""
-        if self.number.endswith("*"):
-            return number.startswith(self.number[:-1])
-        return number == self.number
+    @model_validator(mode="after")
+    def _asks_something(self) -> Self:
+        if "number" not in self.model_fields_set and not (self.when is not None and self.when.root):
+            raise ValueError(
+                'a route needs a number, a condition (when), or both; number = "*" is every number'
+            )
+        return self
 
 
 class Peer(Section):

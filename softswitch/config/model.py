@@ -22,10 +22,12 @@ from ivr.flow import Flow
 from ivr.messages import Prompt
 from ivr.prompt import Catalogue
 from softswitch.call.callers import Numbering, Status, Statuses
+from softswitch.call.routing import Asked, Rules
 from softswitch.call.settings import Target
 from softswitch.call.whisper import BEEP, pieces
 from softswitch.config.centre import Agent, Extension, FlowConfig, Peer, Queue, Route
 from softswitch.config.fields import FlowName, LanguageTag, Name, Number, Section, listen_host
+from softswitch.config.rules import make_rules
 from softswitch.config.sections import (
     Api,
     FeatureCodes,
@@ -231,28 +233,17 @@ class Config(Section):
         """Agent's number -> his id."""
         return {agent.number: name for name, agent in self.agents.items() if agent.number}
 
-    def route(self, number: str, *, guest: bool = False, peer: str | None = None) -> Route | None:
-        """The first route that takes a dialled number; `guest`: the caller has no account, `peer`: he comes
-        from it.
-        """
-        exact, patterns = self._routes_by_number
-        for position in sorted([*exact.get(number, ()), *patterns]):
-            route: Route = self.routes[position]
-            if (route.guests or not guest) and route.admits(peer) and route.covers(number):
-                return route
-        return None
-
     @cached_property
-    def _routes_by_number(self) -> tuple[Mapping[str, list[int]], list[int]]:
-        """Positions of the routes: those of one number by it, and those of patterns. Few are patterns."""
-        exact: dict[str, list[int]] = {}
-        patterns: list[int] = []
-        for position, route in enumerate(self.routes):
-            if route.number.endswith("*"):
-                patterns.append(position)
-            else:
-                exact.setdefault(route.number, []).append(position)
-        return exact, patterns
+    def rules(self) -> Rules:
+        """The routes as calls ask for them."""
+        return make_rules(self.routes, self.numbering.normal)
+
+    def route(self, number: str, *, guest: bool = False, peer: str | None = None) -> Route | None:
+        """The first route that takes a dialled number, its condition apart; `guest`: the caller has no
+        account, `peer`: he comes from it.
+        """
+        rule = self.rules.first(Asked(number, guest, peer, normal=self.numbering.normal))
+        return self.routes[rule.place] if rule is not None else None
 
     def peer_of(self, address: str) -> str | None:
         """The peer that a message from this IP address comes from; the most narrow network decides."""

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from ivr.condition import Condition
 from ivr.messages import Prompt
 from ivr.node import Node
 from ivr.nodes import BUILT_IN
@@ -94,7 +95,8 @@ def _tables(model: type[BaseModel], prefix: str, nodes: Mapping[str, type[Node]]
 
 
 def _is_model(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+    is_model = isinstance(annotation, type) and issubclass(annotation, BaseModel)
+    return is_model and annotation is not Condition
 
 
 def _type(field: FieldInfo) -> str:
@@ -120,6 +122,7 @@ _PLAIN: dict[Any, str] = {
     SecretStr: "text",
     Target: "target",
     Prompt: "prompt",
+    Condition: "condition",
 }
 
 

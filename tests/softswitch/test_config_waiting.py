@@ -8,6 +8,7 @@ import pytest
 
 from acd.rules import CallbackRules, ExitKey
 from softswitch.app.settings import make_settings
+from softswitch.call.routing import Asked
 from softswitch.config import Config, ConfigErrors, load
 
 CENTRE = """
@@ -103,7 +104,7 @@ def test_what_calls_get(centre: Config, tmp_path: Path) -> None:
     assert care.callback is not None and (care.callback.key, care.callback.offer_s) == ("9", 40.0)
     assert (care.callback.via, care.callback.first) == ("carrier", "caller")
     assert str(care.overflow["closed"]) == "hangup" and str(care.overflow["full"]) == "extension:200"
-    route = settings.plan.route("700", guest=False, peer=None)
+    route = settings.plan.route(Asked("700", guest=False))
     assert route is not None and str(route.target) == "agent:anna" and str(route.fallback) == "queue:sales"
     assert (route.agent_wait_s, route.language) == (5.0, "tr")
     assert set(settings.phrases_in) == {"en", "ru", "tr"} and settings.agent_queues == {"anna": "sales"}

@@ -48,6 +48,7 @@ from softswitch.call.events import (
 )
 from softswitch.call.leg import Leg
 from softswitch.call.record import CallRecord
+from softswitch.call.routing import Asked, Explain, Step
 from softswitch.call.settings import AgentCare, Feature, Peer, Phone, QueueCare, Route, Settings, Target
 from softswitch.call.switch import Switch
 from softswitch.call.user_agent import UserAgent
@@ -79,9 +80,12 @@ class Plan:
         codes: dict[str, Feature] = {"*11": "login", "*12": "logout", "*13": "ready", "*14": "pause"}
         return (codes[number[:3]], number[3:]) if number[:3] in codes else None
 
-    def route(self, number: str, *, guest: bool, peer: str | None) -> Route | None:
-        found = self.routes.get(number)
+    def route(self, asked: Asked) -> Route | None:
+        found = self.routes.get(asked.dialled)
         return Route(found) if isinstance(found, Target) else found
+
+    def trace(self, asked: Asked, explain: Explain) -> tuple[Step, ...]:
+        return ()
 
     def peer_of(self, address: str) -> str | None:
         return self.peers.get(address)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from softswitch.app.settings import make_settings, make_thresholds
+from softswitch.call.routing import Asked
 from softswitch.call.settings import Settings, Target
 from softswitch.config import Config, load
 
@@ -88,11 +89,11 @@ def test_queues(config: Config, settings: Settings) -> None:
 
 
 def test_the_dial_plan(settings: Settings) -> None:
-    route = settings.plan.route("600", guest=True, peer=None)
+    route = settings.plan.route(Asked("600", guest=True))
     assert route is not None
     assert (route.target, route.priority, route.call_type) == (Target("queue", "sales"), 2, "orders")
-    assert settings.plan.route("0123", guest=True, peer=None) is None
-    assert settings.plan.route("0123", guest=False, peer=None) is not None
+    assert settings.plan.route(Asked("0123", guest=True)) is None
+    assert settings.plan.route(Asked("0123", guest=False)) is not None
     assert settings.plan.feature("600") is None
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from softswitch.call.identity import Identity
 from softswitch.call.router import route
+from softswitch.call.routing import Asked, Explain, Step
 from softswitch.call.settings import Feature, Phone, Route, Settings, Target
 from softswitch.errors import LocalError, PeerError
 
@@ -18,8 +19,9 @@ class Plan:
     def feature(self, number: str) -> tuple[Feature, str] | None:
         return ("login", "") if number == "*11" else None
 
-    def route(self, number: str, *, guest: bool, peer: str | None) -> Route | None:
-        match number:
+    def route(self, asked: Asked) -> Route | None:
+        guest, peer = asked.guest, asked.peer
+        match asked.dialled:
             case "600":
                 return Route(Target("flow", "main"), 3, "sales")
             case "700" if not guest:
@@ -29,6 +31,9 @@ class Plan:
             case "202":
                 return Route(Target("queue", "support"))
         return None
+
+    def trace(self, asked: Asked, explain: Explain) -> tuple[Step, ...]:
+        return ()
 
     def peer_of(self, address: str) -> str | None:
         return None
