@@ -1,17 +1,14 @@
 """Sound files that the configuration names, made ready once: any format becomes 8 kHz mono at one loudness.
 
-Invariant: the place of a clip follows from the content of the file and the settings, so a changed file makes
-a new clip, and callers who hear the old one hear it to its end. A clip in the cache is complete and is never
-written again.
+Invariant: a clip in the cache is complete and is never written again (`softswitch.prompt_clips` says where).
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -20,41 +17,14 @@ from media import wav
 from media.errors import ClipError
 from media.loudness import Samples, evened
 from softswitch.errors import LocalError
+from softswitch.prompt_clips import MAX_BYTES, unmade
 from softswitch.prompt_decoder import MAX_CPU_S, MAX_S, RATE_HZ
 from softswitch.prompt_wav import wav_file
 from softswitch.prompts import write_atomically
 
-MAX_BYTES = 256 << 20
-"""A larger file is not a prompt."""
-
 DECODER = (sys.executable, "-m", "softswitch.prompt_decoder")
 TIMEOUT_S = MAX_CPU_S + 60.0
-_HEADER_BYTES = 44
-_VERSION = "1"  # of what is done to the sound; a new one makes all clips anew
 _REMEDY = "play it yourself, replace it, or convert it with: ffmpeg -i IN -ar 8000 -ac 1 OUT.wav"
-
-
-def clips_of(files: Iterable[Path], cache: Path, loudness_lufs: float) -> dict[str, str]:
-    """Sound file -> where its clip is or will be. What cannot be read is left out: it is played as it is, and
-    whoever checks the configuration tells it.
-    """
-    found: dict[str, str] = {}
-    for file in files:
-        try:
-            if file.stat().st_size > MAX_BYTES:
-                continue
-            with file.open("rb") as content:
-                digest = hashlib.file_digest(content, "sha256")
-        except OSError:
-            continue
-        digest.update(f"\0{loudness_lufs}\0{_VERSION}".encode())
-        found[str(file)] = str(cache / "files" / f"{digest.hexdigest()[:24]}.wav")
-    return found
-
-
-def unmade(clips: Mapping[str, str]) -> list[tuple[str, str]]:
-    """What is still to be made: (file, clip)."""
-    return [(file, clip) for file, clip in clips.items() if not _is_there(Path(clip))]
 
 
 async def make_clips(
@@ -135,10 +105,3 @@ def _decoded(file: Path) -> Samples:
         said = ended.stderr.decode(errors="replace").strip().splitlines() or ["the reader crashed"]
         raise LocalError(f"the sound file {file} cannot be used: {said[-1][:200]}; {_REMEDY}")
     return np.frombuffer(ended.stdout, dtype="<i2").astype(np.float32)
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.stat().st_size > _HEADER_BYTES
-    except OSError:
-        return False

@@ -17,7 +17,6 @@ from pathlib import Path
 from ivr.messages import Prompt
 from ivr.prompt import Catalogue, Speech
 from softswitch.errors import LocalError
-from softswitch.prompt_wav import evened_wav
 
 PROGRAM = "espeak-ng"
 TIMEOUT_S = 30.0
@@ -112,6 +111,8 @@ class Speaker:
         spoken = _with_sizes(wav)
         if not speech.loudness_lufs:
             return spoken
+        from softswitch.prompt_wav import evened_wav  # heavy, and who checks a configuration needs none of it
+
         return await asyncio.to_thread(evened_wav, speech.path, spoken, speech.loudness_lufs)
 
 
