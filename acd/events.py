@@ -66,6 +66,11 @@ class Kind(StrEnum):
     CALLBACK_ANSWERED = "CALLBACK_ANSWERED"
     CALLBACK_FAILED = "CALLBACK_FAILED"
     CALLBACK_DROPPED = "CALLBACK_DROPPED"
+    # a mailbox
+    VOICEMAIL = "VOICEMAIL"
+    VOICEMAIL_REFUSED = "VOICEMAIL_REFUSED"
+    VOICEMAIL_DELETED = "VOICEMAIL_DELETED"
+    VOICEMAIL_MAILED = "VOICEMAIL_MAILED"
     # the system
     SYSTEM_START = "SYSTEM_START"
     SYSTEM_STOP = "SYSTEM_STOP"
@@ -125,6 +130,10 @@ DATA_KEYS: dict[Kind, tuple[str, ...]] = {
     Kind.CALLBACK_ANSWERED: ("number", "attempt"),  # he who is called back has picked up
     Kind.CALLBACK_FAILED: ("number", "attempt", "reason"),
     Kind.CALLBACK_DROPPED: ("number", "reason"),
+    Kind.VOICEMAIL: ("mailbox", "message", "length_s"),  # left by the caller
+    Kind.VOICEMAIL_REFUSED: ("mailbox", "reason"),  # reason: full | short | failed
+    Kind.VOICEMAIL_DELETED: ("mailbox", "message", "by"),
+    Kind.VOICEMAIL_MAILED: ("mailbox", "message", "attempt", "error"),  # error: empty, or why it is given up
     Kind.QUEUE_OPEN: ("by",),
     Kind.QUEUE_CLOSE: ("by",),
     Kind.CONFIGRELOAD: ("by",),

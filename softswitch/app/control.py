@@ -37,6 +37,7 @@ _STATES: dict[Stage, CallState] = {
     Stage.ANSWERED: "starting",
     Stage.MENU: "menu",
     Stage.PIN: "menu",
+    Stage.MAILBOX: "mailbox",
     Stage.QUEUE: "waiting",
     Stage.RINGING: "ringing",
     Stage.TALK: "talking",

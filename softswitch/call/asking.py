@@ -155,5 +155,7 @@ class Questions:
         if target is not None and target.kind != "callback":
             self.steps.go(call, target, now)
             return
+        if call.then and self.steps.next_step(call, now):
+            return
         clips = (*clips, *self.hearing.say(call, "try-later")) or ("tone:busy",)
         self.steps.farewell(call, clips, f"queue {left.queue}: {left.reason}", now)

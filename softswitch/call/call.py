@@ -29,6 +29,7 @@ class Stage(Enum):
     ANSWERED = "answered"  # answered, the ACK is awaited
     MENU = "menu"
     PIN = "pin"  # an agent enters it to log in
+    MAILBOX = "mailbox"  # leaves a message, or listens to his own
     QUEUE = "queue"
     RINGING = "ringing"  # answered, and a called extension rings
     TALK = "talk"
@@ -47,6 +48,7 @@ class Heard(Enum):
     RINGBACK = 5
     QUESTION = 6
     PIN = 7
+    SCRIPT = 8
 
 
 @dataclass(slots=True, eq=False)
@@ -110,6 +112,10 @@ class Call:
     fallback: Target | None = None
     agent_wait_s: float | None = None
     waited_since: float | None = None
+    then: tuple[Target, ...] = ()
+    """Where he goes if the overflow that has him now cannot be reached."""
+    came_from: tuple[str, float] | None = None
+    """The queue to which he goes back if none of them can be, and since when he had his place there."""
     asking: Asking | None = None
     pin: Entry | None = None
     pending: list[tuple[str, ...]] = field(default_factory=list)

@@ -28,6 +28,7 @@ from softswitch.call.record import Disposition, EndedBy
 from softswitch.call.ringing import Ringing
 from softswitch.call.settings import Target
 from softswitch.call.talk import Talk
+from softswitch.call.voicemail import Voicemail
 from softswitch.errors import PeerError
 from softswitch.sip.flow import Transport
 
@@ -53,6 +54,7 @@ class Desk:
         self.own_calls = OwnCalls(hub)
         self.direct = Direct(hub, self.ringing, self.channels, self.own_calls, self)
         self.features = Features(hub, self, agents)
+        self.voicemail = Voicemail(hub, self.menu, self)
         self.closing = Closing(hub)
         self.arrivals = Arrivals(self)
 
@@ -80,6 +82,11 @@ class Desk:
                 self.direct.extension(call, target, now)
             case "peer":
                 self.direct.peer(call, target, now)
+            case "voicemail" if call.stage is Stage.SETUP:
+                call.target = target  # as soon as his phone has acknowledged our answer
+                self.arrivals.answer(call, now)
+            case "voicemail":
+                self.voicemail.leave(call, target.name, now)
             case _:
                 self.end(call, None, "completed", "system", now)
 
@@ -114,6 +121,14 @@ class Desk:
         if call.stage is Stage.FAREWELL:
             self.end(call, None, call.story.cause, "system", now)
 
+    def mailbox(self, call: Call, name: str, now: float) -> None:
+        """Let him listen to a mailbox ("": his own)."""
+        self.voicemail.listen(call, name, now)
+
+    def next_step(self, call: Call, now: float) -> bool:
+        """On to the next step of the overflow that sent him where he is. False: no overflow did."""
+        return self.queueing.next_step(call, now)
+
     def tell(self, message: acd.Input, now: float) -> None:
         """Tell the distributor, and do what it says. Raises AcdError when it refuses."""
         self.queueing.handle(message, now)
@@ -123,7 +138,8 @@ class Desk:
         return self.direct.dial(call, target, now)
 
     def reconfigured(self, outputs: list[acd.Output], agents: Mapping[str, str], now: float) -> None:
-        """The settings are others, and these are what the distributor made of it; `agents` as at the start."""
+        """The settings are others, and these are what the distributor made of it; `agents` as at the
+        start."""
         self.features.agents = dict(agents)
         self.queueing.reconfigured(outputs, now)
 
@@ -156,6 +172,8 @@ class Desk:
             self.pickup.digit(attempt, leg, digit, now)
         elif call is not None and leg is call.leg and call.stage is Stage.PIN:
             self.features.pins.digit(call, digit, now)
+        elif call is not None and leg is call.leg and self.voicemail.runs(call):
+            self.voicemail.scripts.digit(call, digit, now)
         elif call is not None and leg is call.leg and call.stage in (Stage.MENU, Stage.QUEUE):
             call.digits += 1
             if call.digits <= MAX_LOGGED_DIGITS:
@@ -187,6 +205,8 @@ class Desk:
             self.questions.played(call, now)
         elif heard is Heard.PIN:
             self.features.pins.played(call, now)
+        elif heard is Heard.SCRIPT:
+            self.voicemail.scripts.played(call, now)
         elif heard is Heard.LAST_WORDS:
             self._farewell_over(call, now)
 
@@ -205,6 +225,7 @@ class Desk:
         """End the call, whatever it is doing."""
         if call.stage is Stage.OVER:
             return
+        self.voicemail.over(call, now)
         self.menu.over(call, now)
         stage, call.stage = call.stage, Stage.OVER
         del self.hub.calls[call.id]

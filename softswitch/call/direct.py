@@ -69,16 +69,30 @@ class Direct:
             return
         busy = attempt.status in (486, 600, 603)
         disposition = Disposition.BUSY if busy else Disposition.NO_ANSWER
+        self._leave(call, attempt)
+        if call.stage is Stage.RINGING and self.steps.next_step(call, now):
+            return
+        phone = self.hub.settings.phones.get(attempt.phone)
+        if phone is not None and phone.voicemail:
+            call.story.disposition = disposition
+            self.steps.go(call, Target("voicemail", phone.voicemail), now)
+            return
         if call.stage is Stage.SETUP:
             self.steps.refuse(call, passed_on(attempt.status, attempt.reason), disposition, now)
             return
         call.story.disposition = disposition
         self.steps.farewell(call, ("tone:busy" if busy else "tone:congestion",), attempt.reason, now)
 
+    def _leave(self, call: Call, attempt: Attempt) -> None:
+        """Whoever works at the phone that was called has this call no longer."""
+        agent = self.hub.acd.agent_of_phone(attempt.phone) if attempt.phone else None
+        if agent is not None and call.identity.name != attempt.phone:
+            self.own_calls.let_go(call, agent)
+
     def _no_channel(self, call: Call, error: PeerError, now: float) -> None:
         if call.stage is Stage.SETUP:
             self.steps.refuse(call, error, Disposition.REFUSED, now)
-        else:
+        elif not self.steps.next_step(call, now):
             call.story.disposition = Disposition.REFUSED
             self.steps.farewell(call, ("tone:congestion",), error.reason, now)
 
@@ -91,7 +105,11 @@ class Direct:
 
     def _watch(self, call: Call, attempt: Attempt, now: float) -> None:
         """It does not ring for ever."""
-        self.hub.at(now + self.hub.settings.ring_s, lambda at: self._unanswered(call, attempt, at))
+        phone = self.hub.settings.phones.get(attempt.phone)
+        ring_s = self.hub.settings.ring_s
+        if phone is not None and phone.voicemail:
+            ring_s = min(ring_s, phone.voicemail_after_s)
+        self.hub.at(now + ring_s, lambda at: self._unanswered(call, attempt, at))
 
     def _unanswered(self, call: Call, attempt: Attempt, now: float) -> None:
         if call.attempts.get(0) is attempt:

@@ -22,7 +22,7 @@ from softswitch.sip.outputs import Output
 from softswitch.sip.timers import Timers
 from softswitch.sip.uri import Uri, host_port
 
-ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REGISTER"
+ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REGISTER, SUBSCRIBE"
 ACCEPT = "application/sdp, application/dtmf-relay, application/dtmf"
 SDP = "application/sdp"
 
@@ -70,6 +70,8 @@ class Endpoint:
         self.timers = timers
         self.dialogs: dict[DialogKey, Leg] = {}
         self.by_transaction: dict[int, Leg] = {}
+        self.asked: set[int] = set()
+        """Transactions of requests outside calls whose answer somebody wants to know (`UserAgent.ask`)."""
         self._leg_ids = itertools.count(1)
         self._heap: list[tuple[float, int, Leg, PendingAck]] = []
         self._tie = itertools.count()

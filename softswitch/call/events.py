@@ -12,6 +12,7 @@ from acd.events import LogEvent
 from ivr import messages as ivr
 from media.messages import Command
 from softswitch.call.leg import Leg
+from softswitch.call.voicemail_box import VoicemailEffect
 from softswitch.sip.flow import Flow
 from softswitch.sip.message import Request
 from softswitch.sip.outputs import Send
@@ -95,7 +96,36 @@ class Registering:
     flow: Flow
 
 
-LegOutput = Incoming | Progress | Accepted | Confirmed | Reoffer | InfoDigit | Ended | Registering | Send
+@dataclass(frozen=True, slots=True)
+class Subscribing:
+    """A SUBSCRIBE, first or inside its dialog, awaits its answer."""
+
+    transaction: int
+    request: Request
+    flow: Flow
+
+
+@dataclass(frozen=True, slots=True)
+class Replied:
+    """A request of ours outside calls was answered with this status; 408 and 503: it was not."""
+
+    transaction: int
+    status: int
+
+
+LegOutput = (
+    Incoming
+    | Progress
+    | Accepted
+    | Confirmed
+    | Reoffer
+    | InfoDigit
+    | Ended
+    | Registering
+    | Subscribing
+    | Replied
+    | Send
+)
 
 # ----- the switch asks its shell
 
@@ -198,4 +228,5 @@ Effect = (
     | PhoneKept
     | Asked
     | Warn
+    | VoicemailEffect
 )

@@ -28,6 +28,9 @@ class Features:
 
     def run(self, call: Call, feature: str, argument: str, now: float) -> None:
         """Do it, and say so; `argument` is the reason of a pause or the agent who logs in."""
+        if feature == "voicemail":
+            self.steps.mailbox(call, argument, now)
+            return
         agent = self._agent(call, feature, argument)
         if agent is None:
             call.story.disposition = Disposition.REFUSED

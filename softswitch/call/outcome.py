@@ -12,6 +12,7 @@ _BY_STAGE = {
     Stage.ANSWERED: Disposition.FAILED,
     Stage.MENU: Disposition.MENU_ABANDONED,
     Stage.PIN: Disposition.MENU_ABANDONED,
+    Stage.MAILBOX: Disposition.MENU_ABANDONED,
     Stage.QUEUE: Disposition.ABANDONED,
     Stage.RINGING: Disposition.CANCELED,
     Stage.TALK: Disposition.ANSWERED,

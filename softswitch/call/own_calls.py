@@ -41,6 +41,15 @@ class OwnCalls:
                 self.hub.post(acd.OwnCall(agent, False, talk_s=before_s + talked_s))
         call.own_call_of.clear()
 
+    def let_go(self, call: Call, agent: str) -> None:
+        """The call goes on without this agent, who has not talked."""
+        if agent not in call.own_call_of:
+            return
+        others = [one for one in call.own_call_of if one != agent]
+        call.own_call_of[:] = [agent]
+        self.end(call, 0.0)
+        call.own_call_of[:] = others
+
     def forget(self, agent: str) -> None:
         """Whatever was believed of this agent: he is in no call."""
         _, talked_s = self._live.pop(agent, (0, 0.0))

@@ -17,8 +17,11 @@ from softswitch.call.hub import Hub
 from softswitch.call.keeping import Keeping
 from softswitch.call.record import Disposition
 from softswitch.call.ringing import Ringing
-from softswitch.call.settings import Target
+from softswitch.call.settings import QueueCare, Target
 from softswitch.call.steps import Steps
+
+MOST_RETURNS = 30
+"""How often a caller comes back from an overflow that cannot be reached."""
 
 
 class Queueing:
@@ -53,8 +56,10 @@ class Queueing:
         agent: str = "",
         agent_wait_s: float | None = None,
         max_wait_s: float | None = None,
+        place_since: float | None = None,
     ) -> None:
-        """The caller begins to wait; for `agent` alone, at first, if one is named."""
+        """The caller begins to wait; for `agent` alone, at first, if one is named. `place_since`: his place
+        counts from then."""
         call.enter(Stage.QUEUE, now)
         if call.waited_since is None:
             call.waited_since = now
@@ -74,6 +79,7 @@ class Queueing:
             agent=agent,
             agent_wait_s=agent_wait_s,
             last_agent=last,
+            entered_at=place_since,
         )
         self.handle(enqueue, now)
 
@@ -113,6 +119,7 @@ class Queueing:
             self.questions.begin(call, digit, now)
             return
         self.handle(acd.Withdraw(call.id, "key", digit), now)
+        call.then, call.came_from = (), (call.story.queue, call.since)
         call.story.end(now)
         self.hub.emit(self.hub.plane.stop(call.leg))
         call.heard = Heard.NOTHING
@@ -225,9 +232,10 @@ class Queueing:
             self.steps.end(call, Disposition.FAILED, f"queue {leave.queue}: {leave.reason}", "system", now)
             return
         call.overflowed = True
+        care = self.hub.settings.queues.get(leave.queue)
+        self._note_steps(call, leave, care)
         if self.questions.left(call, leave, now):
             return
-        care = self.hub.settings.queues.get(leave.queue)
         target = care.overflow.get(leave.reason) if care is not None else None
         if leave.reason == "timeout" and call.fallback is not None:
             target, call.fallback = call.fallback, None
@@ -242,3 +250,34 @@ class Queueing:
             return
         clips = self.hearing.say(call, "try-later") or ("tone:busy",)
         self.steps.farewell(call, clips, f"queue {leave.queue}: {leave.reason}", now)
+
+    def _note_steps(self, call: Call, leave: acd.LeaveQueue, care: QueueCare | None) -> None:
+        """Where he goes if the overflow cannot be reached; who waited too long may come back to his place."""
+        back, since = call.came_from or ("", 0.0)
+        call.came_from = None
+        call.then = care.then.get(leave.reason, ()) if care is not None else ()
+        if leave.reason == "timeout":
+            call.came_from = (leave.queue, since if back == leave.queue else call.since)
+
+    def next_step(self, call: Call, now: float) -> bool:
+        """The overflow that has him cannot be reached: on to the next one, or back to his place in the queue.
+        False: no overflow has sent him there, or nothing is left to try."""
+        self.hub.emit(self.hub.plane.stop(call.leg))
+        call.heard = Heard.NOTHING
+        if call.then:
+            target, *rest = call.then
+            call.then = tuple(rest)
+            if target.kind == "callback":
+                call.enter(Stage.MENU, now)
+                self.questions.begin(call, "", now, left=acd.LeaveQueue(call.id, call.story.queue, "timeout"))
+            else:
+                self.steps.go(call, target, now)
+            return True
+        if call.came_from is None or call.came_from[0] not in self.hub.settings.queues:
+            return False
+        queue, since = call.came_from
+        call.hops += 1
+        if call.hops > MOST_RETURNS:
+            return False
+        self.enter(call, queue, now, place_since=since)
+        return True

@@ -147,7 +147,7 @@ def _own_calls(desk: Desk, held: Leases) -> Iterator[Discrepancy]:
 
 def _calls(desk: Desk) -> Iterator[Discrepancy]:
     for call in desk.hub.calls.values():
-        why = _broken(call)
+        why = _broken(desk, call)
         if why:
             yield Discrepancy(
                 "calls",
@@ -157,7 +157,7 @@ def _calls(desk: Desk) -> Iterator[Discrepancy]:
             )
 
 
-def _broken(call: Call) -> str:
+def _broken(desk: Desk, call: Call) -> str:
     if call.stage is Stage.OVER:
         return "is over and still in the table of calls"
     if call.leg.gone:
@@ -166,6 +166,8 @@ def _broken(call: Call) -> str:
         return "talks with nobody"
     if call.stage is Stage.MENU and call.session is None and call.asking is None:
         return "is in a menu that is over"
+    if call.stage is Stage.MAILBOX and not desk.voicemail.runs(call):
+        return "is in a mailbox, and nothing is said or recorded there"
     if call.stage is Stage.RINGING and not call.attempts:
         return "waits for a phone, and none rings"
     return ""

@@ -218,7 +218,7 @@ class Settings:
     world: World | None = None
     """What conditions of menus and routes know besides the call; None: nothing."""
     mailboxes: Mapping[str, Box] = field(default_factory=dict)
-    voicemail: VoicemailCare = VoicemailCare()
+    voicemail: VoicemailCare = field(default_factory=VoicemailCare)
     language: str = "en"
     """In which the switch speaks where nothing says otherwise."""
     utc_offset_s: Callable[[float], float] = lambda at: 0.0

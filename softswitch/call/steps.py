@@ -24,6 +24,13 @@ class Steps(Protocol):
     def talk(self, call: Call, leg: Leg, party: str, agent: str, now: float) -> None:
         """Connect him with an answered leg."""
 
+    def mailbox(self, call: Call, name: str, now: float) -> None:
+        """Let him listen to a mailbox ("": his own)."""
+
+    def next_step(self, call: Call, now: float) -> bool:
+        """Where he was to go cannot be reached: on to the next step of the overflow that sent him there.
+        False: no overflow did."""
+
     def tell(self, message: Input, now: float) -> None:
         """Tell the distributor, and do what it says. Raises AcdError when it refuses."""
 

@@ -33,6 +33,8 @@ from softswitch.call.events import (
     Progress,
     Registering,
     Reoffer,
+    Replied,
+    Subscribing,
 )
 from softswitch.call.hub import Hub, Todo
 from softswitch.call.identity import Identities
@@ -42,6 +44,7 @@ from softswitch.call.reconcile import Discrepancy, compare
 from softswitch.call.record import Disposition
 from softswitch.call.settings import Settings
 from softswitch.call.user_agent import UserAgent
+from softswitch.call.voicemail_box import Message
 from softswitch.errors import LocalError, PeerError
 from softswitch.sdp.offer_answer import PCMA, PCMU
 from softswitch.sip.digest import DigestServer
@@ -108,6 +111,11 @@ class Switch:
     def restore_errands(self, errands: Iterable[Errand], now: float) -> list[Effect]:
         """Once, after `start`: who was promised to be called back and was not reached yet."""
         self.desk.callbacks.restore(errands, now)
+        return self._finish(now)
+
+    def restore_messages(self, messages: Iterable[Message], now: float) -> list[Effect]:
+        """Once, after `start`: what the mailboxes hold."""
+        self.desk.voicemail.restore(messages)
         return self._finish(now)
 
     def remember_agents(self, talks: Iterable[tuple[str, str, float]]) -> None:
@@ -192,7 +200,10 @@ class Switch:
             if (leg := self.hub.plane.released(event)) is not None:
                 self.desk.closing.released(leg)
         elif isinstance(event, m.Recorded | m.RecordFailed):
-            self.desk.closing.recorded(event, now)
+            if not self.desk.voicemail.recorded(event, now):
+                self.desk.closing.recorded(event, now)
+        elif isinstance(event, m.RecordSilent):
+            self.desk.voicemail.scripts.silent(event, now)
         elif not isinstance(event, m.Pong) and (leg := self.hub.plane.leg(event.leg)) is not None:
             try:
                 self._heard(leg, event, now)
@@ -291,7 +302,7 @@ class Switch:
     @property
     def is_settled(self) -> bool:
         """Whether every call that is over has its record."""
-        return not self.hub.calls and self.desk.closing.is_settled
+        return not self.hub.calls and self.desk.closing.is_settled and self.desk.voicemail.is_settled
 
     @property
     def registrations(self) -> Mapping[str, tuple[Binding, ...]]:
@@ -343,6 +354,10 @@ class Switch:
                 self._ended(item, now)
             case Attempt():
                 self.desk.nobody(item, now)
+            case Subscribing():
+                self._subscribe(item, now)
+            case Replied(transaction, status):
+                self.desk.voicemail.mwi.replied(transaction, status, now)
             case Send() | Append():
                 self.hub.emit([item])
             case Answer():
@@ -399,6 +414,13 @@ class Switch:
         except PeerError as error:
             self.hub.do(self.hub.ua.respond_error(event.transaction, event.request, error, now))
 
+    def _subscribe(self, event: Subscribing, now: float) -> None:
+        try:
+            self.desk.voicemail.mwi.subscribe(event, now)
+        except PeerError as error:
+            self.hub.warn_of_login(error, event.flow, now)
+            self.hub.do(self.hub.ua.respond_error(event.transaction, event.request, error, now))
+
     def _register(self, event: Registering, now: float) -> None:
         try:
             number, registered = self.hub.identities.register(event.request, event.flow, now)
@@ -411,4 +433,5 @@ class Switch:
         self.hub.do(self.hub.ua.respond(event.transaction, response, now))
         if registered.changes:
             self.desk.queueing.keeping.phone(number, now)
+            self.desk.voicemail.mwi.registered(number, now)
         self.desk.queueing.phone_state(number, now)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from softswitch.call import uac, uas
 from softswitch.call.endpoint import ACCEPT, ALLOW, Endpoint, PendingAck
-from softswitch.call.events import Ended, InfoDigit, LegOutput, Registering, Reoffer
+from softswitch.call.events import Ended, InfoDigit, LegOutput, Registering, Reoffer, Replied, Subscribing
 from softswitch.call.info import digit_of
 from softswitch.call.leg import Leg, LegEvent, LegState
 from softswitch.call.outputs import sends
@@ -100,6 +100,12 @@ class UserAgent:
         """Agree to a change of the session."""
         return uas.accept(self.ep, reoffer.leg, reoffer.transaction, reoffer.request, body, now)
 
+    def ask(self, request: Request, flow: Flow, now: float) -> tuple[int, list[LegOutput]]:
+        """Send a request that belongs to no leg: its transaction; Replied follows."""
+        transaction, outputs = self.ep.layer.request(request, flow, now, self.ep.sent_by(flow))
+        self.ep.asked.add(transaction)
+        return transaction, sends(outputs)
+
     def respond(self, transaction: int, response: Response, now: float) -> list[LegOutput]:
         """Answer any request that is not the first INVITE of a leg."""
         return sends(self.ep.layer.respond(transaction, response, now))
@@ -135,11 +141,14 @@ class UserAgent:
                     outputs += self._failed(transaction, 503, "transport failure", now)
                 case sip.Terminated(transaction):
                     self.ep.by_transaction.pop(transaction, None)
+                    self.ep.asked.discard(transaction)
         return outputs
 
     def _request(self, transaction: int, request: Request, flow: Flow, now: float) -> list[LegOutput]:
         try:
             uas.check_required(request)
+            if request.method == "SUBSCRIBE":
+                return [Subscribing(transaction, request, flow)]
             if request.to.tag is not None:
                 return self._in_dialog(transaction, request, flow, now)
             match request.method:
@@ -204,7 +213,7 @@ class UserAgent:
     def _response(self, transaction: int, response: Response, now: float) -> list[LegOutput]:
         leg = self.ep.by_transaction.get(transaction)
         if leg is None:
-            return []
+            return self._replied(transaction, response.status) if response.status >= 200 else []
         if transaction != leg.transaction:
             return self._lost(leg, response.status, now) if response.status in (408, 481) else []
         try:
@@ -222,7 +231,7 @@ class UserAgent:
     def _failed(self, transaction: int, status: int, reason: str, now: float) -> list[LegOutput]:
         leg = self.ep.by_transaction.get(transaction)
         if leg is None:
-            return []
+            return self._replied(transaction, status)
         if transaction != leg.transaction:
             return self._lost(leg, status, now)
         if leg.direction == "out":
@@ -232,6 +241,12 @@ class UserAgent:
         if leg.pending_ack is not None and leg.pending_ack.transaction == transaction:
             return self._ack_missing(leg, now)
         return []
+
+    def _replied(self, transaction: int, status: int) -> list[LegOutput]:
+        if transaction not in self.ep.asked:
+            return []
+        self.ep.asked.discard(transaction)
+        return [Replied(transaction, status)]
 
     def _lost(self, leg: Leg, status: int, now: float) -> list[LegOutput]:
         """The phone knows nothing of the session any more, or is not there: the dialog is over (12.2.1.2)."""

@@ -16,7 +16,7 @@ from softswitch.sip.message import Headers, Message, Request, Response
 from softswitch.sip.uri import Uri
 
 DialogKey = tuple[str, str, str]
-TARGET_REFRESH = frozenset(("INVITE", "UPDATE"))
+TARGET_REFRESH = frozenset(("INVITE", "UPDATE", "SUBSCRIBE"))
 MAX_ROUTES = 32
 
 
@@ -133,7 +133,7 @@ class Dialog:
         """Take note of a request of the peer inside the dialog (12.2.2).
 
         Raises PeerError 500 when its CSeq is not higher than the last one's. ACK and CANCEL carry the number
-        of their INVITE and change nothing. INVITE and UPDATE refresh the target.
+        of their INVITE and change nothing. INVITE, UPDATE and SUBSCRIBE refresh the target.
         """
         if request.method in ("ACK", "CANCEL"):
             return
