@@ -100,9 +100,14 @@ def preferred_codec(common: list[Codec], prefer: Sequence[str]) -> Codec:
     return common[0]
 
 
-def events_of(media: MediaDescription, clock_rate: int) -> tuple[int, frozenset[int]] | None:
-    """(payload type, events) of its telephone-event, when that can carry the keys at this clock rate."""
-    for codec in codecs_of(media):
+def events_of(
+    media: MediaDescription, clock_rate: int, codecs: Sequence[Codec]
+) -> tuple[int, frozenset[int]] | None:
+    """(payload type, events) of its telephone-event, when that can carry the keys at this clock rate.
+
+    `codecs` are those of the section, as `codecs_of` found them.
+    """
+    for codec in codecs:
         if codec.name.upper() != EVENT or codec.clock_rate != clock_rate:
             continue
         for value in media.values("fmtp"):

@@ -113,12 +113,13 @@ def make_answer(
         if unreachable is not None:
             why = unreachable
             continue
-        common = common_codecs(codecs_of(media), local.codecs)
+        theirs = codecs_of(media)
+        common = common_codecs(theirs, local.codecs)
         if not common:
             why = "no codec in common: " + ", ".join(codec.name for codec in local.codecs) + " is spoken here"
             continue
         codec = preferred_codec(common, prefer)
-        events = None if local.event_payload_type is None else events_of(media, codec.clock_rate)
+        events = None if local.event_payload_type is None else events_of(media, codec.clock_rate, theirs)
         send, receive = _receives(offer, media), _sends(offer, media)
         held = not send
         send = send and local.direction in ("sendrecv", "sendonly")
@@ -145,7 +146,8 @@ def accept_answer(offer: SessionDescription, answer: SessionDescription) -> Nego
         raise _unacceptable("the answer refuses the audio")
     offered = codecs_of(ours)
     # A dynamic type without an rtpmap of its own can only mean what we had offered under that number.
-    common = common_codecs(codecs_of(theirs, {codec.payload_type: codec for codec in offered}), offered)
+    answered = codecs_of(theirs, {codec.payload_type: codec for codec in offered})
+    common = common_codecs(answered, offered)
     if not common:
         raise _unacceptable("the answer has no codec of the offer")
     unreachable = _unreachable(answer, theirs, offer.address_of(ours) or "")
@@ -153,8 +155,8 @@ def accept_answer(offer: SessionDescription, answer: SessionDescription) -> Nego
         raise _unacceptable(unreachable)
     codec = common[0]
     events = None
-    if events_of(ours, codec.clock_rate) is not None:
-        events = events_of(theirs, codec.clock_rate)
+    if events_of(ours, codec.clock_rate, offered) is not None:
+        events = events_of(theirs, codec.clock_rate, answered)
     we_send, we_receive = _sends(offer, ours), _receives(offer, ours)
     hears = _receives(answer, theirs)
     # They use the payload types of the answer for what we send (section 6.1), even where ours differ.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar, cast
 
+from softswitch.errors import PeerError
 from softswitch.sip.headers import split_commas
 from softswitch.sip.names import KNOWN, canonical
 
@@ -87,19 +88,39 @@ class Headers:
         self._cache.pop(canonical(name), None)
         self._items = [item for item in self._items if item[0].lower() != lower]
 
-    def replace_first(self, name: str, value: str) -> None:
-        """Replace the first element of the first line of this name; the elements after its comma stay."""
+    def replace_first(self, name: str, value: object) -> None:
+        """Replace the first element of the first line of this name; the elements after its comma stay.
+
+        A typed `value` is remembered as what the header says.
+        """
         name = canonical(name)
         for index, (key, line) in enumerate(self._items):
             if key == name:
                 rest = split_commas(line)[1:] if "," in line else []
-                self._items[index] = (name, ", ".join([value, *rest]))
-                self._cache.pop(name, None)
+                text = str(value)
+                self._items[index] = (name, ", ".join([text, *rest]) if rest else text)
+                if isinstance(value, str):
+                    self._cache.pop(name, None)
+                else:
+                    self._cache[name] = value
                 return
 
     def copy(self) -> Headers:
         """An independent copy."""
         return Headers.of_canonical(list(self._items))
+
+    def typed(self, name: str, parse: Callable[[str], T]) -> T:
+        """The typed value of the first header `name` (canonical), parsed the first time.
+
+        Raises PeerError 400 when it is missing, and what `parse` raises.
+        """
+        found = self._cache.get(name)
+        if found is None:
+            text = self.get(name)
+            if text is None:
+                raise PeerError(400, f"Missing {name}")
+            found = self._cache[name] = parse(text)
+        return cast(T, found)
 
     def cached(self, name: str, read: Callable[[], T]) -> T:
         """The typed value of header `name` (canonical), made by `read` the first time."""

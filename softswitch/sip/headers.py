@@ -9,11 +9,21 @@ from __future__ import annotations
 
 import re
 import string
+from functools import lru_cache
 
 import msgspec
 
 from softswitch.errors import PeerError
-from softswitch.sip.uri import MAX_PARAMS, Params, Uri, bad, host_port, split_host_port
+from softswitch.sip.uri import (
+    MAX_PARAMS,
+    REMEMBERED,
+    REMEMBERED_CHARS,
+    Params,
+    Uri,
+    bad,
+    host_port,
+    split_host_port,
+)
 
 MAX_VALUES = 128
 MAX_CSEQ = 2**31 - 1
@@ -148,6 +158,10 @@ class NameAddr(msgspec.Struct, frozen=True, gc=False):
     @classmethod
     def parse(cls, text: str) -> NameAddr:
         """Read one name-addr or addr-spec with its parameters. Raises PeerError 400."""
+        return _remembered_address(text) if len(text) <= REMEMBERED_CHARS else cls._parse(text)
+
+    @classmethod
+    def _parse(cls, text: str) -> NameAddr:
         text = text.strip()
         if text.startswith('"'):
             end = closing_quote(text, 0)
@@ -189,6 +203,9 @@ class NameAddr(msgspec.Struct, frozen=True, gc=False):
     def __str__(self) -> str:
         uri = f"<{self.uri}>{params_text(self.params)}"
         return f"{quote(self.display)} {uri}" if self.display else uri
+
+
+_remembered_address = lru_cache(maxsize=REMEMBERED)(NameAddr._parse)
 
 
 class Via(msgspec.Struct, frozen=True, gc=False):
@@ -252,6 +269,10 @@ class CSeq(msgspec.Struct, frozen=True, gc=False):
     @classmethod
     def parse(cls, text: str) -> CSeq:
         """Read `4711 INVITE`. Raises PeerError 400."""
+        return _remembered_number(text) if len(text) <= REMEMBERED_CHARS else cls._parse(text)
+
+    @classmethod
+    def _parse(cls, text: str) -> CSeq:
         words = text.split()
         if len(words) != 2:
             raise bad("CSeq", text)
@@ -264,6 +285,9 @@ class CSeq(msgspec.Struct, frozen=True, gc=False):
 
     def __str__(self) -> str:
         return f"{self.number} {self.method}"
+
+
+_remembered_number = lru_cache(maxsize=REMEMBERED)(CSeq._parse)
 
 
 class Auth(msgspec.Struct, frozen=True, gc=False):

@@ -102,7 +102,7 @@ class TransactionLayer:
         via = message.top_via
         noted = via.received_from(flow.remote)
         if noted is not via:
-            message.headers.replace_first("Via", str(noted))
+            message.headers.replace_first("Via", noted)
         key = server_key(message, via)
         transaction = self._running.by_key.get(key)
         if message.method == "ACK":
@@ -355,5 +355,5 @@ class TransactionLayer:
         via = response.top_via
         noted = via.received_from(flow.remote)
         if noted is not via:
-            response.headers.replace_first("Via", str(noted))
+            response.headers.replace_first("Via", noted)
         return [Send(response.serialise(), answer_flow(via, flow))]

@@ -53,29 +53,22 @@ class Message:
     @property
     def cseq(self) -> CSeq:
         """The sequence number and its method."""
-        return self.headers.cached("CSeq", lambda: CSeq.parse(self._required("CSeq")))
+        return self.headers.typed("CSeq", CSeq.parse)
 
     @property
     def from_(self) -> NameAddr:
         """The From header."""
-        return self.headers.cached("From", lambda: NameAddr.parse(self._required("From")))
+        return self.headers.typed("From", NameAddr.parse)
 
     @property
     def to(self) -> NameAddr:
         """The To header."""
-        return self.headers.cached("To", lambda: NameAddr.parse(self._required("To")))
+        return self.headers.typed("To", NameAddr.parse)
 
     @property
     def top_via(self) -> Via:
         """The first Via value."""
-        return self.headers.cached("Via", self._read_top_via)
-
-    def _read_top_via(self) -> Via:
-        line = self._required("Via")
-        values = split_commas(line) if "," in line else [line]
-        if not values:
-            raise bad("Via", line)
-        return Via.parse(values[0])
+        return self.headers.typed("Via", _top_via)
 
     def _addresses(self, name: str) -> tuple[NameAddr, ...]:
         return self.headers.cached(
@@ -129,6 +122,13 @@ class Message:
     def options(self, name: str) -> tuple[str, ...]:
         """The option tags or methods of a list header (`Require`, `Supported`, `Allow`), lower case."""
         return tuple(value.lower() for value in self.headers.values(name))
+
+
+def _top_via(line: str) -> Via:
+    values = split_commas(line) if "," in line else [line]
+    if not values:
+        raise bad("Via", line)
+    return Via.parse(values[0])
 
 
 class Request(Message):

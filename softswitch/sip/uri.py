@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import string
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address
 
 import msgspec
@@ -18,6 +19,10 @@ from softswitch.errors import PeerError
 MAX_URI_CHARS = 4096
 MAX_PARAMS = 64
 MAX_HOST_CHARS = 255
+# The same few addresses come in every message of a call, and in every call. What is longer than any usual
+# one is read each time, so that nobody fills the memory with long ones.
+REMEMBERED = 4096
+REMEMBERED_CHARS = 200
 
 Params = tuple[tuple[str, str | None], ...]
 
@@ -124,6 +129,10 @@ class Uri(msgspec.Struct, frozen=True, gc=False):
     @classmethod
     def parse(cls, text: str) -> Uri:
         """Read one URI without surrounding brackets or space. Raises PeerError 400."""
+        return _remembered(text) if len(text) <= REMEMBERED_CHARS else cls._parse(text)
+
+    @classmethod
+    def _parse(cls, text: str) -> Uri:
         if len(text) > MAX_URI_CHARS:
             raise PeerError(414, "Request-URI Too Long")
         scheme, colon, rest = text.partition(":")
@@ -200,6 +209,9 @@ class Uri(msgspec.Struct, frozen=True, gc=False):
         if self.headers:
             text += "?" + "&".join(f"{name}={value}" for name, value in self.headers)
         return text
+
+
+_remembered = lru_cache(maxsize=REMEMBERED)(Uri._parse)
 
 
 def _parse_params(parts: list[str], text: str) -> Params:
