@@ -183,6 +183,11 @@ class Switch:
         self.desk.menu.answered(ask, values, error, now)
         return self._finish(now)
 
+    def spoken(self, key: int, error: str, now: float) -> list[Effect]:
+        """The answer to a Speak: its clips are there, or why not."""
+        self.desk.menu.speaking.spoken(key, error, now)
+        return self._finish(now)
+
     def worker_ready(self, worker: int, now: float) -> list[Effect]:
         """A media worker takes legs."""
         self.hub.plane.worker_ready(worker)
@@ -248,13 +253,11 @@ class Switch:
     def deadline(self) -> float | None:
         """When `handle_timer` is due, None while nothing is pending."""
         hub = self.hub
-        times = (
-            hub.ua.deadline(),
-            hub.acd.deadline(),
-            hub.timer_deadline(),
-            hub.identities.registrar.deadline(),
-        )
-        return min((time for time in times if time is not None), default=None)
+        earliest = hub.ua.deadline()  # asked after every input: no generator
+        for time in (hub.acd.deadline(), hub.timer_deadline(), hub.identities.registrar.deadline()):
+            if time is not None and (earliest is None or time < earliest):
+                earliest = time
+        return earliest
 
     def handle_timer(self, now: float) -> list[Effect]:
         """Do what is due."""

@@ -48,8 +48,8 @@ class UserAgent:
 
     def deadline(self) -> float | None:
         """When `handle_timer` is due."""
-        times = [time for time in (self.ep.layer.deadline(), self.ep.ack_deadline()) if time is not None]
-        return min(times, default=None)
+        timer, ack = self.ep.layer.deadline(), self.ep.ack_deadline()
+        return ack if timer is None or (ack is not None and ack < timer) else timer
 
     def handle_timer(self, now: float) -> list[LegOutput]:
         """Retransmissions and time-outs."""
