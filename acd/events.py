@@ -19,6 +19,7 @@ class Kind(StrEnum):
     CALL_START = "CALL_START"
     MENU = "MENU"
     DIGIT = "DIGIT"
+    CARRIED = "CARRIED"
     DID = "DID"
     CALL_END = "CALL_END"
     # a queue
@@ -82,6 +83,7 @@ DATA_KEYS: dict[Kind, tuple[str, ...]] = {
     Kind.CALL_START: ("from", "to", "direction", "transport"),  # and, where they apply: status, callback_of
     Kind.MENU: ("flow", "node"),
     Kind.DIGIT: ("digit", "method"),
+    Kind.CARRIED: (),  # what the menu learned and the agent is told, by name
     Kind.CALL_END: ("disposition", "cause", "ended_by"),
     # and, where they apply: credit_s (waited before), agent (whom he wants), callback
     Kind.ENTERQUEUE: ("caller", "priority", "position"),

@@ -49,7 +49,7 @@ class ConfiguredPlan:
 
 def make_settings(config: toml.Config, default_music: Path) -> Settings:
     """What the switch must know. `default_music` is played where the configuration names no music."""
-    music = (str(config.prompts.music or default_music),)
+    music = (config.catalogue.sound(config.prompts.music or default_music),)
     return Settings(
         plan=ConfiguredPlan(config),
         phones={number: _phone(number, extension) for number, extension in config.extensions.items()},
@@ -64,6 +64,7 @@ def make_settings(config: toml.Config, default_music: Path) -> Settings:
         },
         clip=config.catalogue.clip,
         music=music,
+        language=config.language,
         guests=config.sip.guests,
         max_calls=config.sip.max_calls,
         recordings=str(config.recordings.directory),
@@ -94,7 +95,7 @@ def _care(config: toml.Config, name: str, music: Sequence[str]) -> QueueCare:
     queue = config.queues[name]
     overflow = {reason: config.overflow(name, reason) for reason in ("timeout", "empty", "full", "closed")}
     targets = {reason: target for reason, target in overflow.items() if target is not None}
-    clips = (str(queue.music),) if queue.music else tuple(music)
+    clips = (config.catalogue.sound(queue.music),) if queue.music else tuple(music)
     return QueueCare(
         clips,
         targets,

@@ -21,6 +21,9 @@ MAX_BODY = 16_384
 _RTPMAP = re.compile(r"^a=rtpmap:(\d{1,3}) ([A-Za-z0-9_.-]{1,32})/", re.MULTILINE)
 _AUDIO = re.compile(r"^m=audio \d+ \S+ ([0-9 ]{1,256})", re.MULTILINE)
 _STATIC = {"0": "PCMU", "8": "PCMA", "9": "G722", "3": "GSM", "18": "G729"}
+_FACTS = frozenset(
+    ("call", "number", "trunk", "transport", "address", "status", "language", "client", "call_type")
+)
 _SECRET = frozenset(("authorization", "proxy-authorization", "cookie"))
 
 
@@ -32,6 +35,7 @@ class Facts:
     none); `kind` is `extension`, `peer` or `guest`; `codecs` are those on offer, the preferred one first.
     """
 
+    call: str = ""
     caller: str = ""
     number: str = ""
     name: str = ""
@@ -52,6 +56,7 @@ def facts_of(call: Call) -> Facts:
     invite, identity, audio = call.leg.invite, call.identity, call.leg.audio
     agreed = audio.agreed if audio is not None else None
     return Facts(
+        call=call.id,
         caller=identity.number,
         number=call.story.to_number,
         name=identity.display,
@@ -96,9 +101,7 @@ def look(facts: Facts, hub: Hub, name: str) -> object | None:
             clients = hub.settings.clients
             client = clients.of(facts.client) if clients is not None else None
             return client.attribute(rest) if client is not None else None
-        case "number" | "trunk" | "transport" | "address" | "status" | "language" | "client" | "call_type":
-            return str(getattr(facts, first)) if not rest else None
-    return None
+    return str(getattr(facts, first)) if name in _FACTS else None
 
 
 def look_for(call: Call, hub: Hub, name: str) -> object | None:

@@ -124,6 +124,8 @@ class Call:
     client: str = ""
     asked: int = 0
     """What his menu waits for (`Menu.answered`), 0 for nothing."""
+    speaking: int = 0
+    """The texts that are being made for him (`softswitch.call.speaking`), 0 for none."""
     carried: dict[str, str] = field(default_factory=dict)
     """What goes to whoever is called for him, as `X-CC-NAME` headers (`softswitch.call.carrying`)."""
 

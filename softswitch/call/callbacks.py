@@ -64,20 +64,25 @@ class Callbacks:
         via = self._care(queue).via
         return Target("peer", via, number) if via and _DIALLED.fullmatch(number) else None
 
-    def request(self, call: Call, number: str, key: str, *, waits: bool, now: float) -> bool:
+    def has_promise(self, number: str) -> bool:
+        """Whether this number is to be called back already."""
+        return any(errand.number == number for errand in self.errands.values())
+
+    def request(self, call: Call, number: str, key: str, *, waits: bool, now: float, queue: str = "") -> bool:
         """The caller is promised to be called back at `number`; False: he has that promise already (or the
         distributor takes no more). `waits`: his place in the line becomes that of the errand.
+        `queue`: whose agents call; that in which he waits or waited if empty.
         """
-        if any(errand.number == number for errand in self.errands.values()):
+        if self.has_promise(number):
             return False
-        story = call.story
+        story, queue = call.story, queue or call.story.queue
         errand = Errand(
             number=number,
             place=self.hub.token(),
-            queue=story.queue,
+            queue=queue,
             priority=call.priority + call.status.priority,
             entered_at=call.waited_since or now,
-            first=self._care(story.queue).first,
+            first=self._care(queue).first,
             of=call.id,
             name=call.identity.display,
             called=story.to_number,

@@ -23,6 +23,7 @@ from softswitch.call.menu import Menu
 from softswitch.call.outcome import outcome
 from softswitch.call.own_calls import OwnCalls
 from softswitch.call.pickup import Pickup
+from softswitch.call.promising import Promising
 from softswitch.call.queueing import Queueing
 from softswitch.call.record import Disposition, EndedBy
 from softswitch.call.ringing import Ringing
@@ -47,6 +48,7 @@ class Desk:
         self.menu = Menu(hub, self)
         self.hearing = Hearing(hub)
         self.callbacks = Callbacks(hub, self.ringing, self.hearing, self)
+        Promising(hub, self.menu, self.callbacks)
         self.questions = Questions(hub, self.hearing, self.callbacks, self)
         self.queueing = Queueing(hub, self.ringing, self.hearing, self.callbacks, self.questions, self)
         self.pickup = Pickup(hub, self.ringing, self.queueing)
@@ -177,7 +179,8 @@ class Desk:
         elif call is not None and leg is call.leg and call.stage in (Stage.MENU, Stage.QUEUE):
             call.digits += 1
             if call.digits <= MAX_LOGGED_DIGITS:
-                self.hub.log(now, Kind.DIGIT, call, digit=digit, method=method)
+                shown = "?" if self.menu.is_secret(call) else digit
+                self.hub.log(now, Kind.DIGIT, call, digit=shown, method=method)
             if call.asking is not None:
                 self.questions.digit(call, digit, now)
             elif call.stage is Stage.MENU:

@@ -208,6 +208,14 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class Speak:
+    """Make the clips of these texts; answered by `Switch.spoken` with the same key."""
+
+    key: int
+    prompts: tuple[ivr.Prompt, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Warn:
     """Something an administrator should know; `fields` name the culprit."""
 
@@ -227,6 +235,7 @@ Effect = (
     | AgentKept
     | PhoneKept
     | Asked
+    | Speak
     | Warn
     | VoicemailEffect
 )

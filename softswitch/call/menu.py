@@ -14,13 +14,17 @@ from functools import partial
 from acd.events import Kind
 from ivr import messages as ivr
 from ivr.session import Session
+from softswitch.call import carrying
 from softswitch.call.attributes import look_for
 from softswitch.call.call import Call, Heard, Stage
 from softswitch.call.events import Asked
 from softswitch.call.hub import Hub
 from softswitch.call.record import Disposition
 from softswitch.call.settings import Target
+from softswitch.call.speaking import Speaking
 from softswitch.call.steps import Steps
+from softswitch.call.text import printable
+from softswitch.errors import LocalError
 
 Answerer = Callable[[Call, int, ivr.Request, float], None]
 """Carries out a request: `(call, ask, request, now)`; gives the answer by `Menu.answered(ask, ...)`, at
@@ -40,6 +44,7 @@ class Menu:
         the request to the shell around the switch."""
         self.stoppers: dict[type[ivr.Request], Stopper] = {}
         """Who wants to know that a request of this type is not waited for any more."""
+        self.speaking = Speaking(hub)
         self._asks = itertools.count(1)
         self._open: dict[int, tuple[Call, Session, int, ivr.Request]] = {}
 
@@ -48,7 +53,8 @@ class Menu:
         call.enter(Stage.MENU, now)
         call.story.begin("menu", now)
         variables = {"caller": call.identity.number, "number": call.story.to_number}
-        variables |= {"status": call.status.name, "language": call.language}
+        language = call.language or self.hub.settings.language
+        variables |= {"status": call.status.name, "language": language}
         call.menu_due = None
         look = partial(look_for, call, self.hub)
         call.session = Session(self.hub.settings.flows, flow, variables, look, self.hub.settings.world)
@@ -88,6 +94,11 @@ class Menu:
     def over(self, call: Call, now: float) -> None:
         """The caller has left: nobody waits for what was asked."""
         self._withdraw(call, now)
+        self.speaking.forget(call.speaking)
+
+    def is_secret(self, call: Call) -> bool:
+        """Whether what he presses now must not be written down."""
+        return call.session is not None and call.session.is_secret
 
     def _ask(self, call: Call, session: Session, asked: ivr.Ask, now: float) -> None:
         ask = call.asked = next(self._asks)
@@ -116,13 +127,10 @@ class Menu:
         for output in outputs:
             match output:
                 case ivr.Play(play, prompts):
-                    call.menu_play = play
-                    call.heard = Heard.PROMPT
-                    clips = tuple(self.hub.settings.clip(prompt) for prompt in prompts)
-                    self.hub.emit(self.hub.plane.play(call.leg, clips))
+                    if session is not None:
+                        self._hear(call, session, play, prompts, now)
                 case ivr.StopPlay():
-                    call.heard = Heard.NOTHING
-                    self.hub.emit(self.hub.plane.stop(call.leg))
+                    self._hush(call)
                 case ivr.Ask():
                     if session is not None:
                         self._ask(call, session, output, now)
@@ -137,6 +145,38 @@ class Menu:
         if session is not None and (deadline := session.deadline()) is not None:
             self._arm(call, session, deadline)
 
+    def _hear(
+        self, call: Call, session: Session, play: int, prompts: tuple[ivr.Prompt, ...], now: float
+    ) -> None:
+        """Let him hear the prompts as soon as they are there."""
+        if any(prompt.live for prompt in prompts):
+            self._hush(call)
+        call.menu_play = play
+        self.speaking.forget(call.speaking)
+        call.speaking = self.speaking.make(prompts, partial(self._play, call, session, play), now)
+
+    def _play(self, call: Call, session: Session, play: int, clips: tuple[str, ...], now: float) -> None:
+        if call.session is not session or call.stage is not Stage.MENU or call.menu_play != play:
+            return
+        call.speaking = 0
+        if clips:
+            call.heard = Heard.PROMPT
+            self.hub.emit(self.hub.plane.play(call.leg, clips))
+        else:  # nothing is left of it
+            self._hush(call)
+            self.hub.at(now, lambda at: self._silent(call, session, play, at))
+
+    def _silent(self, call: Call, session: Session, play: int, now: float) -> None:
+        if call.session is session and call.stage is Stage.MENU and call.menu_play == play:
+            self._run(call, session.handle(ivr.PlayDone(play), now), now)
+
+    def _hush(self, call: Call) -> None:
+        self.speaking.forget(call.speaking)
+        call.speaking = 0
+        if call.heard is Heard.PROMPT:
+            self.hub.emit(self.hub.plane.stop(call.leg))
+        call.heard = Heard.NOTHING
+
     def _arm(self, call: Call, session: Session, deadline: float) -> None:
         """One timer a caller, however many keys he presses: it is set again when it comes too early."""
         if call.menu_due is None or deadline < call.menu_due:
@@ -145,25 +185,34 @@ class Menu:
 
     def _leave(self, call: Call, output: ivr.EnterQueue | ivr.Transfer | ivr.HangUp, now: float) -> None:
         if call.session is not None:
-            call.language = _language(call.session, call.language)
+            call.language = call.session.language or call.language
         call.session = None
         call.story.stop("menu", now)
         match output:
-            case ivr.EnterQueue(queue, priority, call_type):
+            case ivr.EnterQueue(queue, priority, call_type, carry):
                 call.priority = priority or call.priority
-                call.story.call_type = call_type or call.story.call_type
-                self.steps.go(call, Target("queue", queue), now)
-            case ivr.Transfer(target, call_type):
-                call.story.call_type = call_type or call.story.call_type
-                self.steps.go(call, Target.parse(target), now)
+                self._send_on(call, f"queue:{queue}", call_type, carry, now)
+            case ivr.Transfer(target, call_type, fallback, wait_s, carry):
+                if target.startswith("agent:"):
+                    call.fallback = Target.parse(fallback) if fallback else None
+                    call.agent_wait_s = wait_s
+                self._send_on(call, target, call_type, carry, now)
             case ivr.HangUp(cause, detail):
                 if cause == "failure":
                     self.hub.warn("a menu failed", call=call.id, detail=detail)
                     call.story.disposition = Disposition.FAILED
                 self.steps.farewell(call, (), cause, now)
 
-
-def _language(session: Session, before: str) -> str:
-    """The caller's language after a menu: what a node has set, else that of the last flow he was in."""
-    chosen = session.variables.get("language", "")
-    return chosen if chosen and chosen != before else session.flow.language or before
+    def _send_on(self, call: Call, target: str, call_type: str, carry: Mapping[str, str], now: float) -> None:
+        """With what was chosen, and what was learned."""
+        try:
+            parsed = Target.parse(target)
+        except LocalError as error:
+            self.hub.warn("a menu failed", call=call.id, detail=str(error))
+            call.story.disposition = Disposition.FAILED
+            self.steps.farewell(call, (), "failure", now)
+            return
+        call.story.call_type = printable(call_type) or call.story.call_type
+        if added := carrying.carry(call.carried, carry):
+            self.hub.log(now, Kind.CARRIED, call, **added)
+        self.steps.go(call, parsed, now)

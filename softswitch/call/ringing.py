@@ -7,6 +7,7 @@ nothing: its legs are let go of, its entries are gone.
 from __future__ import annotations
 
 from acd import messages as acd
+from softswitch.call import carrying
 from softswitch.call.call import Attempt, Call
 from softswitch.call.channels import Channels
 from softswitch.call.endpoint import is_literal
@@ -219,6 +220,8 @@ class Ringing:
             headers += [("X-Queue", call.story.queue), ("X-Call-Type", call.story.call_type)]
             headers += [("X-Caller-Status", call.story.status), ("X-Callback-Of", call.story.callback_of)]
             headers += self._auto_answer(attempt, host)
+        if attempt.offer or attempt.phone:
+            headers += carrying.headers(call.carried)
         leg = self.hub.ua.new_leg(way.uri, flow, caller, called, [pair for pair in headers if pair[1]])
         hops = call.leg.invite.max_forwards
         leg.invite.headers.set("Max-Forwards", str(min(70, max(0, (70 if hops is None else hops) - 1))))
