@@ -1,7 +1,7 @@
 """Where the clips of sound files are: the files that the configuration names, made ready for playing.
 
-Invariant: the place of a clip follows from the content of the file and the settings, so a changed file makes a
-new clip, and callers who hear the old one hear it to its end. Nothing heavy is imported here.
+Invariant: the place of a clip follows from the content of the file and the settings, so a changed file makes
+a new clip, and callers who hear the old one hear it to its end. Nothing heavy is imported here.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ from softswitch.app.doctor import Doctor
 from softswitch.app.process import local_offset_s, told_address
 from softswitch.app.reload import told
 from softswitch.app.settings import make_settings, make_thresholds
+from softswitch.app.sounds import make_sounds, to_make
 from softswitch.call.events import (
     AgentKept,
     Append,
@@ -44,21 +45,18 @@ from softswitch.call.switch import Switch
 from softswitch.config import Config
 from softswitch.errors import LocalError, SwitchError
 from softswitch.log import logger
-from softswitch.music import ensure_music
 from softswitch.net.clock import Clock
 from softswitch.net.dns import DnsLookup
 from softswitch.net.driver import Driver
 from softswitch.net.media_link import MediaLink, MediaSettings
 from softswitch.net.resolver import Resolver
 from softswitch.net.transports import Transports
-from softswitch.prompts import Speaker
 from softswitch.sip.digest import DigestServer
 from softswitch.sip.flow import Flow, Transport
 from softswitch.sip.outputs import Send
 from softswitch.sip.registrar import Registrar
 from softswitch.sip.timers import Timers
 from softswitch.store import Recovered, SqliteReader, Writer
-from softswitch.system_prompts import system_prompts
 
 log = logger("switch")
 SETTLE_S = 4.0
@@ -197,13 +195,11 @@ class Server:
             self._switch.remember_places(await self._store.lost_callers(now - max(within)), now)
 
     async def _make_prompts(self, config: Config) -> None:
-        own = [prompt for language in config.languages for prompt in system_prompts(language).values()]
-        prompts = [*config.all_prompts(), *own]
-        speaker = Speaker(config.catalogue)
-        if (unspoken := len(speaker.unspoken(prompts))) and not speaker.missing(prompts):
-            log.info("= speaking texts", texts=unspoken, into=config.catalogue.cache)
-        await speaker.build(prompts)
-        self._music = await asyncio.to_thread(ensure_music, config.prompts.cache)
+        # Every sound file is read: not in the loop, where calls go on while a configuration is taken over.
+        texts, files = await asyncio.to_thread(to_make, config)
+        if texts or files:
+            log.info("= making prompts", texts=len(texts), files=len(files), into=config.catalogue.cache)
+        self._music = await make_sounds(config)
 
     def _make_core(self, bound: dict[Transport, tuple[str, int]]) -> None:
         config = self._config

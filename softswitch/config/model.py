@@ -18,16 +18,26 @@ from pydantic import Field, Strict
 from acd.agent import AgentConfig
 from acd.queue import QueueConfig
 from acd.rules import QueueRules
+from ivr.condition import World
 from ivr.flow import Flow
 from ivr.messages import Prompt
-from ivr.prompt import Catalogue
+from ivr.prompt import Catalogue, every, in_language
 from softswitch.call.callers import Numbering, Status, Statuses
+from softswitch.call.clients import Clients
 from softswitch.call.routing import Asked, Rules
 from softswitch.call.settings import Target
 from softswitch.call.whisper import BEEP, pieces
 from softswitch.config.centre import Agent, Extension, FlowConfig, Peer, Queue, Route
+from softswitch.config.client_file import CLIENTS_FILE, ClientTable
 from softswitch.config.fields import FlowName, LanguageTag, Name, Number, Section, listen_host
-from softswitch.config.rules import make_rules
+from softswitch.config.routing import (
+    CalendarSection,
+    NumberListSection,
+    OptionalTimeZone,
+    local_zone,
+    zone_of,
+)
+from softswitch.config.rules import Listed, make_clients, make_rules, read_list
 from softswitch.config.sections import (
     Api,
     FeatureCodes,
@@ -39,10 +49,12 @@ from softswitch.config.sections import (
     Sip,
     Store,
 )
+from softswitch.config.voicemail import Mail, Mailbox, Voicemail
 from softswitch.config.waiting import CallerList, Numbers
+from softswitch.prompt_clips import clips_of
 from softswitch.system_prompts import LANGUAGES
 
-Verb = Literal["login", "logout", "ready", "pause", "extend"]
+Verb = Literal["login", "logout", "ready", "pause", "extend", "voicemail"]
 
 
 def _section(description: str) -> Any:
@@ -86,6 +98,17 @@ class Config(Section):
     peers: dict[Name, Peer] = Field({}, description="other switches, by name")
     numbers: Numbers = _section("how numbers are written")
     callers: dict[Name, CallerList] = Field({}, description="what some callers are to us, by list")
+    time_zone: OptionalTimeZone = Field(
+        "",
+        description="the IANA's name of the time zone of calendars and conditions, such as `Europe/Moscow`; "
+        "that of the machine if absent",
+    )
+    calendars: dict[Name, CalendarSection] = Field({}, description="opening hours, by name")
+    lists: dict[Name, NumberListSection] = Field({}, description="lists of telephone numbers, by name")
+    clients: ClientTable = Field({}, description="for whom we answer, by id", json_schema_extra=CLIENTS_FILE)
+    mailboxes: dict[Name, Mailbox] = Field({}, description="where callers leave messages, by name")
+    voicemail: Voicemail = _section("messages")
+    mail: Mail = _section("the mail server")
 
     # ----- menus and prompts
 
@@ -100,13 +123,29 @@ class Config(Section):
         """Where the clips of all prompts are."""
         settings = self.prompts
         return Catalogue(
-            str(settings.directory), str(settings.cache), self.language, settings.voices, settings.speed_wpm
+            str(settings.directory),
+            str(settings.cache),
+            self.language,
+            settings.voices,
+            settings.speed_wpm,
+            clips_of(self.sound_files(), settings.cache, settings.loudness_lufs),
+            settings.loudness_lufs,
         )
+
+    def sound_files(self) -> tuple[Path, ...]:
+        """Every sound file that is named, each once: prompts and music."""
+        directory = self.prompts.directory
+        found = [directory / prompt.file for prompt in every(self.all_prompts()) if prompt.file]
+        found += [file for file in (self.prompts.music, *(q.music for q in self.queues.values())) if file]
+        return tuple(dict.fromkeys(found))
 
     def all_prompts(self) -> tuple[Prompt, ...]:
         """Everything that the flows may say, and all that agents may hear of a caller, each once."""
         said = [prompt for flow in self.menus.values() for prompt in flow.prompts()]
         said += [prompt for queue in self.queues.values() for prompt in queue.comfort]
+        said += [
+            prompt for box in self.mailboxes.values() for prompt in in_language(box.greeting, box.language)
+        ]
         return tuple(dict.fromkeys([*said, *self.whisper_prompts()]))
 
     def whisper_prompts(self) -> Iterator[Prompt]:
@@ -169,9 +208,32 @@ class Config(Section):
         by_number: dict[str, Status] = {}
         for name, found in self.callers.items():
             values = (name, found.priority, found.max_wait_s, found.required, found.blocked, found.language)
-            status = Status(*values)
+            status = Status(*values, found.to)
             by_number |= {self.numbering.normal(number): status for number in found.all_numbers()}
         return Statuses(self.numbering, by_number)
+
+    def number_list(self, name: str) -> Listed:
+        """A list of numbers, and what stands in it and is none; read once. Raises OSError, ValueError,
+        csv.Error."""
+        if name not in self._number_lists:
+            self._number_lists[name] = read_list(self.lists[name], self.numbering)
+        return self._number_lists[name]
+
+    @cached_property
+    def _number_lists(self) -> dict[str, Listed]:
+        return {}
+
+    @cached_property
+    def world(self) -> World:
+        """What conditions know besides the call; reads the files of the lists."""
+        zone = zone_of(self.time_zone) if self.time_zone else local_zone()
+        calendars = {name: section.calendar(zone) for name, section in self.calendars.items()}
+        lists = {name: self.number_list(name)[0] for name in self.lists}
+        return World(calendars, lists, zone, self.numbering.normal)
+
+    def known_clients(self) -> Clients:
+        """For whom we answer."""
+        return make_clients(self.clients, self.numbering.normal)
 
     @cached_property
     def languages(self) -> tuple[str, ...]:
@@ -179,6 +241,8 @@ class Config(Section):
         found = [self.language, *(route.language for route in self.routes)]
         found += [flow.language for flow in self.flows.values()]
         found += [one.language for one in self.callers.values()]
+        found += [one.language for one in self.clients.values()]
+        found += [box.language for box in self.mailboxes.values()]
         spoken = [language.partition("-")[0] for language in found]
         return tuple(dict.fromkeys(language for language in spoken if language in LANGUAGES))
 
@@ -211,9 +275,13 @@ class Config(Section):
             codes.ready: "ready",
             codes.pause: "pause",
             codes.extend: "extend",
+            codes.voicemail: "voicemail",
         }
         if verb := exact.get(number):
             return Feature(verb)
+        if codes.voicemail and (box := number.removeprefix(codes.voicemail)) in self.mailboxes:
+            if number.startswith(codes.voicemail):
+                return Feature("voicemail", box)
         digit = number.removeprefix(codes.pause)
         reasons = list(self.pauses.reasons)
         if (

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, Strict, StringConstraints
+from pydantic import AfterValidator, Field, Strict, StringConstraints
 
 from softswitch.config.agent_fields import PauseReasons
 from softswitch.config.fields import (
@@ -122,18 +122,32 @@ class Recordings(Section):
     directory: FilePath = Field(Path("var/recordings"), description="where recordings are written")
 
 
-class PromptSettings(Section):
-    """What callers hear."""
+def _loudness(lufs: float) -> float:
+    if lufs and not -40.0 <= lufs <= -10.0:
+        raise ValueError("must lie between -40 and -10, or be 0 to leave the loudness as it is")
+    return lufs
 
-    directory: FilePath = Field(Path("prompts"), description="where the WAV files are that prompts name")
-    cache: FilePath = Field(Path("var/prompts"), description="where spoken texts are kept")
+
+class PromptSettings(Section):
+    """What callers hear. Sound files may have any usual format and rate (WAV, MP3, Opus, FLAC, M4A ...)."""
+
+    directory: FilePath = Field(Path("prompts"), description="where the sound files are that prompts name")
+    cache: FilePath = Field(
+        Path("var/prompts"), description="where spoken texts, and sound files made ready, are kept"
+    )
     music: FilePath | None = Field(
-        None, description="music on hold, a WAV file; without it, a short composition made at the first start"
+        None,
+        description="music on hold, a sound file; without it, a short composition made at the first start",
     )
     voices: dict[LanguageTag, Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+-]{1,64}$")]] = Field(
         {}, description='voice of each language, as `espeak-ng --voices` lists them, such as { en = "en-us" }'
     )
     speed_wpm: int = Field(160, ge=80, le=400, description="rate of speech in words per minute")
+    loudness_lufs: Annotated[float, AfterValidator(_loudness)] = Field(
+        -20.0,
+        description="how loud sound files and spoken texts are made, -40 to -10 LUFS (EBU R 128), peaks held "
+        "1 dB below full scale; 0 leaves each as loud as it is",
+    )
 
 
 class Pauses(Section):
@@ -161,6 +175,9 @@ class FeatureCodes(Section):
     ready: FeatureCode = Field("*13", description="be ready: ends a pause, and wrap-up early")
     pause: FeatureCode = Field("*14", description="pause; one more digit says the reason")
     extend: FeatureCode = Field("*15", description="make the wrap-up longer")
+    voicemail: FeatureCode = Field(
+        "*98", description="listen to the mailbox of this phone; followed by the name of one, to that"
+    )
 
 
 class LogSettings(Section):

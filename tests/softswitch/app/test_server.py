@@ -129,7 +129,7 @@ async def test_a_start_that_speaks_says_so_first(config: Config, tmp_path: Path)
             await server.stop()
         finally:
             configure()
-        told.append([line for line in lines.getvalue().splitlines() if "speaking texts" in line])
+        told.append([line for line in lines.getvalue().splitlines() if "making prompts" in line])
     assert [len(lines) for lines in told] == [1, 0]
     assert '"texts":' in told[0][0]
 
