@@ -1,0 +1,1 @@
+"""Speech recognition: a process of its own for it, and the link to that."""
