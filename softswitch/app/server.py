@@ -23,6 +23,7 @@ from softswitch.api.server import ApiServer
 from softswitch.api.types import Reloaded
 from softswitch.app.control import MediaLosses, SwitchControl
 from softswitch.app.doctor import Doctor
+from softswitch.app.live_speech import LiveSpeech
 from softswitch.app.process import local_offset_s, told_address
 from softswitch.app.reload import told
 from softswitch.app.settings import make_settings, make_thresholds
@@ -39,6 +40,7 @@ from softswitch.call.events import (
     Opened,
     PhoneKept,
     Resolve,
+    Speak,
     Warn,
 )
 from softswitch.call.switch import Switch
@@ -80,6 +82,7 @@ class Server:
         self._loop = asyncio.get_running_loop()
         self._stack = contextlib.AsyncExitStack()
         self._transports = Transports(self)
+        self._live_speech = LiveSpeech(lambda: self._config)
         self._lookups: set[asyncio.Task[None]] = set()
         self._settled = asyncio.Event()
         self._media_losses = MediaLosses()
@@ -99,6 +102,7 @@ class Server:
             AgentKept: lambda effect: self._store.agent_kept(effect.agent, effect.snapshot),
             PhoneKept: lambda effect: self._store.phone_kept(effect.number, effect.bindings),
             Asked: self._asked,
+            Speak: self._speak,
             Warn: lambda effect: log.warning(effect.text, **dict(effect.fields)),
         }
 
@@ -128,6 +132,7 @@ class Server:
         self.listeners = tuple(f"{transport}:{host}:{port}" for transport, host, port in opened)
         self._make_core({transport: (host, port) for transport, host, port in reversed(opened)})
         await self._start_media()
+        self._stack.push_async_callback(self._live_speech.close)
         self._driver.feed(self._switch.start)
         self._restore_agents()
         await self._restore_callers()
@@ -356,6 +361,12 @@ class Server:
         else:
             error = f"nobody here carries out {type(effect.request).__name__}"
             self._driver.feed(lambda now: self._switch.answered(effect.ask, {}, error, now))
+
+    def _speak(self, effect: Speak) -> None:
+        self._live_speech.speak(effect.prompts, lambda error: self._spoken(effect.key, error))
+
+    def _spoken(self, key: int, error: str) -> None:
+        self._driver.feed(lambda now: self._switch.spoken(key, error, now))
 
     def _resolve(self, effect: Resolve) -> None:
         task = self._loop.create_task(self._look_up(effect))

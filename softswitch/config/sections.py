@@ -148,6 +148,13 @@ class PromptSettings(Section):
         description="how loud sound files and spoken texts are made, -40 to -10 LUFS (EBU R 128), peaks held "
         "1 dB below full scale; 0 leaves each as loud as it is",
     )
+    live_cache_mb: int = Field(
+        100,
+        ge=1,
+        le=100_000,
+        description="megabytes of the cache for texts that hold a caller's own data and are spoken when he "
+        "hears them; what was not heard for longest goes first",
+    )
 
 
 class Pauses(Section):
