@@ -6,10 +6,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from acd.stats import Thresholds
+from ivr.prompt import in_language
 from softswitch import config as toml
+from softswitch.app.process import local_offset_s
 from softswitch.app.whispers import make_whisper
 from softswitch.call.routing import Asked, Explain, Step
 from softswitch.call.settings import AgentCare, CallbackCare, Feature, Peer, Phone, QueueCare, Route, Settings
+from softswitch.call.voicemail_box import Box, VoicemailCare
 from softswitch.sip.uri import Uri
 from softswitch.system_prompts import system_prompts
 
@@ -47,6 +50,28 @@ class ConfiguredPlan:
         return self._config.peer_of(address)
 
 
+def make_boxes(config: toml.Config) -> dict[str, Box]:
+    """The mailboxes; who answers the phones whose mailbox it is listens to it too."""
+    owners: dict[str, list[str]] = {}
+    for number, extension in config.extensions.items():
+        owners.setdefault(extension.voicemail, []).append(number)
+    return {
+        name: Box(
+            name,
+            tuple(dict.fromkeys((*owners.get(name, ()), *box.extensions))),
+            box.pin.get_secret_value(),
+            in_language(box.greeting, box.language),
+            box.language,
+            box.max_message_s,
+            box.min_message_s,
+            box.silence_s,
+            box.max_messages,
+            bool(box.email),
+        )
+        for name, box in config.mailboxes.items()
+    }
+
+
 def make_settings(config: toml.Config, default_music: Path) -> Settings:
     """What the switch must know. `default_music` is played where the configuration names no music."""
     music = (config.catalogue.sound(config.prompts.music or default_music),)
@@ -59,6 +84,8 @@ def make_settings(config: toml.Config, default_music: Path) -> Settings:
         phrases=system_prompts(config.language),
         phrases_in={language: system_prompts(language) for language in config.languages},
         statuses=config.statuses(),
+        world=config.world,
+        clients=config.known_clients(),
         agent_queues={
             name: next(iter(agent.queues)) for name, agent in config.agents.items() if agent.queues
         },
@@ -71,6 +98,12 @@ def make_settings(config: toml.Config, default_music: Path) -> Settings:
         codecs=config.media.codecs,
         agents={name: _agent(agent) for name, agent in config.agents.items()},
         wrapup_extra_s=config.pauses.wrapup_extra_s,
+        mailboxes=make_boxes(config),
+        voicemail=VoicemailCare(
+            str(config.voicemail.directory), config.voicemail.notify == "registered"
+        ),
+        language=config.language,
+        utc_offset_s=local_offset_s,
     )
 
 
@@ -79,7 +112,16 @@ def _phone(number: str, extension: toml.Extension) -> Phone:
     if contact is not None and contact.user is None:
         contact = Uri(contact.scheme, number, None, contact.host, contact.port, contact.params)
     password = extension.password.get_secret_value()
-    return Phone(number, extension.name, password, contact, extension.max_contacts, extension.auto_answer)
+    return Phone(
+        number,
+        extension.name,
+        password,
+        contact,
+        extension.max_contacts,
+        extension.auto_answer,
+        extension.voicemail,
+        extension.voicemail_after_s,
+    )
 
 
 def _agent(agent: toml.Agent) -> AgentCare:
@@ -104,6 +146,7 @@ def _care(config: toml.Config, name: str, music: Sequence[str]) -> QueueCare:
         whisper=make_whisper(config, name),
         display=queue.display,
         estimate=queue.announce_estimate,
+        then=dict.fromkeys(targets, queue.overflow_then),
         agent_wait_s=queue.agent_wait_s,
         callback=_callback(queue),
         last_agent_within_s=queue.last_agent_within_s,

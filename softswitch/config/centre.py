@@ -57,6 +57,12 @@ class Extension(Section):
         False,
         description="whether the phone is told to answer calls of queues by itself (see docs/phones.md)",
     )
+    voicemail: Name | Literal[""] = Field(
+        "", description="the mailbox for callers whom nobody answers here, because it is busy, or not there"
+    )
+    voicemail_after_s: Annotated[float, Field(ge=5, le=120)] = Field(
+        20.0, description="how long it rings before the mailbox takes the caller"
+    )
 
 
 def _levels(value: Any) -> Any:
@@ -184,8 +190,8 @@ class Route(Section):
     name: Text = Field("", description="what it is called in the log and by `cc route try`")
     number: Number = Field(
         "*",
-        description="the dialled number, in any form that means the same; `*` as the last character stands for "
-        "any rest, alone for every number. Not a pattern of Asterisk's: `8*`, not `_8XX`",
+        description="the dialled number, in any form that means the same; `*` as the last character stands "
+        "for any rest, alone for every number. Not a pattern of Asterisk's: `8*`, not `_8XX`",
     )
     when: Condition | None = Field(
         None,

@@ -18,12 +18,13 @@ from softswitch.config.fields import parse_target
 _OVERFLOWS = ("overflow", "overflow_timeout", "overflow_full", "overflow_empty", "overflow_closed")
 
 _NAMED = {"list": "lists", "calendar": "calendars", "database": "databases", "mailbox": "mailboxes"}
+_NAMED |= {"service": "services", "webhook": "webhooks"}
 """What nodes name that is no target: kind -> section."""
 
 
 def no_such(draft: Draft, kind: str, name: str) -> str:
     """What is said of a name that stands nowhere in the file; `kind` is the section in the singular."""
-    names = draft.names(f"{kind}s")
+    names = draft.names(_NAMED.get(kind, f"{kind}s"))
     return f"there is no {kind} {name!r}; {suggest(name, names)}"
 
 
@@ -31,6 +32,8 @@ def target_fault(draft: Draft, target: Target) -> str:
     """What is wrong with a target; empty if it leads somewhere."""
     if target.kind in ("hangup", "callback"):
         return ""
+    if target.kind == "voicemail":
+        return "" if target.name in draft.names("mailboxes") else no_such(draft, "mailbox", target.name)
     if target.name not in draft.names(f"{target.kind}s"):
         return no_such(draft, target.kind, target.name)
     if target.kind == "agent":

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from functools import cached_property
 from ipaddress import ip_address
+from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -50,6 +51,7 @@ from softswitch.config.sections import (
     Store,
 )
 from softswitch.config.voicemail import Mail, Mailbox, Voicemail
+from softswitch.config.services import Database, Service, Speech, Webhook
 from softswitch.config.waiting import CallerList, Numbers
 from softswitch.prompt_clips import clips_of
 from softswitch.system_prompts import LANGUAGES
@@ -96,6 +98,10 @@ class Config(Section):
     flows: dict[FlowName, FlowConfig] = Field({}, description="the voice menus, by name")
     routes: Annotated[tuple[Route, ...], Strict(False)] = Field((), description="which number leads where")
     peers: dict[Name, Peer] = Field({}, description="other switches, by name")
+    databases: dict[Name, Database] = Field({}, description="SQLite files that menus look up in, by name")
+    services: dict[Name, Service] = Field({}, description="web services that menus look up in, by name")
+    webhooks: dict[Name, Webhook] = Field({}, description="other systems that are told of calls, by name")
+    speech: Speech = _section("words that callers say")
     numbers: Numbers = _section("how numbers are written")
     callers: dict[Name, CallerList] = Field({}, description="what some callers are to us, by list")
     time_zone: OptionalTimeZone = Field(

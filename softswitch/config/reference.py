@@ -19,7 +19,7 @@ from softswitch.call.settings import Target
 from softswitch.config.draft import bare
 from softswitch.config.model import Config
 
-_MEMBER = {"extensions": "NUMBER", "nodes": "NODE"}
+_MEMBER = {"extensions": "NUMBER", "nodes": "NODE", "mailboxes": "NAME"}
 _HEADER = """# Configuration
 
 One TOML file. `cc check FILE` says everything that is wrong with it, with line numbers, and changes nothing.
@@ -28,7 +28,7 @@ Relative paths start at the file's directory. Names in capitals stand for names 
 
 A *target* says where a call goes: `flow:NAME`, `queue:NAME`, `extension:NUMBER`, `agent:NAME` (one agent;
 `agent:NAME/QUEUE` says with whose callers the call waits for him), `peer:NAME` (the number that was
-dialled, at another switch), `peer:NAME/NUMBER`, or `hangup`; in the exits and overflows of a queue also
+dialled, at another switch), `peer:NAME/NUMBER`, `voicemail:NAME`, or `hangup`; in the exits and overflows of a queue also
 `callback`. A *prompt* says what is heard:
 `"A text."` is spoken, `"greeting.wav"` is played from the directory of the prompts,
 `{ text = "Bonjour.", language = "fr" }` and `{ file = "with space.wav" }` say it in full. Node types that are
@@ -74,6 +74,8 @@ def _all_rows(model: type[BaseModel], prefix: str, nodes: Mapping[str, type[Node
             value = bare(get_args(member)[1])
             if _is_model(value):
                 singular = _MEMBER.get(name, name.removesuffix("s").upper())
+                extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+                yield from (Row(f"{key}.{name}", "path", "none", str(text)) for name, text in extra.items())
                 yield from _tables(value, f"{key}.{singular}", nodes)
                 continue
         if get_origin(member) is tuple and _is_model(bare(get_args(member)[0])):

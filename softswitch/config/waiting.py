@@ -166,6 +166,12 @@ class WaitingRules(Section):
         None, description="where callers go, when the queue is closed only"
     )
 
+    overflow_then: Annotated[tuple[TargetField, ...], Strict(False), Field(max_length=20)] = Field(
+        (),
+        description="where callers go next, one after the other, if the overflow cannot be reached or does not "
+        "answer; after the last of them those who waited too long come back to their place",
+    )
+
     def acd_rules(self, clip: Callable[[Prompt], str]) -> QueueRules:
         """All this as the distributor takes it; `clip` gives the sound file of a prompt."""
         callback = self.callback
@@ -213,6 +219,11 @@ class CallerList(Section):
     required: Skills = Field({}, description="skills that an agent must have for them")
     language: LanguageTag | Literal[""] = Field("", description="the language in which they are spoken to")
     blocked: bool = Field(False, description="whether they are refused, with 603")
+    to: TargetField | None = Field(
+        None,
+        description="for blocked callers: where their calls go instead, whatever they dialled, such as "
+        "`flow:blocked`",
+    )
 
     def all_numbers(self) -> Iterator[str]:
         """Those of the section, then those of the file. Raises OSError, ValueError (not UTF-8, not CSV)."""
