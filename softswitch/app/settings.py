@@ -91,7 +91,6 @@ def make_settings(config: toml.Config, default_music: Path) -> Settings:
         },
         clip=config.catalogue.clip,
         music=music,
-        language=config.language,
         guests=config.sip.guests,
         max_calls=config.sip.max_calls,
         recordings=str(config.recordings.directory),
@@ -103,7 +102,6 @@ def make_settings(config: toml.Config, default_music: Path) -> Settings:
             str(config.voicemail.directory), config.voicemail.notify == "registered"
         ),
         language=config.language,
-        utc_offset_s=local_offset_s,
     )
 
 
