@@ -14,6 +14,7 @@ from types import MappingProxyType
 from ivr.messages import Prompt
 from softswitch.agent_prompts import SENTENCES as TO_AGENTS
 from softswitch.errors import LocalError
+from softswitch.voicemail_prompts import voicemail_texts
 from softswitch.waiting_prompts import waiting_texts
 
 MAX_POSITION = 50
@@ -108,6 +109,7 @@ def system_prompts(language: str) -> Mapping[str, Prompt]:
         prompts[f"position-{n}"] = Prompt(
             text=_SENTENCES[language]["position"].format(n=n), language=language
         )
-    for name, text in (waiting_texts(language) | dict(TO_AGENTS[language])).items():
+    more = waiting_texts(language) | dict(TO_AGENTS[language]) | voicemail_texts(language)
+    for name, text in more.items():
         prompts[name] = Prompt(text=text, language=language)
     return MappingProxyType(prompts)

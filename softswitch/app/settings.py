@@ -98,9 +98,7 @@ def make_settings(config: toml.Config, default_music: Path) -> Settings:
         agents={name: _agent(agent) for name, agent in config.agents.items()},
         wrapup_extra_s=config.pauses.wrapup_extra_s,
         mailboxes=make_boxes(config),
-        voicemail=VoicemailCare(
-            str(config.voicemail.directory), config.voicemail.notify == "registered"
-        ),
+        voicemail=VoicemailCare(str(config.voicemail.directory), config.voicemail.notify == "registered"),
         language=config.language,
     )
 

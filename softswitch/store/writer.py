@@ -28,6 +28,7 @@ from acd.events import LogEvent
 from acd.restart import AgentSnapshot
 from softswitch.call.errand import Errand
 from softswitch.call.record import CallRecord
+from softswitch.call.voicemail_box import Message
 from softswitch.log import logger
 from softswitch.sip.registrar import Binding
 from softswitch.store.batch import commit
@@ -42,6 +43,7 @@ from softswitch.store.errands import (
 )
 from softswitch.store.kept import Kept, agent_statement, load_kept, phone_statement
 from softswitch.store.lock import lock
+from softswitch.store.mailboxes import Mail, load_mails, load_messages
 from softswitch.store.recovery import Recovered, recover
 from softswitch.store.rows import (
     Statement,
@@ -80,6 +82,10 @@ class Writer:
         """Whom the last run had promised to call back."""
         self.kept = Kept()
         """What agents and phones were."""
+        self.messages: tuple[Message, ...] = ()
+        """What mailboxes held."""
+        self.mails: tuple[Mail, ...] = ()
+        """Which of these were still to be sent by mail."""
         self._connection = connection
         self._path = path
         self._lock_file = lock_file
@@ -120,6 +126,7 @@ class Writer:
                 recovered = await recover(connection, path)
                 errands = await load_errands(connection)
                 kept = await load_kept(connection)
+                messages, mails = await load_messages(connection), await load_mails(connection)
             except BaseException:
                 await connection.close()
                 raise
@@ -128,6 +135,7 @@ class Writer:
             raise
         writer = cls(connection, path, descriptor, recovered, flush_s=flush_s, max_rows=max_rows, clock=clock)
         writer.errands, writer.kept = errands, kept
+        writer.messages, writer.mails = messages, mails
         return writer
 
     async def lost_callers(self, since: float) -> list[tuple[str, str, float]]:
@@ -173,6 +181,10 @@ class Writer:
     def phone_kept(self, number: str, bindings: Sequence[Binding]) -> None:
         """Where the extension is registered now; survives the switch."""
         self._take(phone_statement(number, bindings))
+
+    def put(self, statement: Statement) -> None:
+        """A row of another part of the store (`softswitch.store.mailboxes`), in the order of all else."""
+        self._take(statement)
 
     def mend(self, statements: Iterable[Statement]) -> None:
         """Changes that an audit asks for (softswitch.store.audit), in the order of all else."""
