@@ -28,6 +28,7 @@ from softswitch.app.process import local_offset_s, told_address
 from softswitch.app.reload import told
 from softswitch.app.settings import make_settings, make_thresholds
 from softswitch.app.sounds import make_sounds, to_make
+from softswitch.app.tokens import Tokens
 from softswitch.call.events import (
     AgentKept,
     Append,
@@ -63,11 +64,6 @@ from softswitch.store import Recovered, SqliteReader, Writer
 log = logger("switch")
 SETTLE_S = 4.0
 """How long a stop waits for the statistics and recordings of the calls that it ended."""
-
-
-def token() -> str:
-    """A new unguessable token."""
-    return secrets.token_hex(8)
 
 
 class Server:
@@ -231,7 +227,7 @@ class Server:
             addresses=addresses,
             bound=bound,
             agents=config.agent_of_extension,
-            token=token,
+            token=Tokens(),
             timers=Timers(sip.t1_ms / 1000, sip.t2_ms / 1000, sip.t4_ms / 1000),
             product=sip.user_agent,
         )

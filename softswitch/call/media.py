@@ -34,6 +34,8 @@ class Audio:
     released: bool = False
     probed: bool = False
     quality: m.Quality | None = None
+    offered: SessionDescription | None = None
+    """What the caller's INVITE offered, until it is answered."""
 
 
 class MediaPlane:
@@ -119,7 +121,9 @@ class MediaPlane:
         offer = SessionDescription.parse(leg.invite.body)
         audio = next((media for media in offer.media if media.kind == "audio" and media.port), None)
         address = offer.address_of(audio) if audio is not None else None
-        return self.allocate(leg, worker, address or "", audio.port if audio is not None else 0)
+        commands = self.allocate(leg, worker, address or "", audio.port if audio is not None else 0)
+        _audio(leg).offered = offer
+        return commands
 
     def offer(self, leg: Leg) -> bytes:
         """Our offer for the leg."""
@@ -130,8 +134,9 @@ class MediaPlane:
     def answer(self, leg: Leg, body: bytes) -> tuple[bytes, list[Media]]:
         """Our answer to the peer's offer, and what the worker must know. Raises PeerError 400 or 488."""
         audio = _audio(leg)
-        offer = SessionDescription.parse(body)
-        answer, agreed = make_answer(offer, _next_local(audio), self._names)
+        offer = audio.offered if body is leg.invite.body else None
+        audio.offered = None
+        answer, agreed = make_answer(offer or SessionDescription.parse(body), _next_local(audio), self._names)
         audio.sent = answer
         return answer.serialise(), self._settle(leg, audio, agreed)
 
