@@ -130,6 +130,10 @@ class CallStatus(Answer, frozen=True, kw_only=True):
     direction: Direction = "inbound"
     transport: str = ""
     call_type: str = ""
+    client: str = ""
+    """Whom he called, a client of [clients]."""
+    greeting: str = ""
+    """What the agent whose phone rang last was shown to say."""
     path: tuple[str, ...] = ()
     queue: str = ""
     position: int | None = None

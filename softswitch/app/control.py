@@ -261,6 +261,8 @@ def _call(call: Call, place: WaitingView | None) -> CallStatus:
         direction=story.direction,
         transport=story.transport,
         call_type=story.call_type,
+        client=story.client,
+        greeting=story.greeting,
         path=tuple(story.path),
         queue=story.queue,
         position=place.position if place is not None else None,

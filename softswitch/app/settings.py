@@ -100,6 +100,7 @@ def make_settings(config: toml.Config, default_music: Path) -> Settings:
         mailboxes=make_boxes(config),
         voicemail=VoicemailCare(str(config.voicemail.directory), config.voicemail.notify == "registered"),
         language=config.language,
+        utc_offset_s=local_offset_s,
     )
 
 
@@ -122,7 +123,8 @@ def _phone(number: str, extension: toml.Extension) -> Phone:
 
 def _agent(agent: toml.Agent) -> AgentCare:
     outside = str(agent.phone) if agent.phone is not None else ""
-    return AgentCare(outside, agent.confirm, agent.auto_answer, agent.pin.get_secret_value())
+    pin = agent.pin.get_secret_value()
+    return AgentCare(outside, agent.confirm, agent.auto_answer, pin, name=agent.name)
 
 
 def _peer(name: str, peer: toml.Peer) -> Peer:

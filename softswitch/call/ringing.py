@@ -221,6 +221,7 @@ class Ringing:
             headers += [("X-Caller-Status", call.story.status), ("X-Callback-Of", call.story.callback_of)]
             headers += self._auto_answer(attempt, host)
         if attempt.offer or attempt.phone:
+            headers += self._of_client(attempt)
             headers += carrying.headers(call.carried)
         leg = self.hub.ua.new_leg(way.uri, flow, caller, called, [pair for pair in headers if pair[1]])
         hops = call.leg.invite.max_forwards
@@ -230,6 +231,31 @@ class Ringing:
             self.hub.emit([Resolve(leg.id, way.uri)])
         return leg
 
+    def _of_client(self, attempt: Attempt) -> list[tuple[str, str]]:
+        """Whom the caller believes he called, and what to say to him; the record will tell it."""
+        call, clients = attempt.call, self.hub.settings.clients
+        client = clients.of(call.client) if clients is not None else None
+        if client is None:
+            return []
+        agent = self.hub.settings.agents.get(attempt.party) if attempt.offer else None
+        values = {
+            "client": client.title,
+            "caller": call.identity.number,
+            "caller_name": call.identity.display,
+            "number": call.story.to_number,
+            "call_type": call.story.call_type,
+            "queue": call.story.queue,
+            "agent": (agent.name if agent is not None else "") or attempt.party,
+            "status": call.story.status,
+        }
+        call.story.greeting = client.said(values)
+        return [
+            ("X-CC-Client", client.name),
+            ("X-CC-Client-Name", client.title),
+            ("X-CC-Greeting", call.story.greeting),
+            ("X-CC-Script", client.script),
+        ]
+
     def _shown(self, attempt: Attempt) -> str:
         """What the agent's phone displays: the call type beside the caller."""
         call = attempt.call
@@ -237,7 +263,15 @@ class Ringing:
         if care is None:
             return call.identity.display
         caller = call.identity.display or call.identity.number
-        return display(care.display, call_type=call.story.call_type, queue=call.story.queue, caller=caller)
+        clients = self.hub.settings.clients
+        client = clients.of(call.client) if clients is not None else None
+        return display(
+            care.display,
+            call_type=call.story.call_type,
+            queue=call.story.queue,
+            caller=caller,
+            client=client.title if client is not None else "",
+        )
 
     def _auto_answer(self, attempt: Attempt, host: str) -> list[tuple[str, str]]:
         """What makes phones of the usual makers answer by themselves."""

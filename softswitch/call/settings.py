@@ -122,13 +122,14 @@ class AgentCare:
 
     `outside` is his phone that is none of ours, `peer:NAME/NUMBER` ("": he has none); calls to it must be
     accepted by a key if `confirm`. `pin` is asked for when he logs in at a phone that is not his own.
-    `auto_answer`: his phone is told to answer calls of queues by itself.
+    `auto_answer`: his phone is told to answer calls of queues by itself. `name` is for displays.
     """
 
     outside: str = ""
     confirm: bool = True
     auto_answer: bool = False
     pin: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,17 @@ the configuration knows and the ten digits are spoken ahead, and what has no cli
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from softswitch.call.text import printable
 
 VARIABLES = ("call_type", "queue", "caller")
+DISPLAYED = (*VARIABLES, "client")
+"""What a display may hold: it is not spoken."""
 BEEP = "beep"
 _VARIABLE = re.compile(r"\{(call_type|queue|caller)\}")
+_ON_DISPLAY = re.compile(r"\{(call_type|queue|caller|client)\}")
 _BRACES = re.compile(r"\{([^{}]*)\}|[{}]")
 _PUNCTUATION = " \t:,;/|-"
 HELD = frozenset(("{call_type}", "{caller}"))
@@ -24,9 +27,9 @@ MAX_DIGITS = 15
 """Of a caller's number that are read to the agent (E.164 has no longer ones)."""
 
 
-def unknown_variables(template: str) -> list[str]:
+def unknown_variables(template: str, known: Collection[str] = VARIABLES) -> list[str]:
     """What stands in braces in a template and is no variable."""
-    return [match.group() for match in _BRACES.finditer(template) if match.group(1) not in VARIABLES]
+    return [match.group() for match in _BRACES.finditer(template) if match.group(1) not in known]
 
 
 def pieces(text: str, queue: str) -> tuple[str, ...]:
@@ -62,8 +65,8 @@ class Whisper:
         return tuple(clips)
 
 
-def display(template: str, *, call_type: str, queue: str, caller: str) -> str:
+def display(template: str, *, call_type: str, queue: str, caller: str, client: str = "") -> str:
     """The template filled in, without the punctuation around what is empty."""
-    values = {"call_type": call_type, "queue": queue, "caller": caller}
-    text = _VARIABLE.sub(lambda match: values[match.group(1)], template)
+    values = {"call_type": call_type, "queue": queue, "caller": caller, "client": client}
+    text = _ON_DISPLAY.sub(lambda match: values[match.group(1)], template)
     return printable(" ".join(text.split()).strip(_PUNCTUATION))

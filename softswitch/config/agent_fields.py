@@ -5,6 +5,7 @@ Invariant: as in `fields`.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
@@ -12,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from ivr.messages import Prompt
 from ivr.prompt import parse_prompts
 from softswitch.call.settings import Target
-from softswitch.call.whisper import VARIABLES, unknown_variables
+from softswitch.call.whisper import DISPLAYED, VARIABLES, unknown_variables
 from softswitch.config.fields import TargetField, Text
 
 
@@ -37,21 +38,21 @@ Pin = Annotated[SecretStr, AfterValidator(_pin)]
 """Digits that only the agent knows; empty: none are asked for."""
 
 
-def _template(text: str) -> str:
-    if unknown := unknown_variables(text):
-        known = ", ".join(f"{{{name}}}" for name in VARIABLES)
+def _template(text: str, variables: Collection[str] = DISPLAYED) -> str:
+    if unknown := unknown_variables(text, variables):
+        known = ", ".join(f"{{{name}}}" for name in variables)
         raise ValueError(f"{unknown[0]} is no variable; there are {known}")
     return text
 
 
-Template = Annotated[Text, AfterValidator(_template)]
+Template = Annotated[Text, AfterValidator(lambda text: _template(text))]
 """A text with variables in braces."""
 
 
 def _whisper(value: object) -> tuple[Prompt, ...]:
     prompts = () if value == () else parse_prompts(value)
     for prompt in prompts:
-        _template(prompt.text)
+        _template(prompt.text, VARIABLES)
     return prompts
 
 

@@ -166,7 +166,7 @@ class Queue(WaitingRules):
     )
     display: Template = Field(
         "{call_type}: {caller}",
-        description="what the agent's phone displays: {call_type}, {queue}, {caller} (name, else number)",
+        description="what the agent's phone displays: {call_type}, {queue}, {caller} (name, else number), {client}",
     )
     service_level_s: Seconds = Field(
         20.0, description="a call answered within this time is within the service level"
