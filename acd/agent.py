@@ -280,6 +280,8 @@ class Agent:
 
     def reason(self) -> str:
         """What a display says beside the state; of what holds him up, also what he asked for meanwhile."""
+        if self.state is State.READY:
+            return ""
         if self.state is State.PAUSED:
             return self.pause or ""
         if self.state is State.UNREACHABLE:

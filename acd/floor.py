@@ -209,8 +209,9 @@ class Floor:
             del self.freed[agent]
             for queue, strategy, _ in agent.seats:
                 if queue is offered_by:
-                    strategy.add(agent, now)
-                    strategy.remove(agent, True)
+                    if queue.pool.learns:
+                        strategy.add(agent, now)
+                        strategy.remove(agent, True)
                 elif offered_by is not None and queue.lanes.by_needs:
                     queue.passed += 1
             return

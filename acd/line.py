@@ -109,25 +109,25 @@ class Caller(Struct, eq=False):
 
 
 class Line:
-    """Callers in order. Every operation needs O(log n) comparisons."""
+    """Callers in order. Every operation needs O(log n) comparisons. `entries` is for reading only."""
 
-    __slots__ = ("_entries",)
+    __slots__ = ("entries",)
 
     def __init__(self) -> None:
-        self._entries: list[tuple[Place, Caller]] = []
+        self.entries: list[tuple[Place, Caller]] = []
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self.entries)
 
     def __iter__(self) -> Iterator[Caller]:
-        return (entry[1] for entry in self._entries)
+        return (entry[1] for entry in self.entries)
 
     def __getitem__(self, index: int) -> Caller:
-        return self._entries[index][1]
+        return self.entries[index][1]
 
     def add(self, caller: Caller) -> int:
         """Put him where he belongs; gives his position, 1 = next."""
-        entries, entry = self._entries, (caller.place, caller)
+        entries, entry = self.entries, (caller.place, caller)
         if not entries or entries[-1][0] < caller.place:
             entries.append(entry)
             return len(entries)
@@ -137,14 +137,14 @@ class Line:
 
     def remove(self, caller: Caller) -> None:
         """Take him out; he must be in."""
-        del self._entries[self._index(caller)]
+        del self.entries[self._index(caller)]
 
     def position(self, caller: Caller) -> int:
         """1 = next."""
         return self._index(caller) + 1
 
     def _index(self, caller: Caller) -> int:
-        entries = self._entries
+        entries = self.entries
         if entries and entries[0][1] is caller:
             return 0
         index = bisect_left(entries, (caller.place,))
@@ -172,5 +172,5 @@ class Lanes:
         """He must be in, with the needs he has."""
         lane = self.by_needs[caller.needs]
         lane.remove(caller)
-        if not len(lane):
+        if not lane.entries:
             del self.by_needs[caller.needs]

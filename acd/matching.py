@@ -41,18 +41,21 @@ class Matching:
 
     def _once(self, now: float) -> None:
         floor = self._floor
-        if not floor.seekers and len(floor.freed) == 1:
-            (agent,) = floor.freed
-            self._serve(agent, now)
-            floor.pool_freed(now)
-            return
-        freed = floor.pool_freed(now)
-        seekers, floor.seekers = floor.seekers, {}
-        if len(seekers) == 1 and not freed:
+        seekers = floor.seekers
+        if not floor.freed and len(seekers) == 1:
             (caller,) = seekers
+            floor.seekers = {}
             if not self._seek(caller, now):
                 floor.line_up(caller)
             return
+        if not seekers and len(floor.freed) == 1:
+            (agent,) = floor.freed
+            self._serve(agent, now)
+            if floor.freed:
+                floor.pool_freed(now)
+            return
+        freed = floor.pool_freed(now)
+        floor.seekers = {}
         for caller in seekers:
             floor.line_up(caller)
         self._settle(freed, seekers, now)
@@ -76,7 +79,7 @@ class Matching:
             for needs, lane in queue.lanes.by_needs.items():
                 if needs is not ANYONE and not needs.fit(level, agent.skills):
                     continue
-                caller = lane[0]
+                caller = lane.entries[0][1]
                 if caller.missed or caller.callback is not None:
                     found = self._takeable(lane, agent)
                     if found is None:

@@ -7,22 +7,44 @@ strategies of his seats (`Pool.seat`) by the floor.
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import cast
 
 from acd.agent import Agent
 from acd.needs import ANY_LEVEL
 from acd.strategies.least_occupancy import LeastOccupancy, Weighed
-from acd.strategy import Strategy, StrategyFactory
+from acd.strategy import Candidate, FigureStrategy, KeyStrategy, Strategy, StrategyFactory
+
+FORGETFUL = (FigureStrategy.remove, KeyStrategy.remove, LeastOccupancy.remove)
+"""What takes an agent out and does not look whether he was offered."""
+
+
+def _best_of(strategy: Strategy) -> Callable[[float], Candidate | None]:
+    """Its `best`, unless it has a `ranked` that the `best` it has inherited knows nothing of."""
+    for cls in type(strategy).__mro__:
+        if "best" in vars(cls):
+            found: Callable[[float], Candidate | None] = getattr(strategy, "best")  # noqa: B009
+            return found
+        if "ranked" in vars(cls):
+            break
+    return partial(_first, strategy)
+
+
+def _first(strategy: Strategy, now: float) -> Candidate | None:
+    return next(strategy.ranked(now), None)
 
 
 class Pool:
     """Who could be offered a call of this queue now. `at_once`: how many its strategy rings at a time;
     `widens`: whether more ring the longer nobody answers; `by_skill`: whether it wants the most skilled
-    first. `size`: how many are ready.
+    first; `learns`: whether it wants to know what was offered. `size`: how many are ready.
     """
 
-    __slots__ = ("_factory", "_queue", "_spare", "at_once", "by_skill", "levels", "size", "weighs", "widens")
+    __slots__ = (
+        "_best_of", "_factory", "_queue", "_spare", "at_once", "by_skill", "learns", "levels", "size",
+        "weighs", "widens",
+    )  # fmt: skip
 
     def __init__(self, queue: str, factory: StrategyFactory) -> None:
         self._queue = queue
@@ -32,8 +54,10 @@ class Pool:
         self.at_once = spare.at_once
         self.widens = bool(getattr(spare, "widens", False))
         self.by_skill = bool(getattr(spare, "by_skill", False))
+        self.learns = type(spare).remove not in FORGETFUL
         self.weighs = isinstance(spare, LeastOccupancy)
         self.levels: list[tuple[int, Strategy]] = []
+        self._best_of: list[Callable[[float], Candidate | None]] = []  # of each of `levels`
         self.size = 0
 
     def __len__(self) -> int:
@@ -47,6 +71,7 @@ class Pool:
         strategy = self._spare or self._factory()
         self._spare = None
         insort(self.levels, (level, strategy), key=lambda pair: pair[0])
+        self._best_of = [_best_of(strategy) for _, strategy in self.levels]
         return strategy
 
     def weighed(self, agent: Agent) -> Weighed | None:
@@ -58,8 +83,8 @@ class Pool:
 
     def first(self, now: float) -> Agent | None:
         """The best of all."""
-        for _, strategy in self.levels:
-            for candidate in strategy.ranked(now):
+        for best in self._best_of:
+            if (candidate := best(now)) is not None:
                 return candidate  # type: ignore[return-value]  # what went in as an agent comes out as one
         return None
 

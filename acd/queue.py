@@ -82,20 +82,19 @@ class Queue:
 
     `line`: all who wait. `lanes`: those of them who may get (more) offers, by their needs. `pool`: its ready
     agents; `staff` counts those logged in and staying. `passed`: how often in a row an agent of this queue
-    was given to another one while somebody here could have had him.
+    was given to another one while somebody here could have had him. `is_plain`: its rules ask nothing of the
+    agents; `is_silent`: it tells those who wait nothing.
     """
 
     __slots__ = (
-        "at_once", "config", "dialling", "is_open", "lanes", "line", "name", "passed", "pool", "rules",
-        "seats", "staff", "workload",
+        "at_once", "config", "dialling", "is_open", "is_plain", "is_silent", "lanes", "line", "name",
+        "passed", "pool", "rules", "seats", "staff", "workload",
     )  # fmt: skip
 
     def __init__(self, config: QueueConfig, pool: Pool, rules: QueueRules = PLAIN) -> None:
-        self.config = config
-        self.rules = rules
         self.name = config.name
         self.pool = pool
-        self.at_once = config.offers_at_once or pool.at_once
+        self.configure(config, rules)
         self.line = Line()
         self.lanes = Lanes()
         self.seats: dict[int, Seat] = {}
@@ -104,6 +103,16 @@ class Queue:
         self.passed = 0
         self.dialling = 0  # numbers that are being called back
         self.workload = Workload()
+
+    def configure(self, config: QueueConfig, rules: QueueRules) -> None:
+        """Follow these from now on, with the pool that it has."""
+        self.config = config
+        self.rules = rules
+        self.at_once = config.offers_at_once or self.pool.at_once
+        asks = rules.required or rules.preferred or rules.level_after_s
+        self.is_plain = not asks and not self.pool.widens
+        announces = config.announce_first_s or config.announce_position_s
+        self.is_silent = not rules.comfort and announces is None
 
     def seat(self, level: int) -> Seat:
         """Where the agents of a level sit; one object for all of them."""

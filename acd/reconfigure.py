@@ -47,7 +47,9 @@ def _refuse(floor: Floor, new: Floor) -> None:
         queue = floor.queues[name]
         waiting = len(queue.line)
         talks = sum(talk.queue is queue for talk in floor.talks.values())
-        after = sum(agent.wrapup is not None and agent.wrapup.queue is queue for agent in floor.agents.values())
+        after = sum(
+            agent.wrapup is not None and agent.wrapup.queue is queue for agent in floor.agents.values()
+        )
         if waiting or talks or after:
             raise AcdError(
                 f"queue {name} cannot be removed: {waiting} wait, {talks} talk, {after} wrap up",
@@ -80,8 +82,7 @@ def _change_queue(floor: Floor, new: Queue, queue: Queue) -> None:
     if queue.config.strategy != new.config.strategy:  # else it keeps its memory: whose turn it is
         queue.pool = new.pool
         queue.seats = {}
-    queue.config, queue.rules = new.config, new.rules
-    queue.at_once = new.config.offers_at_once or queue.pool.at_once
+    queue.configure(new.config, new.rules)
     if aged:
         _line_up_again(floor, list(queue.line))
 

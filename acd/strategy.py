@@ -13,9 +13,10 @@ Ways to write one:
    while the agent waits: all are sorted at every decision.
 3. Implement the Protocol itself, with whatever index suits.
 
-Optional attributes: `widens = True`, one more agent rings the longer nobody answers (`QueueRules.widen_s`);
-`by_skill = True`, the agents who are best at the skills that a call requires are asked first, and the ranking
-decides among equals.
+Optional: `best(now)`, the first of `ranked` or None, where that can be had without a walk; most decisions ask
+for nobody else. Optional attributes: `widens = True`, one more agent rings the longer nobody answers
+(`QueueRules.widen_s`); `by_skill = True`, the agents who are best at the skills that a call requires are asked
+first, and the ranking decides among equals.
 
 A third party registers a factory (a callable without arguments, such as the class) under the entry point
 group `softswitch.strategies`, and tests it with `acd.strategies.conformance.check_strategy(factory)`.
@@ -150,6 +151,11 @@ class FigureStrategy(ABC):
         if head > SWEEP_FROM and 2 * head > len(agents):
             del firsts[:head], seconds[:head], agents[:head]
             self._head = 0
+
+    def best(self, now: float) -> Candidate | None:
+        """The first of `ranked`."""
+        agents, head = self._agents, self._head
+        return agents[head] if head < len(agents) else None
 
     def ranked(self, now: float) -> Iterator[Candidate]:
         """See Strategy."""

@@ -53,7 +53,8 @@ class Supervision:
         moved = Caller(
             caller.call, queue, caller.caller, caller.priority, caller.serial, now, credit_s=credit_s
         )
-        self._waiting.admit(Enqueue(caller.call, queue.name, caller.caller, caller.priority), moved, now)
+        entry = Enqueue(caller.call, queue.name, caller.caller, caller.priority)
+        self._waiting.admit(entry, moved, now, queue.is_plain)
         floor.out.append(Moved(caller.call, left.name, queue.name))
 
     def _caller(self, call: str) -> Caller:

@@ -45,7 +45,8 @@ class Waiting:
         """Into the line, or refused: closed, full, or empty of agents."""
         floor, queue = self._floor, self._floor.queue(command.queue)
         self.new_call(command.call)
-        if command.max_wait_s is not None or not is_plain(command):
+        plain = is_plain(command)
+        if command.max_wait_s is not None or not plain:
             self.wishes.check(command)
         if not queue.is_open:
             self._refuse(command, "closed", now)
@@ -64,7 +65,7 @@ class Waiting:
         caller = Caller(
             command.call, queue, command.caller, command.priority, floor.serial(), now, credit_s=credit_s
         )
-        self.admit(command, caller, now)
+        self.admit(command, caller, now, plain and queue.is_plain)
 
     def withdraw(self, fact: Withdraw, now: float) -> None:
         """The caller is gone. In a talk that is its end; a call that is not here has left before."""
@@ -143,8 +144,8 @@ class Waiting:
         if call in floor.callers or call in floor.talks or call in floor.places:
             raise AcdError(f"call {call}", "it waits or talks already; end that first")
 
-    def admit(self, command: Enqueue, caller: Caller, now: float) -> None:
-        """Into the line, with all that the command and the queue want for him."""
+    def admit(self, command: Enqueue, caller: Caller, now: float, plain: bool) -> None:
+        """Into the line, with all that the command and the queue want for him; nothing, if it is `plain`."""
         floor, queue = self._floor, caller.queue
         floor.callers[caller.call] = caller
         caller.entry_position = queue.line.add(caller)
@@ -162,7 +163,8 @@ class Waiting:
             **more,
         )
         self._attend(caller, command.max_wait_s, now)
-        self.wishes.take(command, caller, now)
+        if not plain:
+            self.wishes.take(command, caller, now)
         floor.seek(caller)
 
     def _attend(self, caller: Caller, max_wait_s: float | None, now: float) -> None:
@@ -170,7 +172,8 @@ class Waiting:
         limit_s = caller.queue.config.max_wait_s if max_wait_s is None else max_wait_s
         if limit_s is not None:
             caller.timers["wait"] = self._floor.timers.set(now + limit_s, partial(self._too_long, caller))
-        self._hearing.begin(caller, now)
+        if not caller.queue.is_silent:
+            self._hearing.begin(caller, now)
 
     def leave(self, caller: Caller, kind: Kind, offer_reason: str, now: float, **data: Any) -> None:
         """Out of the line, with the event that says how; only then are the offers taken back."""

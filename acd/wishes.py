@@ -16,7 +16,6 @@ from acd.inputs import Enqueue
 from acd.line import Caller
 from acd.needs import ANY_LEVEL, Needs, check_skills
 from acd.offers import Offers
-from acd.rules import PLAIN
 
 
 def is_plain(command: Enqueue) -> bool:
@@ -55,8 +54,6 @@ class Wishes:
         """Give the caller, who does not seek yet, his needs."""
         queue = caller.queue
         rules = queue.rules
-        if rules is PLAIN and not queue.pool.widens and is_plain(command):
-            return
         required = {**rules.required, **command.required}
         preferred = {**rules.preferred, **command.preferred}
         if queue.pool.by_skill:

@@ -36,11 +36,14 @@ class RandomOrder:
             self._agents[index] = last
             self._index[last.order] = index
 
+    def best(self, now: float) -> Candidate | None:
+        """The first of `ranked`."""
+        return self.draw() if self._agents else None
+
     def ranked(self, now: float) -> Iterator[Candidate]:
         """See Strategy."""
-        if not self._agents:
+        if (first := self.best(now)) is None:
             return
-        first = self.draw()
         yield first
         rest = [agent for agent in self._agents if agent is not first]
         yield from self.shuffled(rest)

@@ -37,6 +37,11 @@ class RoundRobin:
         if offered:
             self._last = agent.order
 
+    def best(self, now: float) -> Candidate | None:
+        """The first of `ranked`."""
+        agents = self._agents
+        return agents[bisect_right(self._orders, self._last) % len(agents)] if agents else None
+
     def ranked(self, now: float) -> Iterator[Candidate]:
         """See Strategy."""
         start = bisect_right(self._orders, self._last)

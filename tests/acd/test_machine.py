@@ -155,7 +155,8 @@ class Machine(RuleBasedStateMachine):
         place = (-self.priority[offer.call], self.entered[offer.call])
         for call, entry in self.inside.items():
             if entry.queue == offer.queue and (-self.priority[call], self.entered[call]) < place:
-                passed = call in self.rings.values() or self.rests(offer.agent, call)
+                rested_at = self.rest_until.get((call, offer.agent), 0.0)  # now: its timer may be the next
+                passed = call in self.rings.values() or self.centre.now <= rested_at
                 assert passed, f"{offer.call} was preferred to {call}"
 
     @rule(agent=agents, ready=st.booleans(), other=st.booleans())
