@@ -168,8 +168,8 @@ class WaitingRules(Section):
 
     overflow_then: Annotated[tuple[TargetField, ...], Strict(False), Field(max_length=20)] = Field(
         (),
-        description="where callers go next, one after the other, if the overflow cannot be reached or does not "
-        "answer; after the last of them those who waited too long come back to their place",
+        description="where callers go next, one after the other, if the overflow cannot be reached or "
+        "does not answer; after the last of them, who waited too long comes back to his place",
     )
 
     def acd_rules(self, clip: Callable[[Prompt], str]) -> QueueRules:
