@@ -35,10 +35,10 @@ from media.clips import ClipStore
 from media.engine import Engine
 from media.errors import ControlError, MediaError
 from media.io import BatchIo, ClipLoader, ControlSocket, PortSockets
+from media.io.live import LiveRecorder
 from media.messages import Event
 from media.packet import TICK_S
 from media.ports import PortPool
-from media.recorder import Recorder
 
 BATCH_S = 0.005
 BUSY_BATCH_S = 0.01
@@ -248,7 +248,7 @@ def main(arguments: Sequence[str]) -> int:
             options.capacity,
             ports,
             address=options.address,
-            recorder=Recorder(),
+            recorder=LiveRecorder(),
             media_timeout_s=options.media_timeout_s,
         )
     except ValueError as error:

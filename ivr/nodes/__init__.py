@@ -14,6 +14,8 @@ from ivr.nodes.callback import Callback
 from ivr.nodes.collect import Collect
 from ivr.nodes.hangup import Hangup
 from ivr.nodes.language import Language
+from ivr.nodes.listen import Listen
+from ivr.nodes.lookup import Lookup
 from ivr.nodes.menu import Menu
 from ivr.nodes.play import Play
 from ivr.nodes.queue import Queue
@@ -23,6 +25,7 @@ from ivr.nodes.set import Set
 from ivr.nodes.subflow import Subflow
 from ivr.nodes.transfer import Transfer
 from ivr.nodes.voicemail import Voicemail
+from ivr.nodes.webhook import Webhook
 
 BUILT_IN: Mapping[str, type[Node]] = MappingProxyType(
     {
@@ -40,6 +43,9 @@ BUILT_IN: Mapping[str, type[Node]] = MappingProxyType(
         "voicemail": Voicemail,
         "record": Record,
         "callback": Callback,
+        "lookup": Lookup,
+        "webhook": Webhook,
+        "listen": Listen,
         "hangup": Hangup,
     }
 )

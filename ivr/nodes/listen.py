@@ -1,11 +1,11 @@
 """`listen`: ask, and understand a spoken word or a key, whichever comes first.
 
-A word that is not sure enough, or none of those that are known, counts like a wrong key of a menu; but not while
-the question is still being asked, when it may be an echo of it. Where nobody can listen (no recogniser, all
-busy), the keys remain.
+A word that is not sure enough, or none of those that are known, counts like a wrong key of a menu; but not
+while the question is still being asked, when it may be an echo of it. Where nobody can listen (no
+recogniser, all busy), the keys remain.
 
-Invariant: every way that is taken in silence (`otherwise`) is counted by `retries`, so a silent caller always
-comes out.
+Invariant: every way that is taken in silence (`otherwise`) is counted by `retries`, so a silent caller
+always comes out.
 """
 
 from __future__ import annotations
@@ -83,16 +83,19 @@ class Listen(Node):
     )
     variable: VariableName | None = Field(None, description="the variable that takes the phrase or the key")
     confidence: float = Field(
-        0.25, ge=0, le=1, description="how sure the recogniser must be: higher understands less, and less wrongly"
+        0.25,
+        ge=0,
+        le=1,
+        description="how sure the recogniser must be: higher understands less, but better",
     )
     timeout_s: float = Field(
         5.0, gt=0, le=60, description="how long to wait after the question until he speaks or presses a key"
     )
-    retries: int = Field(2, ge=0, le=10, description="how often it is asked again after silence or misunderstanding")
-    invalid_prompt: Prompts = Field((), description="what is said before, if nothing known was said or pressed")
+    retries: int = Field(2, ge=0, le=10, description="how often it is asked again")
+    invalid_prompt: Prompts = Field((), description="what is said before, after an unknown word or key")
     timeout_prompt: Prompts = Field((), description="what is said before, after silence")
     barge_in: bool = Field(True, description="whether he may answer before the question has ended")
-    otherwise: str = Field(HANG_UP, description="where to go after the retries: a menu with keys, or an agent")
+    otherwise: str = Field(HANG_UP, description="where to go after the retries: a menu, an agent")
 
     def visit(self, walk: Walk) -> Visit:
         """Ask until something leads somewhere or the retries are used up."""
@@ -113,7 +116,9 @@ class Listen(Node):
             walk.forget_keys()
             failures += 1
             if failures > self.retries:
-                return Go(self.otherwise, {"invalid": answer.key} if answer.was_something else {"timeout": ""})
+                return Go(
+                    self.otherwise, {"invalid": answer.key} if answer.was_something else {"timeout": ""}
+                )
             lead = self.invalid_prompt if answer.was_something else self.timeout_prompt
 
     def _ask(self, walk: Walk, prompts: tuple[Prompt, ...]) -> Generator[Wait, Event, _Heard]:

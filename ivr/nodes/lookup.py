@@ -1,7 +1,7 @@
 """`lookup`: ask a database or a web service about the caller; what it knows becomes variables.
 
-Invariant: the caller waits `timeout_s` at most, whatever the other side does. Variables reach a statement only as
-bound parameters and an address only percent-encoded, so no caller can change what is asked.
+Invariant: the caller waits `timeout_s` at most, whatever the other side does. Variables reach a statement
+only as bound parameters and an address only percent-encoded, so no caller can change what is asked.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Literal
 from urllib.parse import quote, urlsplit
 
 from pydantic import Field, field_validator, model_validator
@@ -29,7 +29,8 @@ NOT_FOUND: Mapping[str, str] = {}
 """The values of an answer that says: there is nothing."""
 
 _QUOTED_OR_PARAMETER = re.compile(
-    r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|\[[^\]]*\]|--[^\n]*|/\*.*?\*/|([:@$?][A-Za-z0-9_]*)", re.DOTALL
+    r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|\[[^\]]*\]|--[^\n]*|/\*.*?\*/|([:@$?][A-Za-z0-9_]*)",
+    re.DOTALL,
 )
 
 
@@ -61,8 +62,6 @@ class AskService(Request):
 class Lookup(Node):
     """Ask a database or a web service; what it knows becomes variables."""
 
-    music_repeats: ClassVar[bool] = True
-
     database: str = Field("", description="the database, one of `[databases]`; give `sql` with it")
     sql: str = Field(
         "",
@@ -74,7 +73,7 @@ class Lookup(Node):
     url: str = Field(
         "",
         max_length=2000,
-        description="`https://host/path/{account}?from={caller}`; variables may stand in the path and the query",
+        description="`https://host/path/{account}?from={caller}`; variables stand in path and query",
     )
     method: Literal["GET", "POST"] = Field("GET", description="how the service is asked")
     send: dict[str, str] = Field(
@@ -100,10 +99,11 @@ class Lookup(Node):
     )
     found: str = Field(description="where to go with the answer")
     not_found: str = Field(
-        "", description="where to go if there is nothing (no row; 404, 410 or 204; nothing of `answer`); "
-        "`failed` if absent"
+        "",
+        description="where to go if there is nothing (no row; 404, 410 or 204; nothing of `answer`); "
+        "`failed` if absent",
     )
-    failed: str = Field(description="where to go if there is no answer: too late, an error, not to be reached")
+    failed: str = Field(description="where to go without an answer: too late, an error")
 
     @model_validator(mode="after")
     def _one_source(self) -> Lookup:
@@ -114,7 +114,9 @@ class Lookup(Node):
         if self.service and not self.url.startswith("/"):
             raise ValueError(f"the url goes on where the service {self.service!r} begins: write it from / on")
         if self.url and not self.service and urlsplit(self.url).scheme not in ("http", "https"):
-            raise ValueError(f"{self.url[:60]!r} does not begin with http:// or https://, and there is no service")
+            raise ValueError(
+                f"{self.url[:60]!r} does not begin with http:// or https://, and there is no service"
+            )
         if self.send and self.method != "POST":
             raise ValueError('what is sent needs method = "POST"')
         return self
@@ -164,6 +166,7 @@ class Lookup(Node):
     def _wait(self, walk: Walk) -> Generator[Wait, Event, Answer | None]:
         end = walk.now + self.timeout_s
         begin = walk.now + QUIET_S if self.prompt else end
+        begun = end
         is_music = all(one.file for one in self.prompt)
         while True:
             event = yield Wait(until=min(begin, end), keys=False)

@@ -1,7 +1,8 @@
-"""`webhook`: tell another system of the call, by a signed POST. The caller goes on at once, unless he is to wait.
+"""`webhook`: tell another system of the call, by a signed POST. The caller goes on at once, unless he is to
+wait.
 
-Invariant: what happens to the message never keeps the caller longer than `timeout_s`, and without `wait` not at
-all.
+Invariant: what happens to the message never keeps the caller longer than `timeout_s`, and without `wait`
+not at all.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ class Webhook(Node):
 
     webhook: str = Field(description="where to, one of `[webhooks]`")
     event: str = Field(
-        "menu", pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="what is told; the receiver tells events apart by it"
+        "menu",
+        pattern=r"^[A-Za-z0-9_.-]{1,64}$",
+        description="what is told; the receiver tells events apart by it",
     )
     variables: tuple[VariableName, ...] = Field(
         (), max_length=50, description="the variables that are sent along"
@@ -41,7 +44,9 @@ class Webhook(Node):
     wait: bool = Field(False, description="whether the caller waits until it has been taken")
     timeout_s: float = Field(5.0, gt=0, le=30, description="how long he waits at most")
     next: str = Field(description="the node that follows")
-    failed: str = Field("", description="with wait: where to go if it was not taken in time; `next` if absent")
+    failed: str = Field(
+        "", description="with wait: where to go if it was not taken in time; `next` if absent"
+    )
 
     def visit(self, walk: Walk) -> Visit:
         """Hand it over, and wait if that is wanted."""

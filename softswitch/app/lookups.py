@@ -1,8 +1,8 @@
 """What menus look up: questions to databases in threads of their own, to web services over one HTTP client.
 
-Invariant: every question is answered once, a little before its own time limit at the latest; no database has more
-than its `at_once` threads at work and no service more connections; who finds more than MAX_WAITING before him is
-answered at once. The loop never waits for a disk.
+Invariant: every question is answered once, a little before its own time limit at the latest; no database
+has more than its `at_once` threads at work and no service more connections; who finds more than MAX_WAITING
+before him is answered at once. The loop never waits for a disk.
 """
 
 from __future__ import annotations
@@ -52,7 +52,11 @@ class Lookups:
         """At the start: databases that are not there yet."""
         for name, database in self._databases.items():
             if not database.path.is_file():
-                log.warning("a database is missing; look-ups fail until it is there", database=name, path=str(database.path))
+                log.warning(
+                    "a database is missing; look-ups fail until it is there",
+                    database=name,
+                    path=str(database.path),
+                )
 
     def configure(self, config: toml.Config) -> None:
         """Another configuration; questions under way keep what they have."""
@@ -115,7 +119,9 @@ class Lookups:
         def work() -> dict[str, str]:
             left_s = deadline - time.monotonic()
             if left_s <= 0:
-                raise LocalError(f"{request.database}: {database.at_once} questions at once took all the time")
+                raise LocalError(
+                    f"{request.database}: {database.at_once} questions at once took all the time"
+                )
             return sql.first_row(database.path, request.sql, request.parameters, left_s)
 
         try:
@@ -146,7 +152,9 @@ class Lookups:
                     request.method, url, headers, request.body.encode(), left_s
                 )
         except TimeoutError:
-            raise LocalError(f"{request.service or 'the service'}: no answer within {request.timeout_s:g} s") from None
+            raise LocalError(
+                f"{request.service or 'the service'}: no answer within {request.timeout_s:g} s"
+            ) from None
         return http.values_of(status, body, request.wanted)
 
 

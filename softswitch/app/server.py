@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
@@ -24,6 +25,7 @@ from softswitch.api.types import Reloaded
 from softswitch.app.control import MediaLosses, SwitchControl
 from softswitch.app.doctor import Doctor
 from softswitch.app.live_speech import LiveSpeech
+from softswitch.app.outside import Outside
 from softswitch.app.process import local_offset_s, told_address
 from softswitch.app.reload import told
 from softswitch.app.settings import make_settings, make_thresholds
@@ -126,6 +128,10 @@ class Server:
         opened = await self._transports.open(config.sip.listen)
         self._stack.push_async_callback(self._transports.close)
         self.listeners = tuple(f"{transport}:{host}:{port}" for transport, host, port in opened)
+        self._outside = Outside(config, self._answered, Tokens())
+        self._stack.push_async_callback(self._outside.close)
+        await self._outside.open()
+        self._requests.update(self._outside.requests)
         self._make_core({transport: (host, port) for transport, host, port in reversed(opened)})
         await self._start_media()
         self._stack.push_async_callback(self._live_speech.close)
@@ -220,7 +226,7 @@ class Server:
             if sip.external_address or ip_address(host).is_unspecified
         }
         self._switch = Switch(
-            make_settings(config, self._music),
+            replace(make_settings(config, self._music), ears=self._outside.ears),
             self._acd,
             digest=DigestServer(sip.realm, secrets.token_bytes(32), sip.digest),
             registrar=Registrar(sip.min_expires_s, sip.max_expires_s, sip.default_expires_s),
@@ -261,6 +267,7 @@ class Server:
             try:
                 config = await asyncio.to_thread(self._read)
                 await self._make_prompts(config)
+                await self._outside.configure(config)
                 self._take_over(config, by)
             except LocalError as error:
                 log.error("the configuration is not taken over; the old one stays", error=str(error), by=by)
@@ -270,7 +277,7 @@ class Server:
             return reloaded
 
     def _take_over(self, config: Config, by: str) -> None:
-        settings = make_settings(config, self._music)
+        settings = replace(make_settings(config, self._music), ears=self._outside.ears)
 
         def change(now: float) -> list[Output]:
             return self._acd.reconfigure(
@@ -355,8 +362,10 @@ class Server:
         if carry_out is not None:
             carry_out(effect)
         else:
-            error = f"nobody here carries out {type(effect.request).__name__}"
-            self._driver.feed(lambda now: self._switch.answered(effect.ask, {}, error, now))
+            self._answered(effect.ask, {}, f"nobody here carries out {type(effect.request).__name__}")
+
+    def _answered(self, ask: int, values: Mapping[str, str], error: str) -> None:
+        self._driver.feed(lambda now: self._switch.answered(ask, values, error, now))
 
     def _speak(self, effect: Speak) -> None:
         self._live_speech.speak(effect.prompts, lambda error: self._spoken(effect.key, error))

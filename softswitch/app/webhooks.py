@@ -1,11 +1,11 @@
 """Webhooks: what happened, told to other systems by signed POSTs, in order of age, again if it must be.
 
-The body is JSON: `{"id", "event", "at", "call", "caller", "number", "variables"}`. `X-CC-Signature: t=SECONDS,v1=HEX`
-is the HMAC-SHA256 of `SECONDS.BODY` with the webhook's secret; `X-CC-Delivery` is `id`, the same at every attempt,
-by which the receiver knows what he has already.
+The body is JSON: `{"id", "event", "at", "call", "caller", "number", "variables"}`. `X-CC-Signature:
+t=SECONDS,v1=HEX` is the HMAC-SHA256 of `SECONDS.BODY` with the webhook's secret; `X-CC-Delivery` is `id`,
+the same at every attempt, by which the receiver knows what he has already.
 
-Invariant: nothing waits for a receiver but who asked to; a webhook holds MAX_WAITING messages at most, and whatever
-is not delivered is told in the log, never in silence.
+Invariant: nothing waits for a receiver but who asked to; a webhook holds MAX_WAITING messages at most, and
+whatever is not delivered is told in the log, never in silence.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class _Message:
 
 
 class Webhooks:
-    """All webhooks of one switch. `token` gives unguessable names; `first_wait_s` is doubled at every attempt."""
+    """All webhooks of one switch. `token` gives unguessable names; `first_wait_s` is doubled each time."""
 
     def __init__(
         self,
@@ -94,9 +94,13 @@ class Webhooks:
             }
         )
         try:
-            self._line(request.webhook, hook.at_once).put_nowait(_Message(asked.ask, delivery, request.event, body))
+            self._line(request.webhook, hook.at_once).put_nowait(
+                _Message(asked.ask, delivery, request.event, body)
+            )
         except asyncio.QueueFull:
-            self._give_up(request.webhook, _Message(asked.ask, delivery, request.event, b""), "too many wait before it")
+            self._give_up(
+                request.webhook, _Message(asked.ask, delivery, request.event, b""), "too many wait before it"
+            )
 
     async def close(self) -> None:
         """Send what is still to be sent, for a short time; tell what was lost."""
@@ -172,7 +176,13 @@ class Webhooks:
 
     def _give_up(self, name: str, message: _Message, why: str) -> None:
         self.failed += 1
-        log.warning("a message of a webhook is given up", webhook=name, id=message.delivery, event=message.event, reason=why)
+        log.warning(
+            "a message of a webhook is given up",
+            webhook=name,
+            id=message.delivery,
+            event=message.event,
+            reason=why,
+        )
         self._answer(message.ask, {}, f"webhook {name}: {why}")
 
 

@@ -19,6 +19,7 @@ from softswitch.call.features import Features
 from softswitch.call.hearing import Hearing
 from softswitch.call.hub import Hub
 from softswitch.call.leg import Leg
+from softswitch.call.listening import Listening
 from softswitch.call.menu import Menu
 from softswitch.call.outcome import outcome
 from softswitch.call.own_calls import OwnCalls
@@ -56,6 +57,7 @@ class Desk:
         self.own_calls = OwnCalls(hub)
         self.direct = Direct(hub, self.ringing, self.channels, self.own_calls, self)
         self.features = Features(hub, self, agents)
+        self.listening = Listening(hub, self.menu)
         self.voicemail = Voicemail(hub, self.menu, self)
         self.closing = Closing(hub)
         self.arrivals = Arrivals(self)

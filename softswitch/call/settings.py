@@ -225,6 +225,9 @@ class Settings:
     utc_offset_s: Callable[[float], float] = lambda at: 0.0
     """How far the local time is ahead of UTC at a moment in epoch seconds."""
 
+    ears: tuple[str, ...] = ()
+    """The sockets of the recognisers of speech; none: nobody listens to callers."""
+
     def has(self, target: Target) -> bool:
         """Whether the target is (still) configured; callers in a menu that a reload has changed go by the old
         one."""

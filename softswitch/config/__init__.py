@@ -9,11 +9,13 @@ from softswitch.config.fields import parse_target
 from softswitch.config.loading import load
 from softswitch.config.model import Config, Feature
 from softswitch.config.reference import Row, markdown, reference
+from softswitch.config.services import Database, Service, Speech, Webhook
 
 __all__ = [
     "Agent",
     "Config",
     "ConfigErrors",
+    "Database",
     "Extension",
     "Feature",
     "FlowConfig",
@@ -22,7 +24,10 @@ __all__ = [
     "Queue",
     "Route",
     "Row",
+    "Service",
+    "Speech",
     "Target",
+    "Webhook",
     "load",
     "markdown",
     "parse_target",

@@ -1,5 +1,5 @@
-"""Look-ups and listening as far as they can be tried at the start: the statement fits the database, the words are
-in the recogniser's dictionary.
+"""Look-ups and listening as far as they can be tried at the start: the statement fits the database, the
+words are in the recogniser's dictionary.
 
 Invariant: as in `checks`. A database that is not there yet is no fault: it may be made later.
 """
@@ -41,12 +41,18 @@ def _lookup(draft: Draft, path: tuple[str, ...], node: Lookup) -> Iterator[Fault
         return
     for variable, column in node.answer.items():
         if column not in columns:
-            yield (*path, "answer", variable), f"the statement gives no {column!r}; {suggest(column, columns)}"
+            yield (
+                (*path, "answer", variable),
+                f"the statement gives no {column!r}; {suggest(column, columns)}",
+            )
 
 
 def _listen(draft: Draft, path: tuple[str, ...], node: Listen) -> Iterator[Fault]:
     if importlib.util.find_spec("pocketsphinx") is None:
-        yield path, "nobody can listen: pocketsphinx is not installed; pip install pocketsphinx, or use a menu"
+        yield (
+            path,
+            "nobody can listen: pocketsphinx is not installed; pip install pocketsphinx, or use a menu",
+        )
         return
     for phrase in node.words:
         for word in unknown_words(phrase, draft.config.speech.pronunciations):

@@ -14,6 +14,7 @@ from ivr.flow import suggest
 from softswitch.config.check_agents import check_agents
 from softswitch.config.check_calls import check_flows, check_overflows, check_peers, check_routes, no_such
 from softswitch.config.check_routing import check_routing
+from softswitch.config.check_services import check_services
 from softswitch.config.check_voicemail import check_voicemail
 from softswitch.config.check_voices import check_voices
 from softswitch.config.check_waiting import check_agent_routes, check_callers, check_waiting
@@ -44,6 +45,7 @@ def check(draft: Draft, strategies: Mapping[str, object]) -> list[Fault]:
         check_agent_routes,
         check_peers,
         check_voicemail,
+        check_services,
         _feature_codes,
         _pauses,
         _sounds,

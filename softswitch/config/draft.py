@@ -27,7 +27,7 @@ Fault = tuple[KeyPath, str]
 """Where, and what is wrong."""
 
 _MAX_ROUNDS = 20
-_SECRETS = frozenset(("password", "pin"))
+_SECRETS = frozenset(("password", "pin", "secret", "headers"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,8 +50,8 @@ from softswitch.config.sections import (
     Sip,
     Store,
 )
-from softswitch.config.voicemail import Mail, Mailbox, Voicemail
 from softswitch.config.services import Database, Service, Speech, Webhook
+from softswitch.config.voicemail import Mail, Mailbox, Voicemail
 from softswitch.config.waiting import CallerList, Numbers
 from softswitch.prompt_clips import clips_of
 from softswitch.system_prompts import LANGUAGES
@@ -285,9 +285,9 @@ class Config(Section):
         }
         if verb := exact.get(number):
             return Feature(verb)
-        if codes.voicemail and (box := number.removeprefix(codes.voicemail)) in self.mailboxes:
-            if number.startswith(codes.voicemail):
-                return Feature("voicemail", box)
+        box = number.removeprefix(codes.voicemail)
+        if codes.voicemail and number.startswith(codes.voicemail) and box in self.mailboxes:
+            return Feature("voicemail", box)
         digit = number.removeprefix(codes.pause)
         reasons = list(self.pauses.reasons)
         if (

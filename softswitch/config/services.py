@@ -1,4 +1,5 @@
-"""The sections about what the switch asks and tells: databases, web services, webhooks, the recogniser of speech.
+"""The sections about what the switch asks and tells: databases, web services, webhooks, the recogniser of
+speech.
 
 Invariant: secrets are SecretStr, so that no message and no log can show them.
 """
@@ -48,12 +49,16 @@ def _word(word: str) -> str:
 
 def _pronunciation(phones: str) -> str:
     if not _PHONES.fullmatch(phones):
-        raise ValueError(f"{phones!r} is not a pronunciation such as K AO F IY (phones of the CMU dictionary)")
+        raise ValueError(
+            f"{phones!r} is not a pronunciation such as K AO F IY (phones of the CMU dictionary)"
+        )
     return phones
 
 
 WebAddress = Annotated[str, AfterValidator(_web_address)]
-Headers = dict[Annotated[str, AfterValidator(_header_name)], Annotated[SecretStr, AfterValidator(_header_value)]]
+Headers = dict[
+    Annotated[str, AfterValidator(_header_name)], Annotated[SecretStr, AfterValidator(_header_value)]
+]
 
 
 class Database(Section):
@@ -84,7 +89,10 @@ class Webhook(Section):
     headers: Headers = Field({}, description="further headers, never logged")
     timeout_s: Seconds = Field(5.0, description="how long an attempt may take")
     attempts: int = Field(
-        5, ge=1, le=20, description="how often it is tried, after 1, 2, 4 ... s; then the message is given up and told"
+        5,
+        ge=1,
+        le=20,
+        description="how often it is tried, after 1, 2, 4 ... s; then it is given up",
     )
     at_once: int = Field(4, ge=1, le=64, description="messages under way at once")
 

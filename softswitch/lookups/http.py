@@ -1,8 +1,8 @@
 """Questions to web services, and the delivery of webhooks: one client, bounded in time, size and number.
 
-Invariant: an exchange takes `timeout_s` at most, from the first thought of a connection to the last octet; no more
-than MAX_BYTES of an answer are taken; nobody is followed to another host. What a message of an error says of an
-address is its host alone: paths hold callers' data, headers hold secrets.
+Invariant: an exchange takes `timeout_s` at most, from the first thought of a connection to the last octet;
+no more than MAX_BYTES of an answer are taken; nobody is followed to another host. What a message of an
+error says of an address is its host alone: paths hold callers' data, headers hold secrets.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class HttpClient:
             if _origin(there) != _origin(url):
                 host = urlsplit(there).netloc.rpartition("@")[2]
                 raise LocalError(
-                    f"{urlsplit(url).hostname}: sends us to another host ({host[:100]!r}); nobody is followed there"
+                    f"{urlsplit(url).hostname}: sends us to another host ({host[:100]!r}), which is refused"
                 )
             url = there
             if status == 303 or (status in (301, 302) and method == "POST"):
@@ -88,7 +88,7 @@ class HttpClient:
 
 
 def values_of(status: int, body: bytes, wanted: Iterable[str]) -> dict[str, str]:
-    """What a JSON answer says: the scalars at these places (`a.b.0.c`), or all at the top where none is named.
+    """What a JSON answer says: the scalars at these places (`a.b.0.c`), or all at the top if none is.
 
     Empty if there is nothing (204, 404, 410). LocalError for another status, or what is not JSON.
     """

@@ -1,7 +1,7 @@
 """One SELECT on an SQLite file that belongs to somebody else: read only, bounded in time and size.
 
-Invariant: nothing can be written, attached or loaded, whatever the statement says: the file is opened read-only,
-and an authorizer admits reading alone. Blocking: to be called in a thread.
+Invariant: nothing can be written, attached or loaded, whatever the statement says: the file is opened
+read-only, and an authorizer admits reading alone. Blocking: to be called in a thread.
 """
 
 from __future__ import annotations

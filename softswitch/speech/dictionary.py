@@ -1,6 +1,7 @@
 """The words that the recogniser can hear, from the dictionary inside the wheel of pocketsphinx.
 
-Invariant: read once in the life of a process, and only if somebody asks; without the package no word is known.
+Invariant: read once in the life of a process, and only if somebody asks; without the package no word is
+known.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Where speech begins and ends in a stream of audio.
 
-Speech begins when START_FRAMES of the last WINDOW_FRAMES are speech, and ends after END_FRAMES in a row without any,
-or after MAX_FRAMES. Invariant: what is handed out begins PREROLL_FRAMES before the beginning, so that no first sound is
-cut off, and no more than MAX_FRAMES and those are ever held.
+Speech begins when START_FRAMES of the last WINDOW_FRAMES are speech, and ends after END_FRAMES in a row
+without any, or after MAX_FRAMES. Invariant: what is handed out begins PREROLL_FRAMES before the beginning,
+so that no first sound is cut off, and no more than MAX_FRAMES and those are ever held.
 """
 
 from __future__ import annotations

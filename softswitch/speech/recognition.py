@@ -1,8 +1,10 @@
-"""One utterance to one of some phrases: pocketsphinx with a grammar of nothing else, and a measure of how sure it is.
+"""One utterance to one of some phrases: pocketsphinx with a grammar of nothing else, and a measure of how
+sure it is.
 
-Two decoders hear the utterance: one may only hear the phrases, the other any sequence of English phones. How much
-worse the phrases fit than the phones is the confidence: 1 where they fit as well, 0 where they do not. On synthetic
-voices by telephone, words that were said come to 0.3 to 1, others mostly to less than 0.3.
+Two decoders hear the utterance: one may only hear the phrases, the other any sequence of English phones.
+How much worse the phrases fit than the phones is the confidence: 1 where they fit as well, 0 where they do
+not. On synthetic voices by telephone, words that were said come to 0.3 to 1, others mostly to less than
+0.3.
 
 Invariant: deterministic; an utterance leaves nothing behind that changes how the next is heard.
 """
@@ -49,7 +51,14 @@ class Recogniser:
                 self._words.add_word(word, phones, True)
         phones_model = pocketsphinx.get_model_path("en-us/en-us-phone.lm.bin")
         self._phones = pocketsphinx.Decoder(
-            lm=None, dict=None, allphone=phones_model, allphone_ci=True, lw=2.0, beam=1e-20, pbeam=1e-20, **common
+            lm=None,
+            dict=None,
+            allphone=phones_model,
+            allphone_ci=True,
+            lw=2.0,
+            beam=1e-20,
+            pbeam=1e-20,
+            **common,
         )
         self._grammars: dict[tuple[str, ...], str] = {}
         self._random = np.random.default_rng(1)
