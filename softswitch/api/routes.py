@@ -46,6 +46,7 @@ from softswitch.api.types import (
     PlainCommand,
     QueueStatus,
 )
+from softswitch.api.voicemail import Mailboxes, NoMailboxes, VoicemailRoutes
 from softswitch.call.record import CallRecord
 from softswitch.errors import LocalError
 from softswitch.explanation import explain
@@ -67,6 +68,7 @@ def build_app(
     rules: Mapping[str, Thresholds] | None = None,
     flush: Callable[[], Awaitable[None]] = _nothing_to_flush,
     examine: Examine = no_doctor,
+    mailboxes: Mailboxes | None = None,
     reload: Reload = no_reload,
 ) -> Starlette:
     """The application. `rules` are the queues' times for reports; `flush` puts on disk what the log
@@ -80,7 +82,14 @@ def build_app(
         HTTPException: on_http_error,
         Exception: on_fault,
     }
-    parts = (OrderRoutes(control), live, past, DoctorRoutes(examine), ReloadRoutes(reload))
+    parts = (
+        OrderRoutes(control),
+        live,
+        past,
+        DoctorRoutes(examine),
+        VoicemailRoutes(mailboxes or NoMailboxes()),
+        ReloadRoutes(reload),
+    )
     routes = [route for part in parts for route in part.routes()]
     return Starlette(routes=routes, exception_handlers=handlers)
 

@@ -17,9 +17,9 @@ from ipaddress import ip_address
 COLLECT_AFTER = (20_000, 20, 50)
 
 
-def local_offset_s(at: float | None = None) -> float:
-    """How far the local time is ahead of UTC now, or at a moment in epoch seconds."""
-    return time.localtime(at).tm_gmtoff
+def local_offset_s() -> float:
+    """How far the local time is ahead of UTC now."""
+    return time.localtime().tm_gmtoff
 
 
 def raise_file_limit() -> None:

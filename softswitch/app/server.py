@@ -25,6 +25,8 @@ from softswitch.api.types import Reloaded
 from softswitch.app.control import MediaLosses, SwitchControl
 from softswitch.app.doctor import Doctor
 from softswitch.app.live_speech import LiveSpeech
+from softswitch.app.mailboxes import MailboxControl
+from softswitch.app.messages import MessageShell
 from softswitch.app.outside import Outside
 from softswitch.app.process import local_offset_s, told_address
 from softswitch.app.reload import told
@@ -122,6 +124,8 @@ class Server:
             config.store.path, flush_s=config.store.flush_ms / 1000, clock=self._clock.now
         )
         self._stack.push_async_callback(self._store.close)
+        self._messages = MessageShell(lambda: self._config, self._store, self._clock.now)
+        self._execute |= self._messages.effects
         self._tell_recovered(self._store.recovered)
         reader = await SqliteReader.open(config.store.path)
         self._stack.push_async_callback(reader.close)
@@ -137,6 +141,10 @@ class Server:
         self._stack.push_async_callback(self._live_speech.close)
         self._driver.feed(self._switch.start)
         self._restore_agents()
+        messages = await self._messages.adopt()
+        self._driver.feed(lambda now: self._switch.restore_messages(messages, now))
+        for work in (self._messages.mailer.run(), self._messages.speak()):
+            self._stack.push_async_callback(_ended, self._loop.create_task(work))
         await self._restore_callers()
         self._started = True
         self.control = SwitchControl(
@@ -166,6 +174,7 @@ class Server:
             rules=self._thresholds,
             flush=self._store.flush,
             examine=doctor.examine,
+            mailboxes=MailboxControl(lambda: self._config, self._switch, self._driver.feed),
             reload=self.reload,
         )
         api = await ApiServer.start(app, config.api.socket)

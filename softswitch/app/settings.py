@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, tzinfo
 from pathlib import Path
 
 from acd.stats import Thresholds
 from ivr.prompt import in_language
 from softswitch import config as toml
-from softswitch.app.process import local_offset_s
 from softswitch.app.whispers import make_whisper
 from softswitch.call.routing import Asked, Explain, Step
 from softswitch.call.settings import AgentCare, CallbackCare, Feature, Peer, Phone, QueueCare, Route, Settings
@@ -100,8 +100,18 @@ def make_settings(config: toml.Config, default_music: Path) -> Settings:
         mailboxes=make_boxes(config),
         voicemail=VoicemailCare(str(config.voicemail.directory), config.voicemail.notify == "registered"),
         language=config.language,
-        utc_offset_s=local_offset_s,
+        utc_offset_s=_offset_in(config.world.time_zone),
     )
+
+
+def _offset_in(zone: tzinfo) -> Callable[[float], float]:
+    """How far the time in a zone is ahead of UTC, by epoch seconds."""
+
+    def offset_s(at: float) -> float:
+        found = datetime.fromtimestamp(at, zone).utcoffset()
+        return found.total_seconds() if found is not None else 0.0
+
+    return offset_s
 
 
 def _phone(number: str, extension: toml.Extension) -> Phone:

@@ -17,7 +17,12 @@ from softswitch.system_prompts import system_prompts
 
 def all_said(config: Config) -> tuple[Prompt, ...]:
     """What the configuration says, and what the switch itself says in its languages."""
-    own = [prompt for language in config.languages for prompt in system_prompts(language).values()]
+    own = [
+        prompt
+        for language in config.languages
+        for name, prompt in system_prompts(language).items()
+        if config.mailboxes or not name.startswith("vm-")
+    ]
     return tuple(dict.fromkeys([*config.all_prompts(), *own]))
 
 

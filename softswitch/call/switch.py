@@ -44,7 +44,8 @@ from softswitch.call.reconcile import Discrepancy, compare
 from softswitch.call.record import Disposition
 from softswitch.call.settings import Settings
 from softswitch.call.user_agent import UserAgent
-from softswitch.call.voicemail_box import Message
+from softswitch.call.voicemail_box import Message, MessageState
+from softswitch.call.voicemail_messages import Messages
 from softswitch.errors import LocalError, PeerError
 from softswitch.sdp.offer_answer import PCMA, PCMU
 from softswitch.sip.digest import DigestServer
@@ -289,6 +290,23 @@ class Switch:
             raise LocalError(f"no live call {name!r}; `cc calls list` shows them")
         self.desk.callbacks.give_up(call, f"hung up by {by}", now)
         self.desk.end(call, None, f"hung up by {by}", "system", now)
+        return self._finish(now)
+
+    @property
+    def mailboxes(self) -> Messages:
+        """What the mailboxes hold, to be looked at."""
+        return self.desk.voicemail.messages
+
+    def mark_message(self, box: str, name: str, state: MessageState, now: float) -> list[Effect]:
+        """A message counts as heard, or as new."""
+        if (message := self.mailboxes.find(box, name)) is not None:
+            self.mailboxes.mark(message, state, now)
+        return self._finish(now)
+
+    def delete_message(self, box: str, name: str, by: str, now: float) -> list[Effect]:
+        """Remove a message."""
+        if (message := self.mailboxes.find(box, name)) is not None:
+            self.mailboxes.delete(message, by, now)
         return self._finish(now)
 
     def compare(self) -> list[Discrepancy]:

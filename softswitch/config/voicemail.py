@@ -101,6 +101,9 @@ class Mail(Section):
     )
     user: Text = Field("", description="the name to log in with; no log-in if empty")
     password: SecretStr = Field(SecretStr(""), description="the password")
+    ca: FilePath | None = Field(
+        None, description="a file with certificates (PEM) that are trusted instead of the system's"
+    )
     sender: Annotated[str, AfterValidator(lambda value: _mail_address(value) if value else value)] = Field(
         "", description="the address that mails come from"
     )

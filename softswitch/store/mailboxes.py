@@ -1,8 +1,9 @@
-"""Messages of mailboxes, and mails that are still to be sent: rows, and what a start makes of those that it finds.
+"""Messages of mailboxes, and mails that are still to be sent: rows, and what a start makes of those that it
+finds.
 
-Invariant: after `adopt` every row has its file and every file in the directories of mailboxes its row, whatever
-happened to the run before; what was taken over or removed is told. Where the whole directory is gone (a disk that
-is not mounted) nothing is removed.
+Invariant: after `adopt` every row has its file and every file in the directories of mailboxes its row,
+whatever happened to the run before; what was taken over or removed is told. Where the whole directory is gone
+(a disk that is not mounted) nothing is removed.
 """
 
 from __future__ import annotations
