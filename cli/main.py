@@ -16,11 +16,43 @@ from typing import Annotated
 
 import typer
 
-from cli import agents, calls, doctor, explain, log, phone, prompts, queues, reload, report, serve, status
+from cli import (
+    agents,
+    calls,
+    clients,
+    doctor,
+    explain,
+    lists,
+    log,
+    phone,
+    prompts,
+    queues,
+    reload,
+    report,
+    route,
+    serve,
+    status,
+)
 from cli.refusals import DONE, FAILED, WRONG_USAGE, BadUsage
 from softswitch.errors import LocalError
 
-_PARTS = (status, serve, reload, agents, queues, calls, explain, doctor, log, report, phone, prompts)
+_PARTS = (
+    status,
+    serve,
+    reload,
+    agents,
+    queues,
+    calls,
+    route,
+    lists,
+    clients,
+    explain,
+    doctor,
+    log,
+    report,
+    phone,
+    prompts,
+)
 
 app = typer.Typer(
     name="cc",

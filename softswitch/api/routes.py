@@ -36,6 +36,7 @@ from softswitch.api.control import Control, UnknownName
 from softswitch.api.doctor import DoctorRoutes, Examine, no_doctor
 from softswitch.api.orders import OrderRoutes
 from softswitch.api.peer import giver
+from softswitch.api.rehearsal import RehearsalRoutes, Rehearse, no_rehearsal
 from softswitch.api.reload import Reload, ReloadRoutes, no_reload
 from softswitch.api.types import (
     AgentStatus,
@@ -70,10 +71,12 @@ def build_app(
     examine: Examine = no_doctor,
     mailboxes: Mailboxes | None = None,
     reload: Reload = no_reload,
+    rehearse: Rehearse = no_rehearsal,
 ) -> Starlette:
     """The application. `rules` are the queues' times for reports; `flush` puts on disk what the log
     still holds in memory, so that an answer contains all that happened before the question; `examine` is
-    the doctor, `reload` reads the configuration again."""
+    the doctor, `reload` reads the configuration again, `rehearse` says where an imagined call
+    would go."""
     live = LiveRoutes(control)
     past = LogRoutes(control, log, rules or {}, flush)
     handlers: dict[Any, Any] = {
@@ -89,6 +92,7 @@ def build_app(
         DoctorRoutes(examine),
         VoicemailRoutes(mailboxes or NoMailboxes()),
         ReloadRoutes(reload),
+        RehearsalRoutes(rehearse),
     )
     routes = [route for part in parts for route in part.routes()]
     return Starlette(routes=routes, exception_handlers=handlers)

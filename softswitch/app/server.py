@@ -48,6 +48,7 @@ from softswitch.call.events import (
     Speak,
     Warn,
 )
+from softswitch.call.rehearsal import rehearse
 from softswitch.call.switch import Switch
 from softswitch.config import Config
 from softswitch.errors import LocalError, SwitchError
@@ -176,6 +177,7 @@ class Server:
             examine=doctor.examine,
             mailboxes=MailboxControl(lambda: self._config, self._switch, self._driver.feed),
             reload=self.reload,
+            rehearse=lambda asked: rehearse(self._switch.hub, asked, self._clock.now()),
         )
         api = await ApiServer.start(app, config.api.socket)
         self._stack.push_async_callback(api.stop)

@@ -10,7 +10,7 @@ import csv
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import BeforeValidator, TypeAdapter, ValidationError, ValidationInfo
 from pydantic.config import JsonDict
@@ -32,16 +32,24 @@ Table = dict[str, dict[str, Any]]
 """Id of a client -> what TOML would have."""
 
 
-def read_clients(path: Path) -> tuple[Table, list[str]]:
-    """The clients of a file, and what is wrong with it, a line each. Raises OSError."""
+class ClientFile(NamedTuple):
+    """The clients of a file, what is wrong with it, a line each, and the line in which each client stands."""
+
+    table: Table
+    faults: list[str]
+    lines: dict[str, int]
+
+
+def read_clients(path: Path) -> ClientFile:
+    """Read a file. Raises OSError."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             return clients_of(file)
     except (UnicodeError, csv.Error) as error:
-        return {}, [f"{path} is no CSV file in UTF-8: {error}"]
+        return ClientFile({}, [f"{path} is no CSV file in UTF-8: {error}"], {})
 
 
-def clients_of(lines: Iterable[str]) -> tuple[Table, list[str]]:
+def clients_of(lines: Iterable[str]) -> ClientFile:
     """The same of lines. Raises csv.Error."""
     reader = csv.DictReader(lines, restkey="", restval="")
     columns = [column.strip().lower() for column in reader.fieldnames or ()]
@@ -52,7 +60,7 @@ def clients_of(lines: Iterable[str]) -> tuple[Table, list[str]]:
     if ID not in columns:
         faults.append(f"line 1: the column {ID!r} is missing; it names the client in the log and in reports")
     if faults:
-        return {}, faults
+        return ClientFile({}, faults, {})
     reader.fieldnames = columns
     table: Table = {}
     lines_of: dict[str, int] = {}
@@ -72,7 +80,7 @@ def clients_of(lines: Iterable[str]) -> tuple[Table, list[str]]:
         if len(lines_of) > MAX_CLIENTS:
             faults.append(f"line {line}: more than {MAX_CLIENTS} clients")
             break
-    return table, faults
+    return ClientFile(table, faults, lines_of)
 
 
 def _row(row: Mapping[str, str], too_long: bool) -> tuple[dict[str, Any], list[str]]:
@@ -115,7 +123,7 @@ def with_file(value: Any, base: Path) -> Any:
         raise _fault("must be the path of a CSV file (a string)", given)
     path = Path(base, Path(given).expanduser()).resolve()
     try:
-        table, faults = read_clients(path)
+        table, faults, _ = read_clients(path)
     except OSError as error:
         raise _fault(
             f"{path} cannot be read: {error.strerror}; check the path and its rights", given

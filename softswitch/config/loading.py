@@ -6,10 +6,12 @@ import re
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from softswitch import plugins
 from softswitch.config.checks import check
-from softswitch.config.draft import Fault, draft
+from softswitch.config.client_file import Table
+from softswitch.config.draft import Draft, Fault, draft
 from softswitch.config.errors import ConfigErrors, Problem
 from softswitch.config.lines import Lines
 from softswitch.config.model import Config
@@ -28,16 +30,44 @@ def load(path: str | Path) -> Config:
     broken.
     """
     path = Path(path)
-    text = _read(path)
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigErrors(path, [_syntax_problem(str(error), text)]) from error
+    text, raw = _toml(path)
     found = draft(raw, path.resolve().parent, plugins.nodes())
     faults = [*found.faults, *check(found, plugins.strategies())]
     if faults:
         raise ConfigErrors(path, _problems(faults, Lines(text)))
     return found.config
+
+
+def load_draft(path: Path) -> Draft:
+    """What can be read of a file that may not be right yet, unchecked. Raises ConfigErrors for what is no TOML,
+    LocalError where it cannot be read.
+    """
+    return draft(_toml(path)[1], path.resolve().parent, plugins.nodes())
+
+
+def client_faults(path: Path, table: Table) -> list[tuple[str, str, str]]:
+    """What would be wrong with clients beside the rest of a configuration, in the place of those of its file:
+    (client, key, message). Raises as `load_draft`.
+    """
+    raw = dict(_toml(path)[1])
+    inline = raw.get("clients")
+    own = {name: one for name, one in inline.items() if name != "file"} if isinstance(inline, dict) else {}
+    twice = [(name, "id", "stands in the configuration already") for name in table if name in own]
+    found = draft({**raw, "clients": {**table, **own}}, path.resolve().parent, plugins.nodes())
+    faults = [*found.faults, *check(found, plugins.strategies())]
+    return twice + [
+        (str(place[1]), ".".join(map(str, place[2:])), message)
+        for place, message in faults
+        if len(place) > 1 and place[0] == "clients" and place[1] in table
+    ]
+
+
+def _toml(path: Path) -> tuple[str, dict[str, Any]]:
+    text = _read(path)
+    try:
+        return text, tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigErrors(path, [_syntax_problem(str(error), text)]) from error
 
 
 def _read(path: Path) -> str:

@@ -1,5 +1,5 @@
-"""Which rule takes a call: by number in any form, by conditions, by clients; blocked callers; what the log and
-the agent are told."""
+"""Which rule takes a call: by number in any form, by conditions, by clients; blocked callers; what the log
+and the agent are told."""
 
 from __future__ import annotations
 
