@@ -83,7 +83,7 @@ class Listen(Node):
     )
     variable: VariableName | None = Field(None, description="the variable that takes the phrase or the key")
     confidence: float = Field(
-        0.25,
+        0.22,
         ge=0,
         le=1,
         description="how sure the recogniser must be: higher understands less, but better",

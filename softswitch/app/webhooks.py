@@ -180,7 +180,7 @@ class Webhooks:
             "a message of a webhook is given up",
             webhook=name,
             id=message.delivery,
-            event=message.event,
+            told=message.event,
             reason=why,
         )
         self._answer(message.ask, {}, f"webhook {name}: {why}")
