@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.harness import MissingPeerError, Row
+from benchmarks.lag import log_lag
 from softswitch.api.client import ApiClient, NotRunning, RefusedByServer
 from tests.support.ports import free_port
 
@@ -93,7 +94,8 @@ queues = ["bench"]
 class Step:
     """One load: `rate` calls a second were begun for `seconds`; the rest is what came of them.
 
-    `elapsed_s` is until the last call was over, `cpu_us` the signalling process's time a completed call.
+    `elapsed_s` is until the last call was over, `cpu_us` the signalling process's time a completed call,
+    `lag_s` how old a row of the log became, as far as was seen, before it was on disk.
     """
 
     rate: float
@@ -103,6 +105,7 @@ class Step:
     repeated: int
     elapsed_s: float
     cpu_us: float
+    lag_s: float
 
     @property
     def kept_up(self) -> bool:
@@ -192,11 +195,12 @@ class Bench:
         limits = ("-r", f"{rate:g}", "-m", f"{rate * seconds:.0f}", "-trace_stat", "-stf", str(statistics))
         since, before_s, began = time.time(), cpu_s(self.process), time.monotonic()
         remote = ("-s", "601", "-p", str(free_port()), "-mp", str(free_port()), f"127.0.0.1:{self._port}")
-        caller = self._sipp("caller", *limits, *remote)
-        try:
-            caller.wait(3 * seconds + DRAIN_S)
-        except subprocess.TimeoutExpired:  # what is not over by then has failed
-            end(caller)
+        with log_lag(self._directory / "cc.sock") as lags:
+            caller = self._sipp("caller", *limits, *remote)
+            try:
+                caller.wait(3 * seconds + DRAIN_S)
+            except subprocess.TimeoutExpired:  # what is not over by then has failed
+                end(caller)
         elapsed_s, used_s = time.monotonic() - began, cpu_s(self.process) - before_s
         with statistics.open(newline="") as file:
             last = list(csv.DictReader(file, delimiter=";"))[-1]
@@ -210,6 +214,7 @@ class Bench:
             int(last["Retransmissions(C)"]),
             elapsed_s,
             used_s / max(completed, 1) * 1e6,
+            max(lags, default=0.0),
         )
 
     def _hang_up_the_rest(self) -> None:
@@ -326,11 +331,11 @@ def run(quick: bool = False) -> list[Row]:
     load = f"through a queue to {AGENTS} agents, {TALK_MS} ms of talk, signalling on one core"
     note = (
         f"{best.completed} calls {load}: none failed, {best.repeated} messages repeated, "
-        f"{best.cpu_us:.0f} us of its CPU a call"
+        f"{best.cpu_us:.0f} us of its CPU a call, rows on disk after {best.lag_s:.2f} s at most"
     )
     note_over = (
         f"{over.rate:.0f} calls begun a second for {over.seconds:.0f} s, {load}: {over.completed} completed, "
-        f"{over.failed} failed"
+        f"{over.failed} failed, rows on disk after {over.lag_s:.2f} s at most"
     )
     return [
         Row("signalling", best.rate, "calls/s", PEER, PEER_CALLS_S, best.rate / PEER_CALLS_S, note=note),

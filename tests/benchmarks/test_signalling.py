@@ -22,11 +22,12 @@ def test_every_call_is_completed_and_in_the_database(bench: Bench) -> None:
         step = bench.load(rate, 1.0)
         assert (step.completed, step.failed) == (rate, 0)
         assert step.cpu_us > 0
+        assert 0 <= step.lag_s < 60
 
 
 def _step(**changes: float) -> Step:
     values = {"rate": 100.0, "seconds": 4.0, "completed": 400, "failed": 0, "repeated": 0}
-    return Step(**{**values, "elapsed_s": 4.2, "cpu_us": 1000.0, **changes})  # type: ignore[arg-type]
+    return Step(**{**values, "elapsed_s": 4.2, "cpu_us": 1000.0, "lag_s": 0.1, **changes})  # type: ignore[arg-type]
 
 
 def test_a_step_has_kept_up_without_a_missing_or_a_late_call() -> None:
