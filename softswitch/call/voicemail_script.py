@@ -194,7 +194,10 @@ class Scripts:
 
     def _listen(self, call: Call, running: _Running, step: Hear, now: float) -> None:
         """The clips are over: a key may still come."""
-        due = running.due = now + (step.wait_s if step.keys else 0.0)
+        if not step.keys or not step.wait_s:
+            self._go_on(call, running, "", now)
+            return
+        due = running.due = now + step.wait_s
         self.hub.at(due, lambda at: self._due(call, running, due, at))
 
     def _due(self, call: Call, running: _Running, due: float, now: float) -> None:

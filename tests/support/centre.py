@@ -52,6 +52,7 @@ from softswitch.call.routing import Asked, Explain, Step
 from softswitch.call.settings import AgentCare, Feature, Peer, Phone, QueueCare, Route, Settings, Target
 from softswitch.call.switch import Switch
 from softswitch.call.user_agent import UserAgent
+from softswitch.call.voicemail_box import FileGone, Message, MessageGone, MessageKept, MessageReady, Speak
 from softswitch.errors import PeerError
 from softswitch.sdp.description import SessionDescription
 from softswitch.sdp.offer_answer import LocalMedia, make_answer, make_offer
@@ -77,7 +78,13 @@ class Plan:
         self.peers = peers
 
     def feature(self, number: str) -> tuple[Feature, str] | None:
-        codes: dict[str, Feature] = {"*11": "login", "*12": "logout", "*13": "ready", "*14": "pause"}
+        codes: dict[str, Feature] = {
+            "*11": "login",
+            "*12": "logout",
+            "*13": "ready",
+            "*14": "pause",
+            "*98": "voicemail",
+        }
         return (codes[number[:3]], number[3:]) if number[:3] in codes else None
 
     def route(self, asked: Asked) -> Route | None:
@@ -212,7 +219,13 @@ class Worker:
                 assert leg in self.live, "released twice"
                 self.live.discard(leg)
                 self.released += 1
-                return [m.Released(leg, m.Quality(100, 100, 1, 2.0, 3.0))]
+                ended = [one for one in self.recordings.values() if leg in (one.left, one.right)]
+                for one in ended:
+                    del self.recordings[one.recording]
+                return [
+                    *(m.Recorded(one.recording, one.path, 1000) for one in ended),
+                    m.Released(leg, m.Quality(100, 100, 1, 2.0, 3.0)),
+                ]
             case m.SetRemote(leg):
                 self.remotes[leg] = command
             case m.Play(leg):
@@ -278,6 +291,10 @@ class Centre:
         self.kept: dict[str, AgentSnapshot | None] = {}
         self.kept_phones: dict[str, tuple[Binding, ...]] = {}
         self.errands: dict[str, Errand] = {}
+        self.messages: dict[str, Message] = {}
+        self.mailed: list[str] = []
+        self.files_gone: list[str] = []
+        self.spoken: list[str] = []
         self.lose: Callable[[bytes], bool] = lambda data: False
         everybody = (*agents, *callers)
         hosts = {number: f"10.0.1.{place}" for place, number in enumerate(everybody, 1)}
@@ -452,6 +469,17 @@ class Centre:
                     self.errands[errand.number] = errand
                 case CallbackOver(number):
                     self.errands.pop(number, None)
+                case MessageKept(message):
+                    self.messages[message.id] = message
+                case MessageGone(message):
+                    self.messages.pop(message.id, None)
+                    self.files_gone.append(message.file)
+                case FileGone(file):
+                    self.files_gone.append(file)
+                case MessageReady(message):
+                    self.mailed.append(message.id)
+                case Speak(prompts):
+                    self.spoken += [prompt.text for prompt in prompts]
                 case AgentKept(name, snapshot):
                     self.kept[name] = snapshot
                 case PhoneKept(number, bindings):
