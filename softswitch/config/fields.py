@@ -11,6 +11,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -238,9 +239,9 @@ def _node(value: object, info: ValidationInfo) -> Node:
     node_type = types.get(value["type"])
     if node_type is None:
         raise ValueError(f"unknown node type {value['type']!r}; {suggest(value['type'], types)}")
-    return node_type.model_validate(
-        {key: field for key, field in value.items() if key != "type"}, strict=True
-    )
+    fields = {key: field for key, field in value.items() if key != "type"}
+    # As JSON, whose arrays are tuples too: a strict model takes no Python list for one.
+    return node_type.model_validate_json(msgspec.json.encode(fields, enc_hook=str), strict=True)
 
 
 NodeField = Annotated[Node, BeforeValidator(_node)]
