@@ -14,6 +14,7 @@ from cli.place import ConfigOption, DatabaseOption, SocketOption, refuse_unknown
 from cli.refusals import BadUsage
 
 if TYPE_CHECKING:
+    from softswitch.client_report import ClientReport
     from softswitch.report import AgentReport, QueueReport, Report
 
 
@@ -31,12 +32,15 @@ def report(
     interval: Annotated[
         int | None, typer.Option(metavar="MINUTES", min=1, help="The queues for each so many minutes, too.")
     ] = None,
+    by: Annotated[
+        str, typer.Option("--by", metavar="client", help="Report on the clients that were called, instead.")
+    ] = "",
     config: ConfigOption = None,
     socket: SocketOption = None,
     database: DatabaseOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Report on queues and agents.
+    """Report on queues and agents, or on clients.
 
     Queues: offered, answered, abandoned, ASA, service level (with its formula), AHT. Agents: calls, times,
     occupancy.
@@ -47,6 +51,10 @@ def report(
 
     if queue and agent:
         raise BadUsage("--queue and --agent exclude one another: a report is on queues or on agents")
+    if by not in ("", "client"):
+        raise BadUsage(f"--by {by!r}: a report is by client, or on queues and agents without --by")
+    if by and (queue or agent or interval is not None):
+        raise BadUsage("--by excludes --queue, --agent and --interval")
     try:
         chosen = Formula(formula.upper())
     except ValueError:
@@ -64,20 +72,24 @@ def report(
         agent=agent,
         formula=chosen,
         interval_s=None if interval is None else interval * 60.0,
+        by="client" if by else "",
     )
     made = open_source(config, socket, database).report(wanted)
-    if not made.queues and not made.agents:
+    if not made.queues and not made.agents and not by:
         refuse_unknown(config, socket, database, queue=queue, agent=agent)
     if json:
         print_json(made)
     else:
-        _print(made)
+        _print(made, bool(by))
 
 
-def _print(made: Report) -> None:
+def _print(made: Report, by_client: bool = False) -> None:
     start = moment(made.since) if made.since is not None else "the beginning"
     end = moment(made.until) if made.until is not None else "now"
     print(f"From {start} to {end}\n")
+    if by_client:
+        _print_clients(made.clients)
+        return
     if made.queues or not made.agents:
         _print_queues("Queues", made.queues)
     for interval in made.intervals:
@@ -167,6 +179,46 @@ def _print_agents(agents: tuple[AgentReport, ...]) -> None:
         ),
         title="Agents",
         empty="",
+    )
+
+
+def _print_clients(clients: tuple[ClientReport, ...]) -> None:
+    print_table(
+        (
+            "client",
+            "calls>",
+            "answered>",
+            "abandoned>",
+            "short>",
+            "self-service>",
+            "overflow>",
+            "refused>",
+            "other>",
+            "ASA>",
+            "abandoned %>",
+            "talk>",
+            "AHT>",
+        ),
+        (
+            (
+                one.client or "(none)",
+                one.calls,
+                one.answered,
+                one.abandoned,
+                one.short_abandons,
+                one.self_service,
+                one.overflow,
+                one.refused,
+                one.other,
+                duration(one.asa_s),
+                _percent(one.abandon_percent),
+                duration(one.talk_s),
+                duration(one.aht_s),
+            )
+            for one in clients
+        ),
+        title="Clients",
+        empty="There was no call in this time.",
     )
 
 

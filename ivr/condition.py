@@ -49,6 +49,11 @@ class OpeningHours(Protocol):
 
     def open_at(self, now: float) -> bool:
         """Whether it is open, `now` in epoch seconds."""
+        ...
+
+    def why(self, now: float) -> str:
+        """In a few words: `open`, `closed for the holiday 2026-05-01`."""
+        ...
 
 
 def as_written(number: str) -> str:
@@ -78,6 +83,11 @@ class World:
         """Whether the calendar is open; one that does not exist is not."""
         found = self.calendars.get(name)
         return found is not None and found.open_at(now)
+
+    def why(self, name: str, now: float) -> str:
+        """What a calendar is at the moment, and why."""
+        found = self.calendars.get(name)
+        return found.why(now) if found is not None else "no calendar"
 
 
 Kind = Literal[
@@ -194,9 +204,7 @@ class Test:
                 return f"the caller is {text_of(look('caller')) or 'nameless'}"
             case "calendar":
                 names = dict.fromkeys(choice.text for choice in self.choices)
-                return ", ".join(
-                    f"{name} is {'open' if world.is_open(name, now) else 'closed'}" for name in names
-                )
+                return ", ".join(f"{name} is {world.why(name, now)}" for name in names)
             case "time":
                 return f"it is {local:%H:%M:%S}"
             case "weekday":

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -18,6 +18,7 @@ from acd.agent_stats import AgentStats, agent_stats
 from acd.events import Kind, LogEvent
 from acd.service_level import Formula
 from acd.stats import QueueStats, Thresholds, queue_intervals, queue_stats
+from softswitch.client_report import ClientReport, client_reports
 from softswitch.errors import LocalError
 from softswitch.store.query import EventFilter, LogReader, StoredEvent
 
@@ -92,6 +93,8 @@ class ReportQuery(msgspec.Struct, frozen=True, kw_only=True):
     agent: str = ""
     formula: Formula = Formula.F4
     interval_s: float | None = None
+    by: Literal["", "client"] = ""
+    """`client` asks for the figures of the clients instead."""
 
 
 class QueueReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,6 +202,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     queues: tuple[QueueReport, ...]
     agents: tuple[AgentReport, ...]
     intervals: tuple[IntervalReport, ...] = ()
+    clients: tuple[ClientReport, ...] = ()
+    """Only if they were asked for; then there is nothing else."""
 
 
 async def make_report(
@@ -213,6 +218,16 @@ async def make_report(
     queues: tuple[QueueReport, ...] = ()
     agents: tuple[AgentReport, ...] = ()
     intervals: tuple[IntervalReport, ...] = ()
+    if wanted.by == "client":
+        clients = await client_reports(log, wanted.since, wanted.until)
+        return Report(
+            since=wanted.since,
+            until=wanted.until,
+            formula=wanted.formula,
+            queues=(),
+            agents=(),
+            clients=clients,
+        )
     if not wanted.agent:
         of_queues = _of_queues(log, wanted)
         counted = await _fold(of_queues, lambda events: queue_stats(events, since, until, thresholds))

@@ -39,8 +39,8 @@ def load(path: str | Path) -> Config:
 
 
 def load_draft(path: Path) -> Draft:
-    """What can be read of a file that may not be right yet, unchecked. Raises ConfigErrors for what is no TOML,
-    LocalError where it cannot be read.
+    """What can be read of a file that may not be right yet, unchecked. Raises ConfigErrors for what is no
+    TOML, LocalError where it cannot be read.
     """
     return draft(_toml(path)[1], path.resolve().parent, plugins.nodes())
 

@@ -22,6 +22,7 @@ class CallFilter(msgspec.Struct, frozen=True, kw_only=True):
     until: float | None = None
     queue: str = ""
     agent: str = ""
+    client: str = ""
     number: str = ""
     """The caller's or the dialled number; `*` and `?` stand for any rest and any one digit."""
     disposition: Disposition | None = None

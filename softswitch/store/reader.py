@@ -149,7 +149,7 @@ class SqliteReader:
 def _calls_where(wanted: CallFilter) -> _Where:
     where = _Where()
     _add_range(where, "started_at", wanted.since, wanted.until)
-    for column, value in (("queue", wanted.queue), ("agent", wanted.agent)):
+    for column, value in (("queue", wanted.queue), ("agent", wanted.agent), ("client", wanted.client)):
         if value:
             where.add(f"{column} = ? AND {column} <> ''", value)
     if wanted.number:

@@ -23,6 +23,9 @@ class Door:
     def open_at(self, now: float) -> bool:
         return now >= self.opens
 
+    def why(self, now: float) -> str:
+        return "open" if self.open_at(now) else "closed at this hour"
+
 
 def plus(number: str) -> str:
     return f"+7{number[1:]}" if number.startswith("8") else number
@@ -196,7 +199,7 @@ def test_the_explanation_names_the_part_and_what_is() -> None:
     said = made.explain(CALL.get, THURSDAY, WORLD)
     assert said == "queue.sales.waiting '< 5' does not hold (it is '10')"
     assert condition({"calendar": "night"}).explain(CALL.get, THURSDAY, WORLD) == (
-        "calendar 'night' does not hold (night is closed)"
+        "calendar 'night' does not hold (night is closed at this hour)"
     )
 
 
