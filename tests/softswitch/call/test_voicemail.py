@@ -12,7 +12,7 @@ from ivr.nodes import BUILT_IN
 from media import messages as m
 from softswitch.call.call import Call, Stage
 from softswitch.call.record import Disposition
-from softswitch.call.settings import QueueCare, Route, Target
+from softswitch.call.settings import QueueCare, Target
 from softswitch.call.voicemail_box import Box, Message, VoicemailCare
 from softswitch.call.voicemail_listen import LOCKED_S, TRIES
 from softswitch.system_prompts import system_prompts
