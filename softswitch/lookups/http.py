@@ -39,8 +39,9 @@ class HttpClient:
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float
     ) -> tuple[int, bytes]:
         """The status and the body of the answer. Raises LocalError when there is none in time."""
-        host = urlsplit(url).netloc.rpartition("@")[2]
+        host = url[:60]
         try:
+            host = urlsplit(url).netloc.rpartition("@")[2]
             async with asyncio.timeout(timeout_s):
                 return await self._follow(method, url, headers, body)
         except TimeoutError:
