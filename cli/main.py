@@ -22,6 +22,7 @@ from cli import (
     clients,
     doctor,
     explain,
+    flow,
     lists,
     log,
     phone,
@@ -52,6 +53,7 @@ _PARTS = (
     report,
     phone,
     prompts,
+    flow,
 )
 
 app = typer.Typer(

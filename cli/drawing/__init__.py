@@ -1,0 +1,1 @@
+"""Drawings of flows: the graph (`chart`), where its boxes stand (`layers`), and the SVG (`svg`)."""
