@@ -11,6 +11,7 @@ import heapq
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 
 from softswitch.call.leg import Leg
@@ -42,6 +43,7 @@ class PendingAck:
     give_up_at: float
 
 
+@lru_cache(maxsize=4096)
 def is_literal(host: str) -> bool:
     """Whether the host of a URI is an address already."""
     try:

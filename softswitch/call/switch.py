@@ -205,7 +205,7 @@ class Switch:
         if isinstance(event, m.Released):
             if (leg := self.hub.plane.released(event)) is not None:
                 self.desk.closing.released(leg)
-        elif isinstance(event, m.Recorded | m.RecordFailed):
+        elif isinstance(event, (m.Recorded, m.RecordFailed)):
             if not self.desk.voicemail.recorded(event, now):
                 self.desk.closing.recorded(event, now)
         elif isinstance(event, m.RecordSilent):

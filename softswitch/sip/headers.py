@@ -72,6 +72,8 @@ def split_commas(text: str) -> list[str]:
 
     Empty elements are dropped (RFC 7230 7 says so for receivers; RFC 3261 has none). Raises PeerError 400.
     """
+    if "," not in text and text[-1:] == ">" and text.count("<") == 1 and '"' not in text:
+        return [text.strip()]
     if '"' not in text and "<" not in text:
         parts = text.split(",")
     else:
