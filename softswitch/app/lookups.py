@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol
 
@@ -87,16 +87,16 @@ class Lookups:
 
     # ----- inside
 
-    def _begin(self, ask: int, work: Awaitable[dict[str, str]]) -> None:
+    def _begin(self, ask: int, work: Coroutine[None, None, dict[str, str]]) -> None:
+        if len(self._tasks) >= MAX_WAITING:
+            work.close()
+            self._answer(ask, {}, f"more than {MAX_WAITING} look-ups are waiting")
+            return
         task = asyncio.get_running_loop().create_task(self._run(ask, work), name=f"lookup {ask}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _run(self, ask: int, work: Awaitable[dict[str, str]]) -> None:
-        if len(self._tasks) > MAX_WAITING:
-            asyncio.ensure_future(work).cancel()
-            self._answer(ask, {}, f"more than {MAX_WAITING} look-ups are waiting")
-            return
         try:
             values, error = await work, ""
         except LocalError as failed:
