@@ -15,8 +15,8 @@ Ways to write one:
 
 Optional: `best(now)`, the first of `ranked` or None, where that can be had without a walk; most decisions ask
 for nobody else. Optional attributes: `widens = True`, one more agent rings the longer nobody answers
-(`QueueRules.widen_s`); `by_skill = True`, the agents who are best at the skills that a call requires are asked
-first, and the ranking decides among equals.
+(`QueueRules.widen_s`); `by_skill = True`, the agents who are best at the skills that a call requires are
+asked first, and the ranking decides among equals.
 
 A third party registers a factory (a callable without arguments, such as the class) under the entry point
 group `softswitch.strategies`, and tests it with `acd.strategies.conformance.check_strategy(factory)`.

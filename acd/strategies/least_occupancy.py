@@ -64,7 +64,7 @@ class LeastOccupancy:
         self._capacity = 16
         self._cells = array("d", bytes(8 * ROWS * self._capacity))
         self._table: Floats = np.frombuffer(self._cells).reshape(ROWS, -1)
-        self._slopes = self._offsets = self._table[:2, :0]  # of the columns in use
+        self._lines: list[Floats] = []  # rows 0 to 3 of the columns in use, and room for two results
         self._agents: list[Candidate | None] = []  # column -> agent, as far as columns are in use
         self._free: list[int] = []  # columns of nobody
         self._gone: list[int] = []  # columns of those who left since the last decision
@@ -150,8 +150,8 @@ class LeastOccupancy:
                 cells[3 * capacity + column] = NOBODY_S
             free += gone
             gone.clear()
-        if self._slopes.shape[1] != len(agents):
-            self._slopes, self._offsets = self._table[:2, : len(agents)], self._table[2:4, : len(agents)]
+        if not self._lines or len(self._lines[0]) != len(agents):
+            self._lines = [*self._table[:4, : len(agents)], np.empty(len(agents)), np.empty(len(agents))]
 
     def _grow(self) -> None:
         was = self._table
@@ -160,7 +160,7 @@ class LeastOccupancy:
         self._table = np.frombuffer(self._cells).reshape(ROWS, -1)
         self._table[:, : self._capacity] = was
         self._capacity = capacity
-        self._slopes = self._offsets = self._table[:2, :0]
+        self._lines = []
 
     def _write(self, column: int, agent: Candidate, now: float) -> None:
         at, busy_s, busy_rate, idle_s, idle_rate, until = agent.occupancy.course(now)
@@ -192,10 +192,13 @@ class LeastOccupancy:
         """Shape (n,), 0 to 1, infinite in columns of nobody."""
         if self._renew_at <= now:
             self._renew(now)
-        sums = self._slopes * (now - self._base)
-        sums += self._offsets
-        totals = sums[1]
-        result: Floats = sums[0] / totals
+        busy_rates, total_rates, busy_s, total_s, busy, totals = self._lines
+        passed_s = now - self._base
+        np.multiply(busy_rates, passed_s, busy)  # row by row and in place: what counts is the calls
+        np.add(busy, busy_s, busy)
+        np.multiply(total_rates, passed_s, totals)
+        np.add(totals, total_s, totals)
+        result: Floats = np.divide(busy, totals)
         if self._newcomers:
             new = totals < self.min_history_s
             if new.any():
