@@ -59,7 +59,7 @@ class Inside:
     def wanted(self) -> Bools | None:
         """Whose audio is to be `put`, bool[capacity]; None for nobody's."""
         legs = self._legs
-        if not (self._ids.size or legs.detecting.any()):
+        if not (self._ids.size or np.count_nonzero(legs.detecting)):
             return None
         listening: Bools = (legs.detecting | (legs.recordings > 0)) & legs.receive
         return listening
@@ -75,7 +75,7 @@ class Inside:
         """Take 20 ms of every listening leg. Returns slots[k] and codes uint8[k] of keys found in the
         audio."""
         legs = self._legs
-        if not (self._ids.size or legs.detecting.any()):
+        if not (self._ids.size or np.count_nonzero(legs.detecting)):
             return np.empty(0, np.intp), np.empty(0, np.uint8)
         slots = np.flatnonzero(legs.detecting | (legs.recordings > 0))
         coded, present = self._jitter.get(slots)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from media.packet import STRIDE, U8, U64
-from media.path import socket_addresses
+from media.path import swapped
 
 SO_TIMESTAMPNS = 35
 SO_RXQ_OVFL = 40
@@ -38,7 +38,6 @@ _HEADER = np.dtype(
         ("_3", "u4"),
     ]
 )
-_NOT_FAMILY = ~np.uint64(0xFFFF)
 _VECTOR = np.dtype([("base", "u8"), ("bytes", "u8")])
 _NAME_WORDS = NAME_BYTES // 8
 
@@ -98,13 +97,13 @@ class Messages:
         if self._with_control:
             self.headers["control_bytes"][:count] = CONTROL_BYTES
 
-    def remotes(self, count: int) -> U64:
-        """The remote parts of the paths that messages came from, uint64[count]; the local port is zero."""
-        return self.names[:count, 0] & _NOT_FAMILY
+    def read_paths(self, first: int, paths: U64, local_port: int) -> None:
+        """Write into `paths` (uint64[n]) those of messages first..first+n, which came to this port."""
+        swapped(self.names[first : first + paths.size, 0], local_port, paths)
 
-    def set_remotes(self, count: int, paths: U64) -> None:
-        """Where messages 0..count are to go."""
-        self.names[:count, 0] = socket_addresses(paths)
+    def set_paths(self, first: int, paths: U64, local_port: int) -> None:
+        """Where messages first..first+n are to go, from this port: uint64[n]."""
+        swapped(paths, local_port, self.names[first : first + paths.size, 0])
 
     def unstamped(self, count: int) -> bool:
         """Has any of the received messages no arrival time? Then `rearm` before receiving again."""

@@ -144,9 +144,14 @@ def write_headers(data: U8, rows: Index, first: U32, timestamps: U32, ssrcs: U32
     view[here, 2] = ssrcs
 
 
+_NO_ROWS: Index = np.empty(0, np.intp)
+_NO_LENGTHS: I32 = np.empty(0, np.int32)
+_NO_PATHS: U64 = np.empty(0, np.uint64)
+
+
 def empty_outgoing(data: U8) -> Outgoing:
     """Nothing to send."""
-    return Outgoing(data, np.empty(0, np.intp), np.empty(0, np.int32), np.empty(0, np.uint64))
+    return Outgoing(data, _NO_ROWS, _NO_LENGTHS, _NO_PATHS)
 
 
 def joined(parts: list[Outgoing], data: U8) -> Outgoing:

@@ -49,6 +49,17 @@ def local_ports(paths: U64) -> U16:
     return (paths & _LOW).astype(np.uint16)
 
 
+def swapped(words: U64, local_port: int, out: U64) -> None:
+    """Write into `out` the paths of n socket addresses (their first 8 bytes), or the other way round, all of
+    one local port: the two differ in the low 16 bits only, and there by a constant."""
+    np.bitwise_xor(words, np.uint64(local_port ^ int(_AF_INET)), out=out)
+
+
+def all_of_one_port(paths: U64) -> bool:
+    """Have n > 0 paths the same local port?"""
+    return not np.count_nonzero((paths ^ paths[0]) & _LOW)
+
+
 def socket_addresses(paths: U64) -> U64:
     """The first 8 bytes of each remote's `sockaddr_in`, as little-endian numbers, uint64[n]."""
     return (paths & ~_LOW) | _AF_INET

@@ -13,7 +13,7 @@ from media.g711 import TRANSCODE
 from media.legs import Legs
 from media.listen import EVENT, Arrived
 from media.outbound import map_relayed
-from media.packet import HEADER_BYTES, LOW_16, MARKER, VERSION_2, Bools, Index, Outgoing, write_headers
+from media.packet import HEADER_BYTES, MARKER, VERSION_2, Bools, Index, Outgoing, write_headers
 
 
 class Relay:
@@ -68,7 +68,7 @@ class Relay:
             types = legs.event_type[peers[events]].astype(np.uint32)
             first[events] &= MARKER
             first[events] |= np.uint32(VERSION_2) | types << np.uint32(16)
-        first |= numbers.astype(np.uint32) & LOW_16
+        first |= numbers.astype(np.uint16)
         if begins is not None:
             first[begins] |= MARKER
         write_headers(arrived.data, arrived.rows, first, stamps, to["ssrc"])

@@ -149,7 +149,7 @@ class Speech:
     @property
     def busy(self) -> bool:
         """Is anybody hearing us?"""
-        return bool(self._legs.playing.any() or self._legs.keying.any())
+        return bool(np.count_nonzero(self._legs.playing) or np.count_nonzero(self._legs.keying))
 
     def release(self, slot: int) -> list[Played]:
         """The leg is over."""

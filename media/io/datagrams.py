@@ -19,10 +19,13 @@ import numpy as np
 from media import mmsg
 from media.errors import DescriptorsExhaustedError, PortRefusedError
 from media.packet import I32, STRIDE, U8, U64, Batch, Index, Outgoing
-from media.path import local_ports, path_of, remote_of
+from media.path import all_of_one_port, local_ports, path_of, remote_of
 
 RECEIVE_BUFFER_BYTES = 8 << 20
 SEND_BUFFER_BYTES = 2 << 20
+MANY_SOCKETS = 256
+"""Up to here they are asked by poll, whose price grows with them; from here on by epoll, for which the kernel
+pays with every datagram that it sends or receives on a socket (it looks for somebody to wake)."""
 _SO_RCVBUFFORCE = 33
 _IP_MTU_DISCOVER, _IP_PMTUDISC_PROBE = 10, 3
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -69,8 +72,10 @@ class PortSockets:
         self._address = address
         self._sockets: dict[int, socket.socket] = {}
         self._closing: set[int] = set()
-        self._poll = select.epoll() if hasattr(select, "epoll") else None
+        self._poll = select.poll() if hasattr(select, "poll") else None
+        self._epoll: select.epoll | None = None
         self._port_of: dict[int, int] = {}
+        self._turn = 0
 
     def open(self, port: int) -> bool:
         """Bind `port` and `port + 1`; False when one of them is taken.
@@ -110,7 +115,13 @@ class PortSockets:
         self._sockets[port] = ready
         self._port_of[ready.fileno()] = port
         if self._poll is not None:
-            self._poll.register(ready.fileno(), select.EPOLLIN)
+            self._poll.register(ready.fileno(), select.POLLIN)
+        if self._epoll is not None:
+            self._epoll.register(ready.fileno(), select.EPOLLIN)
+        elif len(self._sockets) > MANY_SOCKETS and hasattr(select, "epoll"):
+            self._epoll = select.epoll()
+            for descriptor in self._port_of:
+                self._epoll.register(descriptor, select.EPOLLIN)
 
     def close(self, port: int) -> None:
         """Close `port` and `port + 1` at the next `reap`."""
@@ -122,17 +133,28 @@ class PortSockets:
             for number in (port, port + 1):
                 gone = self._sockets.pop(number, None)
                 if gone is not None:
-                    if self._poll is not None:
-                        self._poll.unregister(gone.fileno())
+                    for poll in (self._poll, self._epoll):
+                        if poll is not None:
+                            poll.unregister(gone.fileno())
                     del self._port_of[gone.fileno()]
                     gone.close()
         self._closing.clear()
+        if self._epoll is not None and len(self._sockets) < MANY_SOCKETS // 2:
+            self._epoll.close()
+            self._epoll = None
 
     def readable(self, limit: int = 1024) -> list[tuple[int, socket.socket]]:
-        """(local port, socket) of sockets that have datagrams."""
+        """(local port, socket) of sockets that have datagrams; each time another one is the first."""
         if self._poll is None:
             return list(self._sockets.items())
-        ports = (self._port_of.get(descriptor) for descriptor, _ in self._poll.poll(0, limit))
+        if self._epoll is not None:
+            found = self._epoll.poll(0, limit)
+        else:
+            found = self._poll.poll(0)
+            if len(found) > 1:
+                self._turn = (self._turn + 1) % len(found)
+                found = found[self._turn :] + found[: self._turn]
+        ports = (self._port_of.get(descriptor) for descriptor, _ in found)
         return [(port, self._sockets[port]) for port in ports if port is not None]
 
     def get(self, port: int) -> socket.socket | None:
@@ -146,7 +168,10 @@ class PortSockets:
         self._sockets.clear()
         self._port_of.clear()
         if self._poll is not None:
-            self._poll.close()
+            self._poll = select.poll()
+        if self._epoll is not None:
+            self._epoll.close()
+            self._epoll = None
 
 
 class BatchIo:
@@ -190,17 +215,17 @@ class BatchIo:
         for port, one in self._sockets.readable():
             got = self._in.receive(one.fileno(), count, self.capacity - count)
             if got:
-                self._paths[count : count + got] = port
+                self._in.read_paths(count, self._paths[count : count + got], port)
                 count += got
                 if count == self.capacity:
                     break
         if count == 0:
             return 0
-        self._paths[:count] |= self._in.remotes(count)
         lengths = self._lengths[:count]
         lengths[:] = self._in.headers["received"][:count]
-        if lengths.max() > STRIDE:
-            lengths[lengths > STRIDE] = 0
+        too_long = lengths > STRIDE
+        if np.count_nonzero(too_long):
+            lengths[too_long] = 0
         self._set_arrivals(count)
         return count
 
@@ -246,9 +271,9 @@ class BatchIo:
             if not self._batched:
                 self._send_plainly(outgoing.data, rows, lengths, paths)
                 continue
-            ports = local_ports(paths)
             cuts = [0, rows.size]
-            if (ports != ports[0]).any():
+            if not all_of_one_port(paths):
+                ports = local_ports(paths)
                 order = np.argsort(ports, kind="stable")
                 rows, lengths, paths, ports = rows[order], lengths[order], paths[order], ports[order]
                 cuts[1:1] = (np.flatnonzero(ports[1:] != ports[:-1]) + 1).tolist()
@@ -258,13 +283,14 @@ class BatchIo:
         count = rows.size
         out = self._out
         if data is self._data:
-            out.vectors["base"][:count] = self._row_addresses[rows]
+            out.vectors["base"][:count] = self._row_addresses.take(rows)
         else:
             out.vectors["base"][:count] = rows * STRIDE + data.ctypes.data
         out.vectors["bytes"][:count] = lengths
-        out.set_remotes(count, paths)
         for start, end in itertools.pairwise(cuts):  # one local port each
-            one = self._sockets.get(int(paths[start]) & 0xFFFF)
+            port = int(paths[start]) & 0xFFFF
+            out.set_paths(start, paths[start:end], port)
+            one = self._sockets.get(port)
             sent = out.send(one.fileno(), start, end - start) if one is not None else 0
             self.dropped += end - start - sent
 

@@ -9,7 +9,15 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from media.path import local_ports, path_of, paths_of, remote_of, socket_addresses
+from media.path import (
+    all_of_one_port,
+    local_ports,
+    path_of,
+    paths_of,
+    remote_of,
+    socket_addresses,
+    swapped,
+)
 
 PORTS = st.integers(0, 65535)
 ENDS = st.tuples(PORTS, st.integers(0, 2**32 - 1), PORTS)
@@ -26,6 +34,22 @@ def test_a_path_holds_both_ends_and_is_the_kernels_address(ends: list[tuple[int,
         assert struct.pack("<Q", word) == struct.pack("=H", socket.AF_INET) + struct.pack(
             ">HI", port, address
         )
+
+
+@given(PORTS, st.lists(st.tuples(st.integers(0, 2**32 - 1), PORTS), min_size=1, max_size=9), PORTS)
+def test_socket_addresses_and_paths_are_swapped_either_way(
+    local: int, remotes: list[tuple[int, int]], other: int
+) -> None:
+    paths = np.array([path_of(local, *remote) for remote in remotes], np.uint64)
+    addresses = np.zeros_like(paths)
+    swapped(paths, local, addresses)
+    assert addresses.tolist() == socket_addresses(paths).tolist()
+    back = np.zeros_like(paths)
+    swapped(addresses, local, back)
+    assert back.tolist() == paths.tolist()
+    assert all_of_one_port(paths)
+    mixed = np.append(paths, np.uint64(path_of(other, 1, 1)))
+    assert all_of_one_port(mixed) == (other == local)
 
 
 @given(ENDS, ENDS)

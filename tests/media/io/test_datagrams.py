@@ -12,7 +12,7 @@ import pytest
 
 from media import mmsg
 from media.errors import PortRefusedError
-from media.io import BatchIo, PortSockets
+from media.io import BatchIo, PortSockets, datagrams
 from media.packet import STRIDE, Batch, Outgoing
 from media.path import path_of, remote_of
 from tests.support.media_worker import opened
@@ -187,3 +187,36 @@ def test_a_closed_port_can_speak_until_it_is_reaped(sockets: PortSockets) -> Non
     sockets.close(first)
     sockets.reap()
     assert sockets.get(first) is None and sockets.readable() == []
+
+
+def test_many_sockets_are_watched_like_few(
+    sockets: PortSockets, phone: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From MANY_SOCKETS on by epoll, and by poll again when most of them are gone."""
+    monkeypatch.setattr(datagrams, "MANY_SOCKETS", 6)
+    io = shell(sockets, False)
+
+    def heard(ports: list[int]) -> set[int]:
+        for port in ports:
+            phone.sendto(b"x", ("127.0.0.1", port))
+            wait_readable(sockets, port)
+        batch = io.receive()
+        return {port for _, port, _, _ in content(batch)}
+
+    first = opened(sockets, 5)
+    ports = list(range(first, first + 10))
+    assert heard(ports) == set(ports)
+    for port in ports[:-2:2]:
+        sockets.close(port)
+    sockets.reap()
+    assert heard(ports[-2:]) == set(ports[-2:])
+    assert sockets.readable() == []
+
+
+def test_no_socket_is_always_the_first(sockets: PortSockets, phone: socket.socket) -> None:
+    """A flood on one port leaves the others their turn."""
+    first = opened(sockets, 2)
+    for port in (first, first + 2):
+        phone.sendto(b"x", ("127.0.0.1", port))
+        wait_readable(sockets, port)
+    assert {sockets.readable()[0][0] for _ in range(4)} == {first, first + 2}
