@@ -41,7 +41,6 @@ PATTERNS: Mapping[str, tuple[str, str]] = {
         r"queue\.[^.{}]+\.(waiting|agents|idle|estimate_s|open)",
         "of a queue: who waits, `agents` logged in, `idle` ones, the wait to expect, whether it is `open`",
     ),
-    "target.KIND:NAME": (r"target\..+", "whether there is such a target, `true` or `false`"),
     "client.NAME": (r"client\..+", "what is known of the client that was called"),
 }
 """How a name is written -> (its pattern, what it is)."""

@@ -24,6 +24,7 @@ from ivr.flow import Flow as Menu
 from ivr.messages import Prompt
 from ivr.nodes import BUILT_IN
 from media import messages as m
+from softswitch.call import events
 from softswitch.call.call import Call
 from softswitch.call.endpoint import Endpoint
 from softswitch.call.errand import Errand
@@ -295,6 +296,10 @@ class Centre:
         self.mailed: list[str] = []
         self.files_gone: list[str] = []
         self.spoken: list[str] = []
+        self.live: list[str] = []
+        """What was spoken for one caller, at once; unless `dumb` says why not (`never`: without a word)."""
+        self.dumb = ""
+        self.asked: list[events.Asked] = []
         self.lose: Callable[[bytes], bool] = lambda data: False
         everybody = (*agents, *callers)
         hosts = {number: f"10.0.1.{place}" for place, number in enumerate(everybody, 1)}
@@ -484,6 +489,12 @@ class Centre:
                     self.kept[name] = snapshot
                 case PhoneKept(number, bindings):
                     self.kept_phones[number] = bindings
+                case events.Speak(key, prompts):
+                    self.live += [prompt.text for prompt in prompts]
+                    if self.dumb != "never":
+                        self._carry_out(self.switch.spoken(key, self.dumb, self.now))
+                case events.Asked():
+                    self.asked.append(effect)
                 case Warn():
                     self.warnings.append(effect)
 
