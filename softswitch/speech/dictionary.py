@@ -24,5 +24,5 @@ def _words() -> frozenset[str]:
     found = importlib.util.find_spec("pocketsphinx")
     if found is None or found.origin is None:
         return frozenset()
-    lines = Path(found.origin).with_name(DICTIONARY).read_text("utf-8").splitlines()
+    lines = (Path(found.origin).parent / DICTIONARY).read_text("utf-8").splitlines()
     return frozenset(line.partition(" ")[0] for line in lines)

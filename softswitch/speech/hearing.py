@@ -60,9 +60,7 @@ class Hearing:
     def expect(self, ask: int, phrases: Sequence[str], now: float) -> None:
         """This caller will be heard."""
         if len(self._expected) >= self.at_once:
-            self._results.append(
-                Result(ask, error=f"the recogniser listens to {self.at_once} callers already")
-            )
+            self._results.append(Result(ask, error=f"{self.at_once} callers are listened to already"))
             return
         self._expected[ask] = _Expected(tuple(phrases), now + EXPECT_S)
 

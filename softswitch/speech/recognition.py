@@ -20,6 +20,8 @@ import numpy.typing as npt
 import pocketsphinx
 
 RATE = 16_000
+MIN_BYTES = 1600
+"""A tenth of a second: no word is shorter."""
 MAX_GRAMMARS = 200
 NO_SPEECH = frozenset(("<sil>", "SIL", "(NULL)", "<s>", "</s>", "+NSN+", "+SPN+"))
 DITHER = 4.0
@@ -61,12 +63,13 @@ class Recogniser:
             **common,
         )
         self._grammars: dict[tuple[str, ...], str] = {}
-        self._random = np.random.default_rng(1)
 
     def recognise(self, utterance: bytes, phrases: Sequence[str]) -> tuple[str, float]:
         """The phrase (empty: none of them) and the confidence, 0 to 1. `utterance`: int16, 8 kHz."""
+        if len(utterance) < MIN_BYTES:
+            return "", 0.0
         self._words.activate_search(self._grammar(tuple(phrases)))
-        audio = upsampled(np.frombuffer(utterance, "<i2"), self._random)
+        audio = upsampled(np.frombuffer(utterance, "<i2"), np.random.default_rng(1))
         hypothesis = _decode(self._words, audio)
         if not hypothesis or hypothesis not in phrases:
             return "", 0.0
