@@ -41,7 +41,7 @@ from media.packet import STRIDE
 from tests.support.media_worker import ROOT, WorkerProcess
 
 CALLS = 500
-ROUNDS, RUN_S = 7, 3.0
+ROUNDS, RUN_S = 5, 4.0
 QUICK_ROUNDS, QUICK_RUN_S = 3, 2.0
 BARE_BATCH = 1024
 BARE_GATHER_S = 0.01
