@@ -50,7 +50,7 @@ class Chart:
 def chart_of(flow: Flow, types: Mapping[type[Node], str]) -> Chart:
     """The chart of a flow. `types` gives the name of each node type."""
     boxes: dict[str, Box] = {}
-    arrows: dict[tuple[str, str, bool], list[str]] = {}
+    arrows: dict[tuple[str, str, bool, str], list[str]] = {}
     names = [flow.start, *(name for name in flow.nodes if name != flow.start)]
     for name in names:
         node = flow.nodes[name]
@@ -62,15 +62,17 @@ def chart_of(flow: Flow, types: Mapping[type[Node], str]) -> Chart:
             elif edge.target == BACK:
                 own.append(f"{label or edge.key}: back to the menu before")
             else:
-                arrows.setdefault((name, edge.target, edge.silent), []).append(label)
+                # Keys that lead to the same place share an arrow; conditions have one each.
+                apart = "" if edge.key.startswith("keys.") else edge.key
+                arrows.setdefault((name, edge.target, edge.silent, apart), []).append(label)
         kind: Kind = "start" if name == flow.start else "end" if node.ends else "node"
         boxes[name] = Box(name, kind, types.get(type(node), type(node).__name__.lower()), _told(node, own))
-    for _, target, _ in arrows:
+    for _, target, *_ in arrows:
         if target not in boxes:
             boxes[target] = Box(target, "away", _away(target), ())
     drawn = tuple(
         Arrow(start, end, ", ".join(filter(None, labels)), silent)
-        for (start, end, silent), labels in arrows.items()
+        for (start, end, silent, _), labels in arrows.items()
     )
     return Chart(flow.name, tuple(boxes.values()), drawn)
 

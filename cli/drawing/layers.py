@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-GAP_X, GAP_Y = 24.0, 22.0
+GAP_X, GAP_Y = 24.0, 28.0
 _ROUNDS = 16
 _SPREADS = 24
 

@@ -22,8 +22,13 @@ _LINES = 3
 _MAX_LABEL = 40
 _HEAD = 40.0
 
+_FONT = 'font-family="system-ui, DejaVu Sans, sans-serif" font-size="12"'
+_TIP = (
+    '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
+    'orient="auto"><path d="M0 0L8 4L0 8z"/></marker></defs>'
+)
 _STYLE = """
-svg { font: 12px system-ui, sans-serif; background: #fff; }
+svg { background: #fff; }
 text { fill: #1c2733; }
 .flow { font-size: 16px; font-weight: 600; }
 .name { font-weight: 600; }
@@ -59,12 +64,16 @@ def draw(charts: Sequence[Chart], title: str) -> str:
         y += size.height + MARGIN
         width = max(width, size.width)
     width += 2 * MARGIN
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {y:.0f}" width="{width:.0f}" '
-        f'height="{y:.0f}" role="img">\n<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n'
-        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
-        'orient="auto"><path d="M0 0L8 4L0 8z"/></marker></defs>\n' + "\n".join(parts) + "\n</svg>\n"
-    )
+    frame = f'viewBox="0 0 {width:.0f} {y:.0f}" width="{width:.0f}" height="{y:.0f}"'
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" {frame} role="img" {_FONT}>',
+        f"<title>{escape(title)}</title>",
+        f"<style>{_STYLE}</style>",
+        _TIP,
+        *parts,
+        "</svg>",
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def _chart(chart: Chart, shown: set[str]) -> tuple[str, Size]:
