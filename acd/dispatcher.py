@@ -54,7 +54,7 @@ from acd.occupancy import WINDOW_S
 from acd.offers import Offers
 from acd.queue import QueueConfig
 from acd.reconfigure import reconfigure
-from acd.restart import AgentSnapshot, restore, snapshot, snapshot_of
+from acd.restart import AgentSnapshot, close, restore, snapshot, snapshot_of
 from acd.roster import Roster
 from acd.rules import QueueRules
 from acd.strategies import BUILT_IN
@@ -164,6 +164,10 @@ class Acd:
         """One queue in numbers, at no cost; None if there is none of this name."""
         return glance(self._floor, queue)
 
+    def closed(self) -> list[str]:
+        """The queues that are closed, to be kept like the agents."""
+        return [queue.name for queue in self._floor.queues.values() if not queue.is_open]
+
     def agent_of_phone(self, phone: str) -> str | None:
         """Who is logged in at this phone."""
         agent = self._floor.phones.get(phone)
@@ -204,8 +208,11 @@ class Acd:
         """What one agent is, to be kept after every AgentChanged and command of his; None: nothing is."""
         return snapshot_of(self._floor, agent)
 
-    def restore(self, agents: Iterable[AgentSnapshot], now: float) -> list[Output]:
-        """Once, at the start: log the agents in as they were."""
+    def restore(
+        self, agents: Iterable[AgentSnapshot], now: float, *, closed: Iterable[str] = ()
+    ) -> list[Output]:
+        """Once, at the start: log the agents in as they were, and close the queues that were closed."""
+        close(self._floor, closed, now)
         restore(self._floor, self._talks, agents, now)
         return self._finish(now)
 

@@ -1,4 +1,4 @@
-"""What agents were survives the process: a snapshot of plain values, and the way back.
+"""What agents were, and which queues were closed, survives the process: plain values, and the way back.
 
 Offers and conversations do not survive: phones and callers are gone with the process that held them. Whoever
 was ringing is ready; whoever was talking has his wrap-up, as after any talk. Idle time, and the counters of
@@ -101,6 +101,15 @@ def restore(floor: Floor, talks: Talks, agents: Iterable[AgentSnapshot], now: fl
         else:
             _pause(floor, agent, was, now)
             floor.move(agent, Step.LOG_IN, now, BY)
+
+
+def close(floor: Floor, queues: Iterable[str], now: float) -> None:
+    """Close those that were closed. Left out: queues that are no longer configured."""
+    for name in queues:
+        queue = floor.queues.get(name)
+        if queue is not None and queue.is_open:
+            queue.is_open = False
+            floor.log(now, Kind.QUEUE_CLOSE, queue=name, by=BY)
 
 
 def _figures(agent: Agent, was: AgentSnapshot) -> None:

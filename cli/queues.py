@@ -116,7 +116,7 @@ def close_queue(
     socket: SocketOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Let nobody in any more; who waits is still served. Until `cc queues open`, or a restart."""
+    """Let nobody in any more, until `cc queues open`; who waits is still served."""
     _door(name, "close", by, find_place(config, socket).socket, json)
 
 

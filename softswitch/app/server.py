@@ -44,6 +44,7 @@ from softswitch.call.events import (
     Media,
     Opened,
     PhoneKept,
+    QueueKept,
     Resolve,
     Speak,
     Warn,
@@ -65,6 +66,7 @@ from softswitch.sip.outputs import Send
 from softswitch.sip.registrar import Registrar
 from softswitch.sip.timers import Timers
 from softswitch.store import Recovered, SqliteReader, Writer
+from softswitch.store.kept import queue_statement
 
 log = logger("switch")
 SETTLE_S = 4.0
@@ -102,6 +104,7 @@ class Server:
             CallbackOver: lambda effect: self._store.errand_over(effect.number),
             AgentKept: lambda effect: self._store.agent_kept(effect.agent, effect.snapshot),
             PhoneKept: lambda effect: self._store.phone_kept(effect.number, effect.bindings),
+            QueueKept: lambda effect: self._store.put(queue_statement(effect.queue, effect.is_open)),
             Asked: self._asked,
             Speak: self._speak,
             Warn: lambda effect: log.warning(effect.text, **dict(effect.fields)),
@@ -196,8 +199,14 @@ class Server:
     def _restore_agents(self) -> None:
         """Agents and registrations, as the last run left them."""
         kept = self._store.kept
-        if self._driver.feed(lambda now: self._switch.restore(kept.agents, kept.phones, now)) and kept.agents:
+        if not self._driver.feed(
+            lambda now: self._switch.restore(kept.agents, kept.phones, now, kept.closed)
+        ):
+            return
+        if kept.agents:
             log.info("= agents are logged in as they were", agents=len(kept.agents), phones=len(kept.phones))
+        if kept.closed:
+            log.info("= queues are closed as they were", queues=", ".join(kept.closed))
 
     async def _restore_callers(self) -> None:
         """Promises to call back, and who talked with whom, as the last run left them."""

@@ -190,6 +190,14 @@ class AgentKept:
 
 
 @dataclass(frozen=True, slots=True)
+class QueueKept:
+    """Store whether the queue is open, for the next start."""
+
+    queue: str
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True)
 class PhoneKept:
     """Store where the extension is registered, for the next start."""
 
@@ -233,6 +241,7 @@ Effect = (
     | CallbackKept
     | CallbackOver
     | AgentKept
+    | QueueKept
     | PhoneKept
     | Asked
     | Speak

@@ -1,4 +1,5 @@
-"""What survives the process: which agents are logged in, and as what; where phones are registered.
+"""What survives the process: which agents are logged in, and as what; where phones are registered; which
+queues are closed.
 
 Invariant: the shell is told of every change, in the order of all else, and only of changes. Registrations by
 connections are not kept: the connection dies with the process, the phone opens a new one and registers by it.
@@ -9,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from acd.events import Kind, LogEvent
 from acd.restart import AgentSnapshot
-from softswitch.call.events import AgentKept, PhoneKept
+from softswitch.call.events import AgentKept, PhoneKept, QueueKept
 from softswitch.sip.registrar import Binding
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ class Keeping:
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
         self._agents: dict[str, AgentSnapshot] = {}
+        self._closed: set[str] = set()
 
     def look(self, agents: Iterable[str]) -> None:
         """Something has happened to these agents."""
@@ -41,7 +44,22 @@ class Keeping:
         bindings = self.hub.identities.registrar.bindings(number, now)
         self.hub.emit([PhoneKept(number, tuple(one for one in bindings if not one.flow.reliable))])
 
+    def door(self, event: LogEvent) -> None:
+        """A queue was opened or closed."""
+        queue, is_open = event.queue, event.kind is Kind.QUEUE_OPEN
+        if is_open is not (queue in self._closed):
+            return
+        self._closed ^= {queue}
+        self.hub.emit([QueueKept(queue, is_open)])
+
     # ----- at the start
+
+    def closed_were(self, queues: Iterable[str]) -> list[str]:
+        """The closed queues that there still are; the others are forgotten."""
+        there = {queue: queue in self.hub.settings.queues for queue in queues}
+        self.hub.emit([QueueKept(queue, True) for queue, is_there in there.items() if not is_there])
+        self._closed = {queue for queue, is_there in there.items() if is_there}
+        return sorted(self._closed)
 
     def agents_were(self, agents: Iterable[AgentSnapshot]) -> list[AgentSnapshot]:
         """What the shell still has. Those whose phones exist in the configuration can be restored; `look` at

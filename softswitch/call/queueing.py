@@ -146,11 +146,12 @@ class Queueing:
         self._look(outputs)
         self._carry_out(outputs, now)
 
-    def restore(self, agents: Iterable[AgentSnapshot], now: float) -> None:
-        """Once, at the start: agents are what they were, at their phones, if these can be reached."""
+    def restore(self, agents: Iterable[AgentSnapshot], closed: Iterable[str], now: float) -> None:
+        """Once, at the start: agents are what they were, at their phones, if these can be reached; queues
+        that were closed still are."""
         agents = tuple(agents)
         usable = self.keeping.agents_were(agents)
-        outputs = self.hub.acd.restore(usable, now)
+        outputs = self.hub.acd.restore(usable, now, closed=self.keeping.closed_were(tuple(closed)))
         self.keeping.look(one.agent for one in agents)
         self._carry_out(outputs, now)
         for one in usable:
@@ -184,6 +185,8 @@ class Queueing:
                     self.hub.emit([Append(event)])
                     if event.kind is Kind.CALLBACK_DROPPED:
                         self.callbacks.dropped(event.call)
+                    elif event.kind in (Kind.QUEUE_OPEN, Kind.QUEUE_CLOSE):
+                        self.keeping.door(event)
                 case acd.Offer(call=name):
                     if (call := self.hub.calls.get(name)) is not None:
                         self.ringing.offer(call, output, now)

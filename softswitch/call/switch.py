@@ -103,10 +103,12 @@ class Switch:
         agents: Iterable[AgentSnapshot],
         phones: Iterable[tuple[str, tuple[Binding, ...]]],
         now: float,
+        closed: Iterable[str] = (),
     ) -> list[Effect]:
-        """Once, after `start`: the agents and registrations of the last run (see AgentKept, PhoneKept)."""
+        """Once, after `start`: the agents, registrations and closed queues of the last run (see AgentKept,
+        PhoneKept, QueueKept)."""
         self.desk.queueing.keeping.phones_were(phones, now)
-        self.desk.queueing.restore(agents, now)
+        self.desk.queueing.restore(agents, closed, now)
         return self._finish(now)
 
     def restore_errands(self, errands: Iterable[Errand], now: float) -> list[Effect]:

@@ -1,4 +1,4 @@
-"""What agents and phones were when the switch was last heard of: rows that are replaced, read once at the
+"""What agents, phones and queues were when the switch was last heard of: rows that are replaced, read once at the
 start.
 
 Invariant: a row that cannot be read is as good as none: whoever it told of logs in, or registers, anew.
@@ -23,14 +23,18 @@ KEEP_AGENT = "INSERT OR REPLACE INTO agents_kept (agent, data) VALUES (?, ?)"
 FORGET_AGENT = "DELETE FROM agents_kept WHERE agent = ?"
 KEEP_PHONE = "INSERT OR REPLACE INTO phones_kept (number, data) VALUES (?, ?)"
 FORGET_PHONE = "DELETE FROM phones_kept WHERE number = ?"
+KEEP_CLOSED = "INSERT OR REPLACE INTO queues_closed (queue) VALUES (?)"
+FORGET_CLOSED = "DELETE FROM queues_closed WHERE queue = ?"
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Agents who were logged in, and where phones were registered (some perhaps expired since)."""
+    """Agents who were logged in, where phones were registered (some perhaps expired since), and the queues
+    that were closed."""
 
     agents: tuple[AgentSnapshot, ...] = ()
     phones: tuple[tuple[str, tuple[Binding, ...]], ...] = ()
+    closed: tuple[str, ...] = ()
 
 
 def agent_statement(agent: str, snapshot: AgentSnapshot | None) -> Statement:
@@ -47,15 +51,22 @@ def phone_statement(number: str, bindings: Sequence[Binding]) -> Statement:
     return KEEP_PHONE, (clean(number), encode_json(bindings))
 
 
+def queue_statement(queue: str, is_open: bool) -> Statement:
+    """The queue's door is this now."""
+    return (FORGET_CLOSED if is_open else KEEP_CLOSED), (clean(queue),)
+
+
 async def load_kept(connection: aiosqlite.Connection) -> Kept:
     """All of it. Raises sqlite3.Error."""
     agents = await connection.execute_fetchall("SELECT agent, data FROM agents_kept ORDER BY agent")
     phones = await connection.execute_fetchall("SELECT number, data FROM phones_kept ORDER BY number")
+    closed = await connection.execute_fetchall("SELECT queue FROM queues_closed ORDER BY queue")
     snapshots = (_read(data, AgentSnapshot) for _, data in agents)
     bindings = ((number, _read(data, tuple[Binding, ...])) for number, data in phones)
     return Kept(
         tuple(snapshot for snapshot in snapshots if snapshot is not None),
         tuple((number, found) for number, found in bindings if found),
+        tuple(str(queue) for (queue,) in closed),
     )
 
 

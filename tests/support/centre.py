@@ -44,6 +44,7 @@ from softswitch.call.events import (
     Opened,
     PhoneKept,
     Progress,
+    QueueKept,
     Reoffer,
     Warn,
 )
@@ -290,6 +291,7 @@ class Centre:
         self.records: dict[str, CallRecord] = {}
         self.warnings: list[Warn] = []
         self.kept: dict[str, AgentSnapshot | None] = {}
+        self.closed: set[str] = set()
         self.kept_phones: dict[str, tuple[Binding, ...]] = {}
         self.errands: dict[str, Errand] = {}
         self.messages: dict[str, Message] = {}
@@ -487,6 +489,8 @@ class Centre:
                     self.spoken += [prompt.text for prompt in prompts]
                 case AgentKept(name, snapshot):
                     self.kept[name] = snapshot
+                case QueueKept(queue, is_open):
+                    self.closed = (self.closed - {queue}) | (set() if is_open else {queue})
                 case PhoneKept(number, bindings):
                     self.kept_phones[number] = bindings
                 case events.Speak(key, prompts):

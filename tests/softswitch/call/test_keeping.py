@@ -20,7 +20,9 @@ def again(first: Centre, **options: object) -> Centre:
     second = Centre(**options)  # type: ignore[arg-type]
     second.now = first.now + 5.0
     agents = [snapshot for snapshot in first.kept.values() if snapshot is not None]
-    second._carry_out(second.switch.restore(agents, first.kept_phones.items(), second.now))
+    restored = second.switch.restore(agents, first.kept_phones.items(), second.now, sorted(first.closed))
+    second.closed |= first.closed
+    second._carry_out(restored)
     second.settle()
     return second
 
@@ -153,3 +155,19 @@ def test_registrations_by_connections_are_not_kept() -> None:
     centre.switch.desk.queueing.keeping.phone("201", centre.now)
     centre._carry_out(centre.switch.handle_timer(centre.now))
     assert [one.flow.transport for one in centre.kept_phones["201"]] == ["udp"]
+
+
+def test_a_closed_queue_stays_closed() -> None:
+    first = Centre()
+    first.command(acd.OpenQueue("sales", False, "boss"))
+    first.command(acd.OpenQueue("sales", False, "boss"))
+    assert first.closed == {"sales"}
+    first.closed.add("removed")  # since then it has left the configuration
+    second = again(first)
+    assert second.closed == {"sales"}
+    assert [queue.is_open for queue in second.acd.queues(second.now) if queue.name == "sales"] == [False]
+    doors = [event for event in second.log if event.kind is Kind.QUEUE_CLOSE]
+    assert [(event.queue, event.data) for event in doors] == [("sales", {"by": "restart"})]
+    second.command(acd.OpenQueue("sales", True, "boss"))
+    assert second.closed == set()
+    assert all(queue.is_open for queue in again(second).acd.queues(second.now))

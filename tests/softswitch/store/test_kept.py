@@ -13,7 +13,7 @@ from softswitch.sip.headers import NameAddr
 from softswitch.sip.registrar import Binding
 from softswitch.sip.uri import Uri
 from softswitch.store import Writer
-from softswitch.store.kept import Kept
+from softswitch.store.kept import Kept, queue_statement
 
 ANNA = AgentSnapshot("anna", "201", "lunch", 100.5, idle_since=90.0, calls=3, calls_day=7, talk_s=61.5)
 BORIS = AgentSnapshot("boris", "peer:cell/079", None, None, "c1", "sales", 200.0)
@@ -48,8 +48,11 @@ async def test_they_come_back_as_they_were(path: Path) -> None:
     writer.agent_kept("anna", ANNA)
     writer.agent_kept("boris", BORIS)
     writer.phone_kept("201", (BINDING,))
+    writer.put(queue_statement("sales", False))
+    writer.put(queue_statement("help", False))
+    writer.put(queue_statement("help", True))
     await writer.close()
-    assert await reopened(path) == Kept((ANNA, BORIS), (("201", (BINDING,)),))
+    assert await reopened(path) == Kept((ANNA, BORIS), (("201", (BINDING,)),), ("sales",))
 
 
 async def test_they_are_forgotten(path: Path) -> None:
