@@ -33,6 +33,7 @@ from cli import (
     route,
     serve,
     status,
+    voicemail,
 )
 from cli.refusals import DONE, FAILED, WRONG_USAGE, BadUsage
 from softswitch.errors import LocalError
@@ -54,6 +55,7 @@ _PARTS = (
     phone,
     prompts,
     flow,
+    voicemail,
 )
 
 app = typer.Typer(

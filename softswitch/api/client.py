@@ -65,6 +65,16 @@ class ApiClient:
         """DELETE /v1/PARTS; the decoded JSON."""
         return self._ask("DELETE", parts, query, None)
 
+    def raw(self, *parts: str) -> bytes:
+        """GET /v1/PARTS; the body as it is, such as a sound file."""
+        connection = self._send("GET", parts, None, None)
+        try:
+            return self._response(connection).read()
+        except (OSError, http.client.HTTPException) as error:
+            raise self._broken(error) from error
+        finally:
+            connection.close()
+
     def lines(self, *parts: str, query: Mapping[str, Any] | None = None) -> Iterator[Any]:
         """GET /v1/PARTS?format=ndjson; the decoded lines while they come."""
         connection = self._send("GET", parts, {**(query or {}), "format": "ndjson"}, None)

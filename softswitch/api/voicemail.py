@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from softswitch.api.answers import answer, body
+from softswitch.api.answers import answer, body, query
 from softswitch.api.control import Refused, UnknownName
 from softswitch.api.peer import giver
 from softswitch.api.types import Answer, Command, PlainCommand
@@ -135,8 +135,8 @@ class VoicemailRoutes:
         return answer(self._message(request))
 
     async def delete(self, request: Request) -> Response:
-        """DELETE /v1/mailboxes/NAME/messages/ID, PlainCommand -> MessageStatus as it was"""
-        command = await body(request, PlainCommand)
+        """DELETE /v1/mailboxes/NAME/messages/ID, PlainCommand in the query -> MessageStatus as it was"""
+        command = query(request, PlainCommand)
         message = self._message(request)
         self._mailboxes.delete(message.mailbox, message.id, giver(request, command.by))
         return answer(message)

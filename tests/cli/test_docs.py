@@ -12,6 +12,7 @@ from softswitch.api import types
 from softswitch.api.doctor import DoctorRoutes, no_doctor
 from softswitch.api.orders import OrderRoutes
 from softswitch.api.routes import LiveRoutes, LogRoutes
+from softswitch.api.voicemail import MailboxStatus, MessageStatus, NoMailboxes, VoicemailRoutes
 from softswitch.call.record import CallRecord, Disposition
 from softswitch.diagnosis import Diagnosis, Finding
 from softswitch.explanation import Explained, ExplainedOffer
@@ -31,6 +32,7 @@ def test_the_api_page_names_every_route_and_every_key() -> None:
     page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
     routes = [*LiveRoutes(None).routes(), *LogRoutes(None, None, {}, None).routes()]  # type: ignore[arg-type]
     routes += [*OrderRoutes(None).routes(), *DoctorRoutes(no_doctor).routes()]  # type: ignore[arg-type]
+    routes += VoicemailRoutes(NoMailboxes()).routes()
     for route in routes:
         path = route.path.replace("{name}", "NAME").replace("{call:path}", "ID")
         methods = (route.methods or set()) - {"HEAD"}
@@ -39,7 +41,7 @@ def test_the_api_page_names_every_route_and_every_key() -> None:
         kind for kind in vars(types).values() if isinstance(kind, type) and issubclass(kind, msgspec.Struct)
     ]
     answers += [CallRecord, StoredEvent, QueueReport, AgentReport, Diagnosis, Finding]
-    answers += [Explained, ExplainedOffer]
+    answers += [Explained, ExplainedOffer, MailboxStatus, MessageStatus]
     for kind in answers:
         for field in msgspec.structs.fields(kind):
             assert f"`{field.name}`" in page, f"{kind.__name__}.{field.name}"

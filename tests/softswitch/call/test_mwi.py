@@ -208,7 +208,7 @@ def test_registered_phones_are_told_unasked() -> None:
     flow = Flow("udp", SWITCH, phone.address)
     contact = Uri("sip", "300", None, host, port)
     binding = Binding(contact, flow, here.now + 600, 1.0, "x", 1, NameAddr(contact))
-    here._carry_out(here.switch.restore([], [("300", (binding,))], here.now))
+    here.switch.hub.identities.registrar.restore({"300": (binding,)}, here.now)
     arrive(here)
     (notified,) = phone.notified
     assert notified.uri == contact and "Voice-Message: 1/0" in body(notified)
