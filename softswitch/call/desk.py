@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from acd import messages as acd
 from acd.events import Kind, LogEvent
+from ivr.nodes.lookup import AskDatabase, AskService
+from ivr.nodes.webhook import Tell
 from media import messages as m
 from softswitch.call.arrivals import Arrivals
 from softswitch.call.asking import Questions
@@ -58,6 +60,7 @@ class Desk:
         self.direct = Direct(hub, self.ringing, self.channels, self.own_calls, self)
         self.features = Features(hub, self, agents)
         self.listening = Listening(hub, self.menu)
+        self.menu.answerers |= dict.fromkeys((AskDatabase, AskService, Tell), self.menu.to_shell)
         self.voicemail = Voicemail(hub, self.menu, self)
         self.closing = Closing(hub)
         self.arrivals = Arrivals(self)
