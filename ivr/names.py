@@ -37,9 +37,9 @@ PATTERNS: Mapping[str, tuple[str, str]] = {
         r"header\.[A-Za-z][A-Za-z0-9_.+-]*",
         "a header of the INVITE, such as `header.X-Account`",
     ),
-    "queue.NAME.waiting": (
+    "queue.NAME.FIGURE": (
         r"queue\.[^.{}]+\.(waiting|agents|idle|estimate_s|open)",
-        "of a queue: who waits, `agents` logged in, `idle` ones, the wait to expect, whether it is `open`",
+        "of a queue: who is `waiting`, `agents` logged in, `idle` ones, `estimate_s` to wait, `open` or not",
     ),
     "client.NAME": (r"client\..+", "what is known of the client that was called"),
 }

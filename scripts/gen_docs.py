@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 PAGES: Mapping[str, str] = {
     "docs/configuration.md": "softswitch.config.reference:markdown",
+    "docs/menus.md": "scripts.menus_page:page",
 }
 """Page -> `module:function`."""
 

@@ -27,7 +27,7 @@ class Menu(Node):
 
     returnable: ClassVar[bool] = True
 
-    prompt: Prompts = Field(description="the question: a text, a WAV file, or a list of these")
+    prompt: Prompts = Field(description="the question: a text, a sound file, or a list of these")
     keys: dict[Annotated[str, AfterValidator(_is_key)], str] = Field(
         min_length=1,
         description="key -> node, `flow:NAME`, `@repeat` (again), `@back` (the menu before), `@return` (to "

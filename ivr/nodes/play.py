@@ -10,7 +10,7 @@ from ivr.node import Edge, Go, Node, Prompts, Visit, Wait, Walk
 class Play(Node):
     """Say something and go on."""
 
-    prompt: Prompts = Field(description="what is said: a text, a WAV file, or a list of these")
+    prompt: Prompts = Field(description="what is said: a text, a sound file, or a list of these")
     next: str = Field(description="the node that follows (or `flow:NAME`)")
     barge_in: bool = Field(
         True, description="whether a key cuts it short; the key itself is kept for the next menu either way"

@@ -103,6 +103,10 @@ class Record(Node):
         walk.stop()
         return not (isinstance(event, Key) and event.digit == "2")
 
+    def sets(self) -> tuple[str, ...]:
+        """The path, and the length."""
+        return (self.into, f"{self.into}_s")
+
     def edges(self) -> tuple[Edge, ...]:
         """Both may be taken in silence."""
         return (Edge("next", self.next), Edge("otherwise", self.otherwise))

@@ -1,4 +1,4 @@
-"""The example of a third party's node: built, installed, found by its entry point, checked and walked through."""
+"""The example of a third party's node: installed, found by its entry point, checked and walked through."""
 
 from __future__ import annotations
 
