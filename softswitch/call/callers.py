@@ -47,6 +47,8 @@ class Numbering:
         if self.international and plain.startswith(self.international):
             rest = plain.removeprefix(self.international)
             return f"+{rest}" if rest else plain
+        if self.country and self.trunk and len(plain) >= 11 and plain.startswith(self.trunk):
+            return f"+{self.country}{plain.removeprefix(self.trunk)}"  # told to us: no need to look it up
         if self.country and (found := e164(plain, self.country)):
             return found
         if self.country and self.trunk and len(plain) >= 10 and plain.startswith(self.trunk):

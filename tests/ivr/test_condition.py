@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from ivr.condition import Condition, World, safe_pattern
+from ivr.condition import Condition, World
+from ivr.pattern import safe_pattern
 
 
 class Door:
