@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from math import gcd
 from typing import Final
 
@@ -101,28 +102,39 @@ def resample(samples: Float32, rate_hz: int, target_hz: int) -> Float32:
     """
     if rate_hz == target_hz or not len(samples):
         return samples
-    common = gcd(rate_hz, target_hz)
-    up, down = target_hz // common, rate_hz // common
-    cutoff = _PASS * min(1.0, target_hz / rate_hz)  # relative to the input's Nyquist frequency
-    half = int(np.ceil(_SPAN / cutoff))
+    half, up, down, phases = _phases(rate_hz, target_hz)
     total = -(-len(samples) * up // down)
     output = np.empty(total, dtype=np.float32)
     padded = np.pad(samples, (half, half + down + 1))
     window = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1)
+    for phase, (start, taps) in enumerate(phases[:total]):
+        count = len(range(phase, total, up))
+        output[phase::up] = window[start::down][:count] @ taps
+    return output
+
+
+@lru_cache(maxsize=8)
+def _phases(rate_hz: int, target_hz: int) -> tuple[int, int, int, tuple[tuple[int, Float32], ...]]:
+    """Half the length of the filter, the two steps of the rates, and of each phase where it begins and its
+    taps. Costs more than resampling a sentence, hence kept.
+    """
+    common = gcd(rate_hz, target_hz)
+    up, down = target_hz // common, rate_hz // common
+    cutoff = _PASS * min(1.0, target_hz / rate_hz)  # relative to the input's Nyquist frequency
+    half = int(np.ceil(_SPAN / cutoff))
     offsets = np.arange(-half, half + 1)
-    for phase in range(min(up, total)):
+    phases = []
+    for phase in range(up):
         # Output m = phase + k * up lies at input position m * down / up = start + k * down + fraction.
         start, fraction = divmod(phase * down, up)
-        count = len(range(phase, total, up))
         distance = offsets - fraction / up
         taps = (
             cutoff
             * np.sinc(cutoff * distance)
             * np.i0(9.0 * np.sqrt(np.maximum(1 - (distance / (half + 1)) ** 2, 0)))
         )
-        taps /= taps.sum()
-        output[phase::up] = window[start::down][:count] @ taps.astype(np.float32)
-    return output
+        phases.append((start, (taps / taps.sum()).astype(np.float32)))
+    return half, up, down, tuple(phases)
 
 
 def header(samples: int, rate_hz: int = 8000, channels: int = 2) -> bytes:
