@@ -1,5 +1,5 @@
 """The tables of keys in docs/menus.md, taken from the node types: `<!-- keys of NAME -->` to `<!-- end -->`;
-and the names that every call has, `<!-- names -->` to `<!-- end -->`. The rest of the page is written by hand.
+and of the names that every call has, `<!-- names -->` to `<!-- end -->`. All else there is written by hand.
 """
 
 from __future__ import annotations
