@@ -135,7 +135,7 @@ class Lookup(Node):
         slots(url)
         if any(char.isspace() or ord(char) < 32 for char in url):
             raise ValueError("an address has no spaces; write %20")
-        if "{" in url[: len(url) if url.count("/") < 3 else _path_at(url)]:
+        if "{" in url[: _path_at(url)]:
             raise ValueError("a variable may stand in the path and the query, not in the name of the host")
         return url
 
@@ -233,5 +233,8 @@ def _parameters(sql: str) -> tuple[str, ...]:
 
 
 def _path_at(url: str) -> int:
-    """Where the path of a complete address begins."""
-    return url.index("/", url.index("//") + 2) if "//" in url else 0
+    """Where the path of an address begins: at once, or after the host."""
+    if url.startswith("/"):
+        return 0
+    _, _, rest = url.partition("//")
+    return len(url) - len(rest.partition("/")[2])

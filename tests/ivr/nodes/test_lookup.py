@@ -117,6 +117,12 @@ def test_variables_are_percent_encoded_in_an_address() -> None:
     assert one.session.variables["balance"] == "7" and one.at == "main.yes"
 
 
+def test_a_path_goes_on_from_the_service() -> None:
+    one = caller(HTTP, service="crm", url="/{caller}/x//y")
+    assert isinstance(one.request, AskService)
+    assert (one.request.service, one.request.url) == ("crm", "/0700/x//y")
+
+
 def test_fields_are_sent_as_json() -> None:
     one = caller(HTTP, method="POST", send={"number": "{caller}", "kind": "balance"})
     assert isinstance(one.request, AskService)
@@ -130,6 +136,9 @@ def test_fields_are_sent_as_json() -> None:
         ({"sql": "SELECT 1"}, "belong together"),
         ({"url": "https://{account}.example/"}, "not in the name of the host"),
         ({"url": "https://{account}"}, "not in the name of the host"),
+        ({"url": "https://crm.{account}/a/b"}, "not in the name of the host"),
+        ({"url": "{account}"}, "not in the name of the host"),
+        ({"url": "https://crm.example?x={account}"}, "not in the name of the host"),
         ({"url": "ftp://example/"}, "does not begin with http"),
         ({"url": "https://example/a b"}, "no spaces"),
         ({"url": "https://example/{a"}, "single"),
