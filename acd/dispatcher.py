@@ -52,6 +52,7 @@ from acd.messages import (
 )
 from acd.occupancy import WINDOW_S
 from acd.offers import Offers
+from acd.places import PlaceView, place_views
 from acd.queue import QueueConfig
 from acd.reconfigure import reconfigure
 from acd.restart import AgentSnapshot, close, restore, snapshot, snapshot_of
@@ -167,6 +168,10 @@ class Acd:
     def closed(self) -> list[str]:
         """The queues that are closed, to be kept like the agents."""
         return [queue.name for queue in self._floor.queues.values() if not queue.is_open]
+
+    def places(self) -> list[PlaceView]:
+        """All who will be called back."""
+        return place_views(self._floor)
 
     def agent_of_phone(self, phone: str) -> str | None:
         """Who is logged in at this phone."""

@@ -18,6 +18,7 @@ import typer
 
 from cli import (
     agents,
+    callbacks,
     calls,
     clients,
     doctor,
@@ -44,6 +45,7 @@ _PARTS = (
     reload,
     agents,
     queues,
+    callbacks,
     calls,
     route,
     lists,

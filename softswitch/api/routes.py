@@ -32,6 +32,7 @@ from softswitch.api.answers import (
     query,
     stream,
 )
+from softswitch.api.callbacks import CallbackRoutes, NoPromises, Promises
 from softswitch.api.control import Control, UnknownName
 from softswitch.api.doctor import DoctorRoutes, Examine, no_doctor
 from softswitch.api.orders import OrderRoutes
@@ -72,6 +73,7 @@ def build_app(
     mailboxes: Mailboxes | None = None,
     reload: Reload = no_reload,
     rehearse: Rehearse = no_rehearsal,
+    promises: Promises | None = None,
 ) -> Starlette:
     """The application. `rules` are the queues' times for reports; `flush` puts on disk what the log
     still holds in memory, so that an answer contains all that happened before the question; `examine` is
@@ -91,6 +93,7 @@ def build_app(
         past,
         DoctorRoutes(examine),
         VoicemailRoutes(mailboxes or NoMailboxes()),
+        CallbackRoutes(promises or NoPromises()),
         ReloadRoutes(reload),
         RehearsalRoutes(rehearse),
     )

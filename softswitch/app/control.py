@@ -200,17 +200,17 @@ class SwitchControl:
 
     def hangup(self, call: str, by: str) -> None:
         """End a live call."""
-        self._give(lambda now: self._switch.hang_up(call, by, now))
+        self.give(lambda now: self._switch.hang_up(call, by, now))
 
     def reload(self, config: Config, command: Callable[[float], list[Effect]]) -> None:
         """Let the core go on with another configuration. Raises LocalError: refused, the old one stays."""
-        self._give(command)
+        self.give(command)
         self._config = config
 
     def _command(self, message: acd.Input) -> None:
-        self._give(lambda now: self._switch.command(message, now))
+        self.give(lambda now: self._switch.command(message, now))
 
-    def _give(self, command: Callable[[float], list[Effect]]) -> None:
+    def give(self, command: Callable[[float], list[Effect]]) -> None:
         """Run a command in the core; what it refuses is told to the administrator, not to the log."""
         refusals: list[LocalError] = []
 

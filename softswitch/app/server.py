@@ -29,6 +29,7 @@ from softswitch.app.mailboxes import MailboxControl
 from softswitch.app.messages import MessageShell
 from softswitch.app.outside import Outside
 from softswitch.app.process import local_offset_s, told_address
+from softswitch.app.promises import PromiseControl
 from softswitch.app.reload import told
 from softswitch.app.settings import make_settings, make_thresholds
 from softswitch.app.sounds import make_sounds, to_make
@@ -178,6 +179,7 @@ class Server:
             rules=self._thresholds,
             flush=self._store.flush,
             examine=doctor.examine,
+            promises=PromiseControl(self._switch, self.control.give),
             mailboxes=MailboxControl(lambda: self._config, self._switch, self._driver.feed),
             reload=self.reload,
             rehearse=lambda asked: rehearse(self._switch.hub, asked, self._clock.now()),

@@ -40,6 +40,7 @@ from softswitch.call.hub import Hub, Todo
 from softswitch.call.identity import Identities
 from softswitch.call.leg import Leg
 from softswitch.call.media import MediaPlane
+from softswitch.call.promises import Promise, cancel, promises
 from softswitch.call.reconcile import Discrepancy, compare
 from softswitch.call.record import Disposition
 from softswitch.call.settings import Settings
@@ -292,6 +293,15 @@ class Switch:
             raise LocalError(f"no live call {name!r}; `cc calls list` shows them")
         self.desk.callbacks.give_up(call, f"hung up by {by}", now)
         self.desk.end(call, None, f"hung up by {by}", "system", now)
+        return self._finish(now)
+
+    def promises(self) -> list[Promise]:
+        """Who will be called back."""
+        return promises(self.desk)
+
+    def cancel_promise(self, number: str, by: str, now: float) -> list[Effect]:
+        """Take a promise to call back. Raises LocalError when this number has none."""
+        cancel(self.desk, number, by, now)
         return self._finish(now)
 
     @property

@@ -7,6 +7,7 @@ import pwd
 from collections.abc import Callable
 from typing import Any
 
+from acd import messages as acd
 from tests.support.acd_centre import AcdCentre
 
 Cc = Callable[..., Any]
@@ -41,3 +42,23 @@ def test_calls_are_moved_lifted_and_handed(cc: Cc, centre: AcdCentre) -> None:
     named = {event["kind"]: event["data"]["by"] for event in logged if event["data"].get("by")}
     assert named["AGENTLOGIN"] == "maria" and named["WRAPUP_EXTENDED"] == USER
     assert named["PRIORITY_CHANGED"] == named["CALL_HANDED"] == named["EXITSYSTEM"] == USER
+
+
+def test_promises_to_call_back_are_shown_and_cancelled(cc: Cc, centre: AcdCentre) -> None:
+    assert cc("callbacks", "list").out == "Nobody waits to be called back.\n"
+    centre.give(acd.Callback("back-1", "+71", queue="sales"))
+    centre.give(acd.Callback("back-2", "+72", queue="support", attempt=1))
+    shown = cc("callbacks", "list").out
+    assert "when an agent is free" in shown and "1 of 3" in shown
+    listed = cc("callbacks", "list", "--queue", "support", "--json").json
+    assert [(one["number"], one["state"], one["failed"]) for one in listed] == [("+72", "later", 1)]
+    assert listed[0]["next_at"] == listed[0]["since"] + 300.0
+    assert cc("callbacks", "cancel", "+72", "--by", "maria").out == (
+        "+72 is not called back any more, for support\n"
+    )
+    assert cc("callbacks", "cancel", "+71", "--json").json["queue"] == "sales"
+    logged = cc("log", "events", "--kind", "CALLBACK_DROPPED", "--json").json
+    reasons = {event["data"]["number"]: event["data"]["reason"] for event in logged}
+    assert reasons == {"+72": "cancelled by maria", "+71": f"cancelled by {USER}"}
+    refused = cc("callbacks", "cancel", "+71")
+    assert refused.code == 1 and "no number to be called back is called '+71'" in refused.err

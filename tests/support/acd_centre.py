@@ -24,6 +24,7 @@ from softswitch.api.control import Control, Refused
 from softswitch.api.routes import build_app
 from softswitch.api.server import ApiServer
 from softswitch.api.types import AgentStatus, CallStatus, MediaWorkerStatus, QueueStatus, Status, StoreStatus
+from softswitch.call.promises import Promise
 from softswitch.call.record import CallRecord, Disposition
 from softswitch.errors import LocalError
 from softswitch.store import SqliteReader, Writer
@@ -175,6 +176,29 @@ class AcdCentre(Control):
     def call_hand(self, call: str, agent: str, by: str) -> None:
         self.give(acd.HandCall(call, agent, by))
 
+    def promises(self) -> Sequence[Promise]:
+        return [
+            Promise(
+                place.number,
+                "",
+                place.queue,
+                "waiting" if place.next_at is None else "later",
+                place.since,
+                place.next_at,
+                place.failed,
+                3,
+                place.position,
+                "agent",
+                "",
+                "",
+            )
+            for place in self._acd.places()
+        ]
+
+    def cancel(self, number: str, by: str) -> None:
+        place = next(place for place in self._acd.places() if place.number == number)
+        self.give(acd.Withdraw(place.place, "system", cause=f"cancelled by {by}"))
+
     def queues(self) -> Sequence[QueueStatus]:
         return [QueueStatus.of(view) for view in self._acd.queues(self.now)]
 
@@ -216,7 +240,7 @@ def serving(socket: Path, database: Path, now: float) -> Iterator[AcdCentre]:
         writer = await Writer.open(database, clock=lambda: now)
         reader = await SqliteReader.open(database)
         centre = AcdCentre(writer, database, now)
-        app = build_app(centre, reader, flush=writer.flush)
+        app = build_app(centre, reader, flush=writer.flush, promises=centre)
         return centre, writer, reader, await ApiServer.start(app, socket)
 
     async def stop(writer: Writer, reader: SqliteReader, server: ApiServer) -> None:
