@@ -131,7 +131,7 @@ class Lookups:
             raise LocalError(f"{database.path}: no answer within {request.timeout_s:g} s") from None
 
     async def _ask_service(self, request: AskService) -> dict[str, str]:
-        from softswitch.lookups import http  # it takes 0.1 s, and most switches ask no service
+        from softswitch.lookups import http  # loaded at the start if anything is to be asked (`Outside.open`)
 
         service = self._services.get(request.service)
         if request.service and service is None:

@@ -6,11 +6,13 @@ started that no flow and no section of the configuration needs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from ivr.node import Node
 from ivr.nodes.listen import Hear, Listen
-from ivr.nodes.lookup import AskDatabase, AskService
+from ivr.nodes.lookup import AskDatabase, AskService, Lookup
 from ivr.nodes.webhook import Tell
 from softswitch import config as toml
 from softswitch.app.lookups import Answer, Lookups
@@ -47,6 +49,7 @@ class Outside:
     async def open(self) -> None:
         """Start what is needed."""
         self._lookups.tell_missing()
+        await self._open_http()
         await self._open_ears()
 
     async def configure(self, config: toml.Config) -> None:
@@ -54,6 +57,7 @@ class Outside:
         self._config = config
         self._lookups.configure(config)
         self._webhooks.configure(config)
+        await self._open_http()
         await self._open_ears()
 
     async def close(self) -> None:
@@ -65,11 +69,19 @@ class Outside:
         if self._http is not None:
             await self._http.close()
 
+    async def _open_http(self) -> None:
+        """What is needed for it takes a tenth of a second to load: not while a caller waits."""
+        asks = any(isinstance(node, Lookup) and node.url for node in self._nodes())
+        if asks or self._config.services or self._config.webhooks:
+            await asyncio.to_thread(self._client)
+
+    def _nodes(self) -> Iterator[Node]:
+        return (node for flow in self._config.flows.values() for node in flow.nodes.values())
+
     async def _open_ears(self) -> None:
         if self._recognisers is not None:
             return
-        nodes = (node for flow in self._config.flows.values() for node in flow.nodes.values())
-        if any(isinstance(node, Listen) for node in nodes):
+        if any(isinstance(node, Listen) for node in self._nodes()):
             speech = self._config.speech
             self._recognisers = Recognisers(
                 speech.processes, speech.at_once, speech.pronunciations, self._answer

@@ -166,7 +166,7 @@ async def test_a_service_that_hangs_costs_the_time_limit(switches: SwitchMaker, 
     assert asked.headers["authorization"] == "Bearer s3cret" and asked.path.startswith("/customers/")
     nodes = await events(switch, record)
     assert nodes["broken"]["at"] - nodes["ask"]["at"] >= 1.4
-    assert nodes["broken"]["data"]["lookup"] == "failed"
+    assert nodes["broken"]["data"]["lookup"] in ("failed", "too late")
     assert "s3cret" not in switch.output
 
 
