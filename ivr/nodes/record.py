@@ -110,7 +110,3 @@ class Record(Node):
     def edges(self) -> tuple[Edge, ...]:
         """Both may be taken in silence."""
         return (Edge("next", self.next), Edge("otherwise", self.otherwise))
-
-    def prompts(self) -> tuple[Prompt, ...]:
-        """What is said before, and after."""
-        return self.prompt + self.confirm

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
-from ivr.messages import Prompt, Transfer
+from ivr.messages import Transfer
 from ivr.node import Leave, Node, Prompts, Reference, Visit, Wait, Walk
 
 
@@ -34,7 +34,3 @@ class Voicemail(Node):
     def references(self) -> tuple[Reference, ...]:
         """The mailbox."""
         return (Reference("mailbox", f"voicemail:{self.mailbox}"),)
-
-    def prompts(self) -> tuple[Prompt, ...]:
-        """What is said before."""
-        return self.prompt
