@@ -11,6 +11,7 @@ from ivr.node import Node
 from ivr.nodes.agent import Agent
 from ivr.nodes.branch import Branch
 from ivr.nodes.callback import Callback
+from ivr.nodes.client import Client
 from ivr.nodes.collect import Collect
 from ivr.nodes.hangup import Hangup
 from ivr.nodes.language import Language
@@ -36,6 +37,7 @@ BUILT_IN: Mapping[str, type[Node]] = MappingProxyType(
         "branch": Branch,
         "set": Set,
         "language": Language,
+        "client": Client,
         "subflow": Subflow,
         "queue": Queue,
         "agent": Agent,

@@ -20,6 +20,7 @@ from softswitch.call.events import Append, Ended
 from softswitch.call.features import Features
 from softswitch.call.hearing import Hearing
 from softswitch.call.hub import Hub
+from softswitch.call.identifying import Identifying
 from softswitch.call.leg import Leg
 from softswitch.call.listening import Listening
 from softswitch.call.menu import Menu
@@ -52,6 +53,7 @@ class Desk:
         self.hearing = Hearing(hub)
         self.callbacks = Callbacks(hub, self.ringing, self.hearing, self)
         Promising(hub, self.menu, self.callbacks)
+        Identifying(hub, self.menu)
         self.questions = Questions(hub, self.hearing, self.callbacks, self)
         self.queueing = Queueing(hub, self.ringing, self.hearing, self.callbacks, self.questions, self)
         self.pickup = Pickup(hub, self.ringing, self.queueing)

@@ -12,7 +12,9 @@ from acd import messages as acd
 from acd.events import Kind
 from ivr.calendar import Calendar
 from ivr.condition import Condition, World
+from ivr.flow import Flow as Menu
 from ivr.hours import spans_of
+from ivr.nodes import BUILT_IN
 from ivr.number_list import NumberList
 from softswitch.call.callers import Numbering, Status, Statuses
 from softswitch.call.clients import Client, Clients, unknown_variables
@@ -279,4 +281,37 @@ def test_the_agent_is_shown_whom_the_caller_called_and_what_to_say() -> None:
     assert (record.client, record.greeting, record.call_type) == ("acme", greeting, "orders")
     start = next(event for event in centre.log if event.kind is Kind.CALL_START)
     assert (start.data["client"], start.data["route"]) == ("acme", "client acme")
+    centre.check_empty()
+
+
+def test_a_menu_may_find_out_which_client_is_meant() -> None:
+    menu = {
+        "which": BUILT_IN["client"].model_validate({"client": "{number}", "next": "on", "otherwise": "bye"}),
+        "on": BUILT_IN["queue"].model_validate({"queue": "sales"}),
+        "bye": BUILT_IN["hangup"].model_validate({}),
+    }
+    clients = Clients(
+        {"acme": Client("acme", "Acme", "{client}", call_type="orders", language="ru")}, {"600": "acme"}
+    )
+    centre = centre_of(
+        rule(0, "600", "flow:main"),
+        clients=Clients(clients.by_name),
+        flows={"main": Menu("main", "which", menu, "en")},
+    )
+    centre.phones["300"].call("600")
+    centre.advance(5)
+    assert (centre.record.client, centre.record.disposition) == ("", Disposition.SELF_SERVICE)
+    by_id = {"which": BUILT_IN["client"].model_validate({"client": "acme", "next": "on", "otherwise": "bye"})}
+    centre = centre_of(
+        rule(0, "601", "flow:main"),
+        clients=clients,
+        flows={"main": Menu("main", "which", menu | by_id, "en")},
+    )
+    leg = centre.phones["300"].call("601")
+    centre.settle()
+    assert centre.call.client == "acme" and centre.call.language == "ru"
+    assert centre.phones["201"].legs[-1].invite.headers.get("X-CC-Greeting") == "Acme"
+    centre.phones["300"].hang_up(leg)
+    centre.advance(5)
+    assert (centre.record.client, centre.record.call_type) == ("acme", "orders")
     centre.check_empty()
