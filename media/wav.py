@@ -28,6 +28,7 @@ MAX_CHANNELS: Final = 8
 RATES_HZ: Final = (4000, 192000)
 REMEDY: Final = "convert it, for instance with: sox IN -r 8000 -c 1 -b 16 OUT.wav"
 
+_MAX_KEPT: Final = 1000  # phases of a filter that is kept
 _SPAN: Final = 16  # zero crossings of the sinc on either side
 _PASS: Final = 0.94  # cut-off, as a share of the lower of the two Nyquist frequencies
 
@@ -102,7 +103,9 @@ def resample(samples: Float32, rate_hz: int, target_hz: int) -> Float32:
     """
     if rate_hz == target_hz or not len(samples):
         return samples
-    half, up, down, phases = _phases(rate_hz, target_hz)
+    # A strange rate has thousands of phases: those are not worth keeping.
+    usual = target_hz // gcd(rate_hz, target_hz) <= _MAX_KEPT
+    half, up, down, phases = (_phases if usual else _phases.__wrapped__)(rate_hz, target_hz)
     total = -(-len(samples) * up // down)
     output = np.empty(total, dtype=np.float32)
     padded = np.pad(samples, (half, half + down + 1))

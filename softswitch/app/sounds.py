@@ -40,6 +40,6 @@ async def make_sounds(config: Config, told: Callable[[str], None] = lambda what:
     from softswitch.prompt_sounds import make_clips
 
     catalogue = config.catalogue
-    await Speaker(catalogue).build(all_said(config), lambda speech: told(speech.text))
     await make_clips(catalogue.sounds or {}, catalogue.loudness_lufs, told=told)
+    await Speaker(catalogue).build(all_said(config), lambda speech: told(speech.text))
     return await asyncio.to_thread(ensure_music, config.prompts.cache)

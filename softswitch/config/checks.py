@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from ivr.flow import suggest
+from ivr.prompt import every
 from softswitch.config.check_agents import check_agents
 from softswitch.config.check_calls import check_flows, check_overflows, check_peers, check_routes, no_such
 from softswitch.config.check_routing import check_routing
@@ -197,7 +198,7 @@ def _sounds(draft: Draft) -> Iterator[Fault]:
             yield path, f"{file} does not exist; leave the key out for the built-in music"
     for name, flow in config.flows.items():
         for node, content in flow.nodes.items():
-            for prompt in content.prompts():
+            for prompt in every(content.prompts()):
                 file = Path(config.prompts.directory, prompt.file)
                 if prompt.file and not file.is_file():
                     yield (
