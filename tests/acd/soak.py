@@ -16,8 +16,9 @@ from acd.dispatcher import Acd
 from acd.errors import AcdError
 from acd.events import Kind, LogEvent
 from acd.queue import QueueConfig
-from acd.rules import CallbackRules, ExitKey, QueueRules
+from acd.rules import PLAIN, CallbackRules, ExitKey, QueueRules
 from acd.stats import queue_stats
+from acd.views import AgentView
 
 START = 1_700_000_000.0
 SKILLS = ("english", "billing", "wine")
@@ -89,6 +90,7 @@ class Soak:
         self.done = Counter[str]()
         self.calls = 0
         self.refused_commands = 0
+        self.missed_at: dict[tuple[str, str], float] = {}  # (call, agent who missed it)
         self.faults: dict[str, tuple[int, Callable[[], None]]] = {
             "phone dies": (4, self.phone_dies),
             "phone dies while ringing": (3, self.phone_dies_ringing),
@@ -109,6 +111,9 @@ class Soak:
             "extends the wrap-up": (3, self.extends),
             "own call": (6, self.own_call),
             "transfer": (5, self.transfers),
+            "transfer to one in wrap-up": (4, self.transfers_to_wrapup),
+            "gone before an agent logs in": (3, self.ghost),
+            "two queues offer at once": (4, self.two_queues),
             "hold": (5, self.holds),
             "priority": (3, self.priority),
             "handed": (3, self.handed),
@@ -197,6 +202,8 @@ class Soak:
                 assert output.call in world.waiting, "an offer of a call that does not wait"
                 assert output.agent not in {offer.agent for offer in world.ringing.values()}
                 assert output.agent not in world.talking.values()
+                missed_at = self.missed_at.get((output.call, output.agent), 0.0)
+                assert self.now - missed_at >= PLAIN.missed_retry_s, "asked again at once"
                 world.ringing[output.offer] = output
             elif isinstance(output, m.CancelOffer):
                 world.ringing.pop(output.offer, None)
@@ -219,6 +226,8 @@ class Soak:
         match event.kind:
             case Kind.ENTERQUEUE:
                 assert event.call not in world.waiting
+                for agent in self.names:
+                    self.missed_at.pop((event.call, agent), None)
                 world.waiting[event.call] = event.queue
             case Kind.CALLBACK_REACHED | Kind.CALLBACK_DROPPED:
                 world.places.pop(event.call, None)
@@ -227,6 +236,10 @@ class Soak:
                 world.dialling.pop(event.call, None)
             case Kind.RINGNOANSWER:
                 world.ringing.pop(event.data["offer"], None)
+                if event.data["reason"] != "unreachable":
+                    self.missed_at[event.call, event.agent] = event.at
+            case Kind.CALL_HANDED:
+                self.missed_at.pop((event.call, event.agent), None)
             case kind if kind in TALK_ENDS:
                 del world.talking[event.call]
             case kind if kind in ENDS and kind is not Kind.CONNECT:
@@ -366,10 +379,73 @@ class Soak:
         agent = self.world.talking.get(call)
         if agent is None:
             return
+        before = self.view(agent)
         self.give(m.Ended(call, "transfer", "attended"))
+        after = self.view(agent)
+        assert after.calls == before.calls + 1 or self.is_midnight(), "a transfer counts once"
         self.give(m.Enqueue(call, self.chance.choice(QUEUES).name, "+7999", 5))
+        if self.view(agent).state == "wrap-up":
+            self.in_wrapup(agent)
+
+    def transfers_to_wrapup(self) -> None:
+        """An attended transfer whose goal is an agent in his wrap-up: he is asked, and then has the caller, in
+        a call of his own; his wrap-up goes on, and nothing is offered to him meanwhile.
+        """
+        call = self.one(self.world.talking)
+        goals = [view.name for view in self.acd.agents(self.now) if view.state == "wrap-up"]
+        if call == "nobody" or not goals:
+            return
+        goal = self.chance.choice(goals)
+        self.give(m.OwnCall(goal, True))
+        self.give(m.Ended(call, "transfer", "attended"))
+        assert self.view(goal).state == "wrap-up"
+        self.give(m.OwnCall(goal, False, talk_s=0.5))
+        self.in_wrapup(goal)
+
+    def in_wrapup(self, agent: str) -> None:
+        """A call of his own neither ends his wrap-up nor moves its end; the log has no other end of it."""
+        since = self.view(agent).since
         self.give(m.OwnCall(agent, True))
         self.give(m.OwnCall(agent, False, talk_s=0.5))
+        assert (self.view(agent).state, self.view(agent).since) == ("wrap-up", since)
+
+    def view(self, agent: str) -> AgentView:
+        """One agent as displays see him."""
+        return next(view for view in self.acd.agents(self.now) if view.name == agent)
+
+    def is_midnight(self) -> bool:
+        """Whether the counters of the day may just have begun anew."""
+        return self.now % 86_400.0 < 600.0
+
+    def ghost(self) -> None:
+        """A caller waits while nobody who would do is there, and is gone when somebody comes."""
+        out = [view for view in self.acd.agents(self.now) if view.state == "logged out"]
+        if not out:
+            return
+        agent = self.chance.choice(out)
+        self.calls += 1
+        call = f"call-{self.calls}"
+        self.give(m.Enqueue(call, self.chance.choice(agent.queues), "+7000", 9))
+        self.give(m.Withdraw(call))
+        outputs = self.give(m.LogIn(agent.name, f"phone-{agent.name}"))
+        assert not [output for output in outputs if isinstance(output, m.Offer) and output.call == call]
+
+    def two_queues(self) -> None:
+        """A caller in each queue of an agent who is ready, all at the same moment, all for him alone."""
+        ready = [
+            view
+            for view in self.acd.agents(self.now)
+            if view.state in ("ready", "wrap-up") and len(view.queues) > 1
+        ]
+        if not ready:
+            return
+        agent = self.chance.choice(ready)
+        offers = []
+        for queue in agent.queues:
+            self.calls += 1
+            offers += self.give(m.Enqueue(f"call-{self.calls}", queue, "+7001", 3, agent=agent.name))
+        offers += self.give(m.Ready(agent.name))
+        assert sum(isinstance(one, m.Offer) and one.agent == agent.name for one in offers) <= 1
 
     def holds(self) -> None:
         self.give(m.Held(self.one(self.world.talking), self.chance.random() < 0.5))
@@ -385,9 +461,12 @@ class Soak:
 
     def door(self) -> None:
         queue = self.chance.choice(QUEUES).name
+        if self.acd.closed():
+            return
         self.give(m.OpenQueue(queue, False, "boss"))
         self.enter()
-        self.give(m.OpenQueue(queue, True, "boss"))
+        if self.chance.random() < 0.8:  # else it is closed until the next restart
+            self.give(m.OpenQueue(queue, True, "boss"))
 
     def callback(self) -> None:
         self.calls += 1
@@ -428,11 +507,14 @@ class Soak:
             data = {"wait_s": 0.0, "talk_s": 1.0, "hold_s": 0.0, "entry_position": 0, "cause": "restart"}
             self.log.append(LogEvent(at, Kind.COMPLETESYSTEM, call, queues[call], agent, data))
         self.log.append(LogEvent(at, Kind.SYSTEM_START))
-        places = list(world.places.values())
+        places, closed = list(world.places.values()), self.acd.closed()
         self.world = World()
         self.acd, self.offers_before = self.new_acd(), self.acd
         self.pass_time(2.0)
-        self.take(self.acd.restore(snapshot, self.now))
+        self.take(self.acd.restore(snapshot, self.now, closed=closed))
+        assert self.acd.closed() == closed
+        for queue in closed:
+            self.give(m.OpenQueue(queue, True, "boss"))
         for view in self.acd.agents(self.now):
             was = before[view.name]
             if was.state == "paused":

@@ -4,6 +4,7 @@ ever.
 
 from __future__ import annotations
 
+import random
 from itertools import pairwise
 
 import pytest
@@ -64,6 +65,55 @@ def test_no_queue_starves_beside_overloaded_ones(
         here.do(Ended(talking.pop(0), "caller"), talk_s)
         served += 1
         flood()
+    assert here.acd.audit() == []
+
+
+@given(
+    weights=st.lists(st.sampled_from([0.01, 1.0, 10.0, 1e6]), min_size=2, max_size=5),
+    seed=st.integers(0, 10_000),
+    agents=st.integers(1, 5),
+)
+@settings(max_examples=40, deadline=None)
+def test_whoever_shares_whichever_queues_none_is_passed_over_for_ever(
+    weights: list[float], seed: int, agents: int
+) -> None:
+    """Every agent in queues of his own, every queue overloaded, calls of any priority and any length: how
+    often the agents of a queue are given to others, while somebody waits in it, is bounded for each of them.
+    """
+    chance = random.Random(seed)
+    names = [f"q{i}" for i in range(len(weights))]
+    crew = {f"agent-{i}": chance.sample(names, chance.randint(1, len(names))) for i in range(agents)}
+    queues = [
+        QueueConfig(name, weight=weight, wrapup_s=0.0) for name, weight in zip(names, weights, strict=True)
+    ]
+    here = Centre(*queues, agents=crew)
+    here.log_in(*crew)
+    talking: list[str] = []
+    passed = dict.fromkeys(names, 0)
+    number = 0
+
+    def fill() -> None:
+        nonlocal number
+        for name in names:
+            while len(here.waiting(name)) < agents + 2:
+                number += 1
+                here.call(f"{name}-{number}", name, chance.randint(0, 9))
+        follow()
+
+    def follow() -> None:
+        for offer in list(here.live.values()):
+            for name in crew[offer.agent]:
+                passed[name] = 0 if name == offer.queue else passed[name] + 1
+                assert passed[name] <= PASS_LIMIT + len(names), f"{name} starves"
+            here.answer(offer.agent)
+            talking.append(offer.call)
+
+    fill()
+    passed = dict.fromkeys(names, 0)
+    for _ in range(150):
+        here.do(Ended(talking.pop(chance.randrange(len(talking))), "caller"), chance.choice((0.0, 1.0, 40.0)))
+        follow()
+        fill()
     assert here.acd.audit() == []
 
 
