@@ -14,7 +14,7 @@ from datetime import datetime
 
 from ivr.saying import LANGUAGES, Kind, spoken
 
-MAX_COUNT = 50
+MAX_COUNT = 20
 """The highest number of messages that is said; of more, `more than`."""
 
 SENTENCES: Mapping[str, Mapping[str, str]] = {
@@ -154,7 +154,7 @@ _COUNTED = ("vm-new", "vm-heard")
 
 
 def voicemail_texts(language: str) -> dict[str, str]:
-    """Name -> text: `vm-greeting`, `vm-menu`, `vm-new-0` to `vm-new-50` ..."""
+    """Name -> text: `vm-greeting`, `vm-menu`, `vm-new-0` to `vm-new-20` ..."""
     sentences = SENTENCES[language]
     texts = {name: text.format(n=MAX_COUNT) for name, text in sentences.items() if name not in _COUNTED}
     for name in _COUNTED:
