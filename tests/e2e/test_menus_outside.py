@@ -1,4 +1,4 @@
-"""Menus that ask the world outside: a balance from a table, a service that hangs, a spoken word. Real calls."""
+"""Menus that ask the world outside: a balance from a table, a service that hangs, a spoken word."""
 
 from __future__ import annotations
 
