@@ -388,8 +388,8 @@ class Soak:
             self.in_wrapup(agent)
 
     def transfers_to_wrapup(self) -> None:
-        """An attended transfer whose goal is an agent in his wrap-up: he is asked, and then has the caller, in
-        a call of his own; his wrap-up goes on, and nothing is offered to him meanwhile.
+        """An attended transfer whose goal is an agent in his wrap-up: he is asked, and then has the caller,
+        in a call of his own; his wrap-up goes on, and nothing is offered to him meanwhile.
         """
         call = self.one(self.world.talking)
         goals = [view.name for view in self.acd.agents(self.now) if view.state == "wrap-up"]
