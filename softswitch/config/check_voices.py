@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ivr.messages import Prompt
-from ivr.prompt import in_language
+from ivr.prompt import every, in_language
 from softswitch.config.draft import Draft, Fault
 from softswitch.config.lines import Path as KeyPath
 from softswitch.config.model import Config
@@ -51,7 +51,7 @@ def _spoken(draft: Draft) -> Iterator[tuple[KeyPath, Iterable[Prompt]]]:
         yield ("language",), system_prompts(config.language).values()
     for name, flow in config.flows.items():
         for node, content in flow.nodes.items():
-            yield ("flows", name, "nodes", node), in_language(content.prompts(), flow.language)
+            yield ("flows", name, "nodes", node), in_language(every(content.prompts()), flow.language)
     for name, queue in config.queues.items():
         yield ("queues", name, "comfort"), queue.comfort
     whispered = next((name for name, queue in config.queues.items() if queue.whisper), "")

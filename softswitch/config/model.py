@@ -22,7 +22,9 @@ from acd.rules import QueueRules
 from ivr.condition import World
 from ivr.flow import Flow
 from ivr.messages import Prompt
+from ivr.nodes.language import Language
 from ivr.prompt import Catalogue, every, in_language
+from ivr.template import is_plain
 from softswitch.call.callers import Numbering, Status, Statuses
 from softswitch.call.clients import Clients
 from softswitch.call.routing import Asked, Rules
@@ -167,11 +169,11 @@ class Config(Section):
 
     @cached_property
     def call_types(self) -> tuple[str, ...]:
-        """Every call type that a route or a node of a menu gives."""
+        """Every call type that a route or a node of a menu gives, but those that hold a caller's own data."""
         nodes = [node for flow in self.flows.values() for node in flow.nodes.values()]
         found = [route.call_type for route in self.routes]
         found += [str(getattr(node, "call_type", "")) for node in nodes]
-        return tuple(dict.fromkeys(filter(None, found)))
+        return tuple(call_type for call_type in dict.fromkeys(found) if call_type and is_plain(call_type))
 
     # ----- the distributor
 
@@ -246,6 +248,8 @@ class Config(Section):
         """The languages in which the switch itself speaks to callers, its own first."""
         found = [self.language, *(route.language for route in self.routes)]
         found += [flow.language for flow in self.flows.values()]
+        nodes = (node for flow in self.flows.values() for node in flow.nodes.values())
+        found += [node.language for node in nodes if isinstance(node, Language)]
         found += [one.language for one in self.callers.values()]
         found += [one.language for one in self.clients.values()]
         found += [box.language for box in self.mailboxes.values()]
