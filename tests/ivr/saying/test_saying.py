@@ -141,6 +141,19 @@ def test_what_is_supported_can_be_listed() -> None:
         assert grammar(language).currencies == set(CURRENCIES)
 
 
+def test_the_table_of_the_manual() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "prompts.md").read_text(encoding="utf-8")
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| `")]
+    rows = [row for row in rows if row[0].strip("`").split(" ")[0] in KINDS]
+    assert len(rows) >= 9
+    for written, *said in rows:
+        kind, _, value = written.strip("`").partition(" ")
+        form = "short" if value.endswith("short") else ""
+        value = value.removesuffix(" short")
+        words = [spoken(kind, value, language, form=form) for language in TABLES]  # type: ignore[arg-type]
+        assert words == said
+
+
 # ----- what holds for all values
 
 languages = st.sampled_from(("en", "en-US", "ru", "tr", "ro"))
