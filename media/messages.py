@@ -104,7 +104,8 @@ class SendDigits(Message, frozen=True):
 
 class Record(Message, frozen=True):
     """Record what comes from two legs into a stereo WAV (8 kHz, 16 bit): `left` leg left, `right` leg right.
-    With `right` the same as `left`, what comes from that one leg into a mono WAV.
+    With `right` the same as `left`, what comes from that one leg into a mono WAV. A `path` of the form
+    `live:SOCKET#TOKEN` is no file: the left side goes to that Unix socket (`media.io.live`).
 
     Ends with StopRecord or when either leg is released; answered by Recorded or RecordFailed. With
     `silence_s` (0: never) RecordSilent tells, once, that nothing was heard from `left` for so long.
