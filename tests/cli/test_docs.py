@@ -11,9 +11,12 @@ import msgspec
 from softswitch.api import types
 from softswitch.api.doctor import DoctorRoutes, no_doctor
 from softswitch.api.orders import OrderRoutes
+from softswitch.api.rehearsal import RehearsalRoutes, no_rehearsal
 from softswitch.api.routes import LiveRoutes, LogRoutes
 from softswitch.api.voicemail import MailboxStatus, MessageStatus, NoMailboxes, VoicemailRoutes
 from softswitch.call.record import CallRecord, Disposition
+from softswitch.call.rehearsal import RouteAnswer, RouteQuestion, RouteStep
+from softswitch.client_report import ClientReport
 from softswitch.diagnosis import Diagnosis, Finding
 from softswitch.explanation import Explained, ExplainedOffer
 from softswitch.report import AgentReport, QueueReport
@@ -33,6 +36,7 @@ def test_the_api_page_names_every_route_and_every_key() -> None:
     routes = [*LiveRoutes(None).routes(), *LogRoutes(None, None, {}, None).routes()]  # type: ignore[arg-type]
     routes += [*OrderRoutes(None).routes(), *DoctorRoutes(no_doctor).routes()]  # type: ignore[arg-type]
     routes += VoicemailRoutes(NoMailboxes()).routes()
+    routes += RehearsalRoutes(no_rehearsal).routes()
     for route in routes:
         path = route.path.replace("{name}", "NAME").replace("{call:path}", "ID")
         methods = (route.methods or set()) - {"HEAD"}
@@ -42,6 +46,7 @@ def test_the_api_page_names_every_route_and_every_key() -> None:
     ]
     answers += [CallRecord, StoredEvent, QueueReport, AgentReport, Diagnosis, Finding]
     answers += [Explained, ExplainedOffer, MailboxStatus, MessageStatus]
+    answers += [RouteQuestion, RouteAnswer, RouteStep, ClientReport]
     for kind in answers:
         for field in msgspec.structs.fields(kind):
             assert f"`{field.name}`" in page, f"{kind.__name__}.{field.name}"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.support.acd_centre import serving
 
 Cc = Callable[..., Any]
 
@@ -216,3 +219,15 @@ def test_a_configuration_without_a_file_for_clients_says_so(cc: Cc, centre: Path
 def test_reports_by_client_refuse_what_does_not_go_together(cc: Cc, centre: Path) -> None:
     assert "--by excludes" in cc("report", "--by", "client", "--queue", "sales").err
     assert "a report is by client" in cc("report", "--by", "queue").err
+
+
+def test_a_report_by_client_of_a_running_switch(cc: Cc, centre: Path) -> None:
+    with serving(centre / "var" / "cc.sock", centre / "var" / "cc.db", time.time() - 120) as running:
+        running.arrive("c1", "sales", "+7")
+        running.hangup("c1", "done")
+        told = cc("report", "--by", "client")
+        assert told.code == 0, told.err
+        assert "client" in told.out and "(none)" in told.out
+        assert [one["client"] for one in cc("report", "--by", "client", "--json").json["clients"]] == [""]
+        assert len(cc("log", "calls", "--json").json) == 1
+        assert cc("log", "calls", "--client", "acme", "--json").json == []

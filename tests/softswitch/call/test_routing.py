@@ -7,6 +7,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from acd import messages as acd
 from acd.events import Kind
@@ -157,6 +159,43 @@ def test_greetings() -> None:
     said = client.said({"client": "Acme\r\nX-Evil: 1", "agent": "Anna", "number": "600"})
     assert said == "Acme X-Evil: 1, Anna speaking. You dialled 600;"
     assert unknown_variables(client.greeting) == ["{nothing}", "{"]
+
+
+NUMBERS = st.sampled_from(["600", "601", "60*", "*", "+7495*", "84951234567", "+74951234567", "88005550100"])
+DIALLED = st.sampled_from(
+    ["600", "602", "84951234567", "4951234567", "+74950000000", "8005550100", "", "*11", "x"]
+)
+RULES = st.lists(
+    st.tuples(
+        NUMBERS,
+        st.sampled_from(["queue:a", "peer:out", "hangup"]),
+        st.booleans(),
+        st.sampled_from([(), ("pbx",), ("carrier",)]),
+        st.sampled_from([None, {"caller": "1"}, {"caller": "2"}, {"not_caller": "1"}]),
+    ),
+    max_size=12,
+)
+
+
+@given(RULES, DIALLED, st.booleans(), st.sampled_from([None, "pbx"]), st.sampled_from(["1", "2", ""]))
+def test_the_look_up_and_the_trace_agree(
+    written: list[Any], dialled: str, guest: bool, peer: str | None, caller: str
+) -> None:
+    rules = Rules(
+        [
+            rule(place, number, target, when, guests=guests, peers=peers)
+            for place, (number, target, guests, peers, when) in enumerate(written)
+        ],
+        RUSSIA.normal,
+    )
+    look = {"caller": caller}.get
+    asked = Asked(dialled, guest, peer, lambda condition: condition.holds(look, 0.0), RUSSIA.normal)
+    steps = list(rules.trace(asked, lambda condition: condition.explain(look, 0.0)))
+    takes = [step.rule for step in steps if step.takes]
+    found = rules.first(asked)
+    assert takes == ([found] if found is not None else [])
+    assert len(steps) == (found.place + 1 if found is not None else len(written))
+    assert all(step.why for step in steps if not step.takes)
 
 
 # ----- in a whole centre
