@@ -60,9 +60,10 @@ class Lookups:
 
     def configure(self, config: toml.Config) -> None:
         """Another configuration; questions under way keep what they have."""
-        self._databases, self._services = dict(config.databases), dict(config.services)
+        before, self._databases = self._databases, dict(config.databases)
+        self._services = dict(config.services)
         for name, threads in list(self._threads.items()):
-            if name not in self._databases:
+            if self._databases.get(name) != before.get(name):
                 del self._threads[name]
                 threads.shutdown(wait=False)
         self._turns.clear()

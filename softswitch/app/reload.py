@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from softswitch.api.types import Reloaded
 from softswitch.config import Config
 
-AT_THE_START = ("sip", "media", "store", "api", "log")
+AT_THE_START = ("sip", "media", "store", "api", "log", "speech")
 """Sections that are read at the start: sockets, processes, files that are open."""
 
 TAKEN_OVER = {"sip.guests", "sip.max_calls"}

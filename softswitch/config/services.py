@@ -84,7 +84,7 @@ class Webhook(Section):
     url: WebAddress = Field(description="where the messages go")
     secret: SecretStr = Field(
         SecretStr(""),
-        description="signs the messages: `X-CC-Signature: t=SECONDS,v1=HEX`, the HMAC-SHA256 of `SECONDS.BODY`",
+        description="signs messages: `X-CC-Signature: t=SECONDS,v1=HEX`, the HMAC-SHA256 of `SECONDS.BODY`",
     )
     headers: Headers = Field({}, description="further headers, never logged")
     timeout_s: Seconds = Field(5.0, description="how long an attempt may take")

@@ -142,3 +142,21 @@ async def test_a_stop_waits_for_nobody() -> None:
         await menus.lookups.close()
         await menus.client.close()
         assert 1 not in menus.answers
+
+
+async def test_another_configuration(menus: Menus, tmp_path: Path) -> None:
+    menus.ask(1, AskDatabase("bank", BALANCE, {"account": "12"}))
+    assert (await menus.answer(1))[0]
+    other = tmp_path / "other.db"
+    with sqlite3.connect(other) as connection:
+        connection.execute("CREATE TABLE accounts (number TEXT, balance REAL)")
+        connection.execute("INSERT INTO accounts VALUES ('12', 7.0)")
+    connection.close()
+    menus.lookups.configure(
+        Config.model_validate({"databases": {"bank": {"path": str(other), "at_once": 1}}})
+    )
+    menus.ask(2, AskDatabase("bank", BALANCE, {"account": "12"}))
+    assert await menus.answer(2) == ({"balance": "7.0"}, "")
+    menus.lookups.configure(Config.model_validate({}))
+    menus.ask(3, AskDatabase("bank", BALANCE, {"account": "12"}))
+    assert "no database 'bank'" in (await menus.answer(3))[1]
