@@ -74,7 +74,8 @@ language = "ru"
 
 
 def test_what_is_spoken_already_needs_no_voice(file: Path) -> None:
-    catalogue = Catalogue(str(file.parent / "prompts"), str(file.parent / "spoken"))
+    spoken = str(file.parent / "spoken")
+    catalogue = Catalogue(str(file.parent / "prompts"), spoken, loudness_lufs=-20.0)
     (file.parent / "spoken").mkdir()
     flow = 'nodes.z = { type = "hangup", prompt = "nuqneH" }'
     file.write_text(TEXT.partition("[flows")[0] + f'[flows.main]\nstart = "z"\nlanguage = "tlh"\n{flow}')
