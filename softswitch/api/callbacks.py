@@ -73,5 +73,5 @@ class CallbackRoutes:
         promises = {promise.number: promise for promise in self._promises.promises()}
         number = request.path_params["number"]
         if number not in promises:
-            raise UnknownName("number to be called back", number, promises)
+            raise UnknownName("callback", number, promises)
         return promises[number]

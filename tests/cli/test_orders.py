@@ -61,4 +61,4 @@ def test_promises_to_call_back_are_shown_and_cancelled(cc: Cc, centre: AcdCentre
     reasons = {event["data"]["number"]: event["data"]["reason"] for event in logged}
     assert reasons == {"+72": "cancelled by maria", "+71": f"cancelled by {USER}"}
     refused = cc("callbacks", "cancel", "+71")
-    assert refused.code == 1 and "no number to be called back is called '+71'" in refused.err
+    assert refused.code == 1 and "no callback is called '+71'" in refused.err
