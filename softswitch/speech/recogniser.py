@@ -14,6 +14,7 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import argparse
+import contextlib
 import itertools
 import json
 import selectors
@@ -22,6 +23,7 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import pocketsphinx
 
@@ -133,6 +135,10 @@ def main(arguments: Sequence[str]) -> int:
     hearing = Hearing(recogniser.recognise, vad.is_speech, options.at_once)
     tell(ready=True)
     Process(hearing, listening).run()
+    # Where the switch was killed, nobody else clears up.
+    with contextlib.suppress(OSError):
+        Path(options.socket).unlink()
+        Path(options.socket).parent.rmdir()
     return 0
 
 

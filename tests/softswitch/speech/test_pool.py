@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 
 import pytest
 
@@ -53,6 +54,16 @@ async def test_it_understands(ears: Ears) -> None:
     with ears.speak(7, "yes"):
         values, error = await ears.answer(7)
     assert (values["phrase"], error) == ("yes", "") and float(values["confidence"]) > 0.5
+
+
+async def test_nothing_is_left_behind() -> None:
+    made = Ears()
+    await made.pool.open()
+    process = made.pool._processes[0]
+    socket_path = Path(made.pool.sockets[0])
+    assert socket_path.exists()
+    await made.pool.close()
+    assert process.returncode == 0 and not socket_path.parent.exists()
 
 
 async def test_a_crowd_has_the_keys(ears: Ears) -> None:
