@@ -88,6 +88,7 @@ class Callbacks:
             called=story.to_number,
             call_type=story.call_type,
             language=call.language,
+            client=call.client,
         )
         self._keep(errand)
         try:
@@ -284,8 +285,11 @@ class Callbacks:
         call.stage, call.errand, call.language = stage, errand, errand.language
         call.status = hub.settings.statuses.of(errand.number)
         story.status = call.status.name
+        call.client = story.client = errand.client
         hub.calls[call.id] = call
         data = {"from": story.from_number, "to": story.to_number, "direction": story.direction}
+        if errand.client:
+            data["client"] = errand.client
         hub.log(now, Kind.CALL_START, call, transport="", callback_of=errand.of, **data)
         hub.emit([Opened(story.record())])
         self._keep(replace(errand, used=True))

@@ -12,7 +12,7 @@ class Errand(Struct, frozen=True, kw_only=True):
     (epoch seconds); one errand a number.
 
     `of` is the call that asked for it, `attempt` how many have failed, `used`: the place has been the id of a
-    call already, and a new one is needed after a restart. `called` is what he dialled first.
+    call already, and a new one is needed after a restart. `called` is what he dialled first, `client` whom.
     """
 
     number: str
@@ -27,4 +27,5 @@ class Errand(Struct, frozen=True, kw_only=True):
     called: str = ""
     call_type: str = ""
     language: str = ""
+    client: str = ""
     used: bool = False

@@ -14,6 +14,7 @@ from acd.events import Kind
 from acd.rules import CallbackRules, ExitKey, QueueRules
 from ivr.messages import Prompt
 from softswitch.call.call import Call, Stage
+from softswitch.call.clients import Client, Clients
 from softswitch.call.errand import Errand
 from softswitch.call.reconcile import compare
 from softswitch.call.record import Disposition
@@ -419,3 +420,23 @@ def test_a_place_that_is_withdrawn_while_it_rings_leaves_the_caller_with_a_word(
     here.play_out(here.call)
     here.advance(3)
     settled(here)
+
+
+def test_the_call_back_is_for_the_client_who_was_called() -> None:
+    here = centre()
+    clients = Clients({"acme": Client("acme", "Acme", "{client}, {agent}")}, {"601": "acme"})
+    here.switch.hub.settings = replace(here.switch.hub.settings, clients=clients)
+    promised(here)
+    assert [errand.client for errand in here.errands.values()] == ["acme"]
+    here.log_in("201")
+    here.settle()
+    agent = here.phones["201"]
+    assert agent.legs[-1].invite.headers.get("X-CC-Greeting") == "Acme, agent201"
+    agent.answer(agent.legs[-1])
+    here.settle()
+    here.phones["300"].answer(here.phones["300"].legs[-1])
+    here.settle()
+    agent.hang_up(agent.legs[-1])
+    here.settle()
+    settled(here)
+    assert {record.client for record in here.records.values()} == {"acme"}
