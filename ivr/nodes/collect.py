@@ -12,10 +12,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from ivr.pattern import safe_pattern
 from ivr.messages import Key, PlayDone, Prompt
 from ivr.names import VariableName
 from ivr.node import HANG_UP, Edge, Event, Go, Node, Prompts, Visit, Wait, Walk
+from ivr.pattern import safe_pattern
 
 MAX_DIGITS = 64
 AGAIN = "*"
