@@ -199,7 +199,7 @@ def test_a_mailbox_pauses_the_agent_in_the_end() -> None:
     centre = outside()
     for _ in range(3):
         pick_up(centre)
-        centre.advance(21)
+        centre.advance(26)  # twenty seconds for his key, then he rests from this caller for five
     (agent,) = [view for view in centre.acd.agents(centre.now) if view.name == "agent201"]
     assert (agent.state, agent.reason) == ("paused", "missed")
     assert centre.call.stage is Stage.QUEUE
