@@ -285,7 +285,7 @@ class Config(Section):
             codes.ready: "ready",
             codes.pause: "pause",
             codes.extend: "extend",
-            codes.voicemail: "voicemail",
+            **({codes.voicemail: "voicemail"} if self.mailboxes else {}),
         }
         if verb := exact.get(number):
             return Feature(verb)

@@ -183,7 +183,9 @@ class FeatureCodes(Section):
     pause: FeatureCode = Field("*14", description="pause; one more digit says the reason")
     extend: FeatureCode = Field("*15", description="make the wrap-up longer")
     voicemail: FeatureCode = Field(
-        "*98", description="listen to the mailbox of this phone; followed by the name of one, to that"
+        "*98",
+        description="listen to the mailbox of this phone; followed by the name of one, to that. "
+        "It means nothing while there are no mailboxes",
     )
 
 
