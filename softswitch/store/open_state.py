@@ -194,12 +194,13 @@ class CallState:
         ended: Mapping[str, Any] = {"disposition": Disposition.RESTART, "cause": CAUSE, "ended_by": "system"}
         if self.end is not None:
             end, ended = self.end.at, {**ended, **self.end.data}
-        menu_s = self.menu_s + (end - self.menu_since if self.menu_since is not None else 0.0)
-        wait_s = self.wait_s + (end - self.waiting.since if self.waiting is not None else 0.0)
-        ring_s = self.ring_s + (end - self.ringing_since if self.offers else 0.0)
+        until = max(end, self.last_at)  # a stranger's log may go on after the end: no time is negative
+        menu_s = self.menu_s + (until - self.menu_since if self.menu_since is not None else 0.0)
+        wait_s = self.wait_s + (until - self.waiting.since if self.waiting is not None else 0.0)
+        ring_s = self.ring_s + (until - self.ringing_since if self.offers else 0.0)
         talk_s, hold_s = self.talk_s, self.hold_s
         if self.talk is not None:
-            more_talk_s, more_hold_s = self.talk.seconds(end)
+            more_talk_s, more_hold_s = self.talk.seconds(until)
             talk_s, hold_s = talk_s + more_talk_s, hold_s + more_hold_s
         answered_at = record.answered_at if record.answered_at is not None else self.answered_at
         if answered_at is not None and self.answered_at is None:  # an extension, dialled directly
