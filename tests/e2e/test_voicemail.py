@@ -15,6 +15,7 @@ from softswitch.sip.parser import parse
 from tests.e2e.conftest import SwitchMaker
 from tests.e2e.test_agents import Again
 from tests.support.audio import read_wav, tone_level_db, write_tone_wav
+from tests.support.inbox import Inbox
 from tests.support.phones import PhoneMaker
 from tests.support.switch import PASSWORD, RunningSwitch
 
@@ -30,6 +31,7 @@ greeting = "Please speak."
 extensions = ["201", "204"]
 silence_s = 0
 min_message_s = 0.5
+{email}
 
 [extensions.204]
 contact = "sip:127.0.0.1:{lamp}"
@@ -38,6 +40,15 @@ contact = "sip:127.0.0.1:{lamp}"
 number = "700"
 to = "voicemail:anna"
 guests = true
+"""
+
+
+MAIL = """
+[mail]
+host = "127.0.0.1"
+port = {port}
+security = "none"
+sender = "switch@example.org"
 """
 
 
@@ -71,7 +82,7 @@ async def leave(switch: RunningSwitch, phones: PhoneMaker, seconds: float = 2.0)
 async def test_a_message_is_left_and_heard(
     switches: SwitchMaker, phones: PhoneMaker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    switch = await switches(extra=BOXES.format(lamp=9))
+    switch = await switches(extra=BOXES.format(lamp=9, email=""))
     await leave(switch, phones)
     record = await switch.record()
     assert (record["disposition"], record["path"]) == ("voicemail", ["voicemail.anna"])
@@ -116,7 +127,7 @@ async def test_a_message_is_left_and_heard(
 
 
 async def test_a_kill_loses_no_message(switches: SwitchMaker, phones: PhoneMaker) -> None:
-    switch = await switches(extra=BOXES.format(lamp=9))
+    switch = await switches(extra=BOXES.format(lamp=9, email=""))
     await leave(switch, phones, 1.0)
     (first,) = await switch.until(len, "mailboxes", "anna", "messages")
     await switch.until(lambda status: not status["store"]["queued"], "status")
@@ -175,9 +186,11 @@ class Lamp:
         )
 
 
-async def test_the_lamp_goes_on(switches: SwitchMaker, phones: PhoneMaker) -> None:
-    lamp = Lamp()
-    switch = await switches(extra=BOXES.format(lamp=lamp.port))
+async def test_the_lamp_goes_on_and_the_mail_goes_out(switches: SwitchMaker, phones: PhoneMaker) -> None:
+    lamp, inbox = Lamp(), Inbox()
+    await inbox.start()
+    boxes = BOXES.format(lamp=lamp.port, email='email = "anna@example.org"')
+    switch = await switches(extra=boxes + MAIL.format(port=inbox.port))
     lamp.target = ("127.0.0.1", switch.port)
     lamp.subscribe("201")
     refused = await lamp.receive()
@@ -189,3 +202,19 @@ async def test_the_lamp_goes_on(switches: SwitchMaker, phones: PhoneMaker) -> No
     await leave(switch, phones, 1.0)
     assert "Voice-Message: 1/0" in await lamp.notified()
     lamp.socket.close()
+    async with asyncio.timeout(15):
+        await inbox.arrived.wait()
+    (message,) = await switch.get("mailboxes", "anna", "messages")
+    (mail,) = inbox.mails
+    (sound,) = mail.iter_attachments()
+    assert sound.get_content() == Path(message["file"]).read_bytes()
+    record = await switch.record()
+    await mailed(switch, record["id"])
+    await inbox.stop()
+
+
+async def mailed(switch: RunningSwitch, call: str) -> None:
+    """Wait until the log has it that the mail of this call was sent."""
+    await switch.until(
+        lambda story: "VOICEMAIL_MAILED" in [event["kind"] for event in story["events"]], "log", "calls", call
+    )
