@@ -466,5 +466,6 @@ class Switch:
         self.hub.do(self.hub.ua.respond(event.transaction, response, now))
         if registered.changes:
             self.desk.queueing.keeping.phone(number, now)
+        if any(change.kind == "added" for change in registered.changes):
             self.desk.voicemail.mwi.registered(number, now)
         self.desk.queueing.phone_state(number, now)
