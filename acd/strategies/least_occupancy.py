@@ -12,8 +12,8 @@ they hold, and a decision is a few numpy operations over the columns: exact, wit
 rows are renewed on the way.
 
 The columns are `_cells`, ROWS x capacity numbers, row after row, which Python writes one by one (an array
-takes a number somewhat faster than numpy) and numpy reads: rows 0 and 1 are the slopes of (busy_s, total_s) over
-the seconds since `_base`, 2 and 3 their offsets, then valid until, idle since, calls, order. A column of
+takes a number somewhat faster than numpy) and numpy reads: rows 0 and 1 are the slopes of (busy_s, total_s)
+over the seconds since `_base`, 2 and 3 their offsets, then valid until, idle since, calls, order. A column of
 nobody has an infinite busy time, so that it is never the least, and is valid for ever; the next who comes
 gets it.
 """
