@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.moments import epoch
 from cli.output import JsonOption, plain, print_json
 from cli.place import ConfigOption, find_config
 from cli.refusals import FAILED, BadUsage
@@ -65,7 +64,12 @@ def try_flow(
     caller: Annotated[str, typer.Option("--from", metavar="NUMBER", help="Who calls.")] = "anonymous",
     number: Annotated[str, typer.Option("--to", metavar="NUMBER", help="What he dialled.")] = "",
     at: Annotated[
-        str, typer.Option("--at", metavar="WHEN", help="When: '2026-12-31 23:30', 23:30; now without it.")
+        str,
+        typer.Option(
+            "--at",
+            metavar="WHEN",
+            help="When, in the configuration's time zone: '2026-12-31 23:30', 23:30 (today); now if absent.",
+        ),
     ] = "",
     keys: KeysOption = None,
     answer: AnswersOption = None,
@@ -78,21 +82,22 @@ def try_flow(
     Nothing is called, asked or written. Ends with 1 if the flow breaks.
     """
     path = find_config(config)
-    now = time.time()
-    began = epoch(at, "--at", now) or now
     typed = None if keys is None else _keys(keys)
     from softswitch.app.flow_trial import trial
-    from softswitch.call.attributes import Facts
+    from softswitch.call.rehearsal import moment
     from softswitch.config import load
+    from softswitch.errors import LocalError
 
     loaded = load(path)
     if flow not in loaded.menus:
         from ivr.flow import suggest
 
         raise BadUsage(f"{flow!r} is not a flow; {suggest(flow, loaded.menus)}")
-    status = loaded.statuses().of(loaded.numbering.normal(caller))
-    facts = Facts(caller=caller, number=number, status=status.name, language=status.language)
-    session = trial(loaded, flow, facts, dict(_pair(one) for one in given or ()))
+    try:
+        began = moment(at, loaded.world.time_zone, time.time())
+    except LocalError as error:
+        raise BadUsage(f"--at {error}") from None
+    session = trial(loaded, flow, caller, number, dict(_pair(one) for one in given or ()))
     hand = Hand(typed, deque(answer or ()), ask=None if json or typed is not None else _ask)
     steps: list[Step] = []
     for step in walk(session, hand, began):

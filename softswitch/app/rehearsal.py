@@ -14,12 +14,12 @@ from softswitch.sip.digest import DigestServer
 from softswitch.sip.registrar import Registrar
 
 
-def rehearse_offline(config: Config, question: RouteQuestion, now: float) -> RouteAnswer:
-    """Where the call would go with nobody logged in and nobody waiting. Raises LocalError."""
+def idle_switch(config: Config) -> Switch:
+    """A switch with nobody logged in and nobody waiting."""
     distributor = Acd(
         config.acd_queues(), config.acd_agents(), plugins.strategies(), rules=config.acd_rules()
     )
-    switch = Switch(
+    return Switch(
         make_settings(config, Path("music.wav")),
         distributor,
         digest=DigestServer(config.sip.realm, bytes(32)),
@@ -29,4 +29,8 @@ def rehearse_offline(config: Config, question: RouteQuestion, now: float) -> Rou
         agents=config.agent_of_extension,
         token=lambda: "rehearsal",
     )
-    return rehearse(switch.hub, question, now)
+
+
+def rehearse_offline(config: Config, question: RouteQuestion, now: float) -> RouteAnswer:
+    """Where the call would go with nobody logged in and nobody waiting. Raises LocalError."""
+    return rehearse(idle_switch(config).hub, question, now)

@@ -213,6 +213,16 @@ def test_the_day_the_queue_and_the_language_decide(cc: Cc, centre: Path) -> None
     assert russian.splitlines()[-1].startswith("= goes to extension:201")
 
 
+def test_the_number_and_the_time_zone_decide(cc: Cc, centre: Path) -> None:
+    text = centre.read_text().replace('language = "en"', 'language = "en"\ntime_zone = "Asia/Tokyo"', 1)
+    text += '[clients.ada]\nnumbers = ["88001234567"]\nlanguage = "ru"\nto = "flow:main"\n'
+    centre.write_text(text)
+    tried = ("flow", "try", "main", "--keys", "", "-c", centre)
+    assert "closed" in cc(*tried, "--at", "2026-11-20T18:00+00:00").out, "it is Saturday in Tokyo"
+    assert "closed" not in cc(*tried, "--at", "2026-11-20 18:00").out
+    assert "Отдел продаж" in cc(*tried, "--at", "2026-11-20 18:00", "--to", "88001234567").out
+
+
 def test_a_silent_caller_comes_to_the_end(cc: Cc, centre: Path) -> None:
     shown = cc("flow", "try", "main", "--keys", "t", "--at", "2026-11-23 12:00", "-c", centre)
     assert shown.out.count("says and presses nothing") == 3
