@@ -67,6 +67,12 @@ def _places(config: Config) -> Iterator[Row]:
             yield prompt, f"queues.{name}.comfort"
         if queue.music is not None:
             yield Prompt(file=str(queue.music)), f"queues.{name}.music"
+        for prompt in queue.whisper:
+            if prompt.file:
+                yield prompt, f"queues.{name}.whisper"
+    for name, box in config.mailboxes.items():
+        for prompt in in_language(box.greeting, box.language):
+            yield prompt, f"mailboxes.{name}.greeting"
     for prompt in config.whisper_prompts():
         yield prompt, "whispers"
     if config.prompts.music is not None:

@@ -143,7 +143,9 @@ class Config(Section):
     def sound_files(self) -> tuple[Path, ...]:
         """Every sound file that is named, each once: prompts and music."""
         directory = self.prompts.directory
-        found = [directory / prompt.file for prompt in every(self.all_prompts()) if prompt.file]
+        whispers = [prompt for queue in self.queues.values() for prompt in queue.whisper]
+        said = every([*self.all_prompts(), *whispers])
+        found = [directory / prompt.file for prompt in said if prompt.file]
         found += [file for file in (self.prompts.music, *(q.music for q in self.queues.values())) if file]
         return tuple(dict.fromkeys(found))
 

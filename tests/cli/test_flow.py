@@ -272,6 +272,26 @@ def test_prompts_are_listed_and_made(cc: Cc, centre: Path) -> None:
     assert {row["state"] for row in own} == {"ready"}
 
 
+def test_every_place_that_names_a_sound_file_is_listed(cc: Cc, centre: Path) -> None:
+    sounds = centre.parent / "sounds"
+    for name in ("music", "whisper", "greeting", "comfort"):
+        write_tone_wav(sounds / f"{name}.wav", 500, 0.5)
+    text = centre.read_text().replace(
+        "[queues.sales]",
+        "[queues.sales]\nmusic = 'sounds/music.wav'\nwhisper = 'whisper.wav'\ncomfort = 'comfort.wav'",
+    )
+    centre.write_text(text + '[mailboxes.desk]\ngreeting = "greeting.wav"\npin = "4711"\n')
+    rows = {Path(row["file"]).name: row for row in cc("prompts", "list", "--json", "-c", centre).json}
+    assert {name: row["where"] for name, row in rows.items() if name} == {
+        "jingle.wav": ["flows.main.nodes.hello"],
+        "music.wav": ["queues.sales.music"],
+        "whisper.wav": ["queues.sales.whisper"],
+        "greeting.wav": ["mailboxes.desk.greeting"],
+        "comfort.wav": ["queues.sales.comfort"],
+    }
+    assert {Path(row["clip"]).parent.name for name, row in rows.items() if name} == {"files"}
+
+
 def test_a_broken_sound_file_stops_the_making(cc: Cc, centre: Path) -> None:
     (centre.parent / "sounds" / "jingle.wav").write_bytes(b"\0" * 500)
     shown = cc("prompts", "build", "-c", centre)
