@@ -7,6 +7,7 @@ nothing more to say is silent, so every trial ends.
 from __future__ import annotations
 
 import dataclasses
+import shlex
 import sys
 import time
 from collections import deque
@@ -45,8 +46,8 @@ AnswersOption = Annotated[
     typer.Option(
         "--answer",
         metavar="ANSWER",
-        help="What a look-up finds, in turn: 'name=value other=value', 'none', 'fail:REASON', or the word "
-        "that is heard. Without it the look-up fails, or the answer is asked for.",
+        help="What a look-up finds, in turn: 'name=value other=\"two words\"', 'none', 'fail:REASON', or the "
+        "word that is heard. Without it the look-up fails, or the answer is asked for.",
     ),
 ]
 SetOption = Annotated[
@@ -252,7 +253,11 @@ def _answer(said: str, request: Request) -> tuple[dict[str, str], str]:
         return {}, said.partition(":")[2] or "it failed"
     if isinstance(request, Hear) and "=" not in said:
         return {PHRASE: said, CONFIDENCE: "1"}, ""
-    return dict(_pair(one) for one in said.split()), ""
+    try:
+        words = shlex.split(said)
+    except ValueError as error:
+        raise BadUsage(f"{said!r}: {error}; a value with spaces is quoted: name='two words'") from None
+    return dict(_pair(one) for one in words), ""
 
 
 def _pair(text: str) -> tuple[str, str]:

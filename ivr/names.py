@@ -41,7 +41,11 @@ PATTERNS: Mapping[str, tuple[str, str]] = {
         r"queue\.[^.{}]+\.(waiting|agents|idle|estimate_s|open)",
         "of a queue: who is `waiting`, `agents` logged in, `idle` ones, `estimate_s` to wait, `open` or not",
     ),
-    "client.NAME": (r"client\..+", "what is known of the client that was called"),
+    "client.NAME": (
+        r"client\..+",
+        "of the client that was called: `title` (whom callers believe they called), `queue` (the first one), "
+        "`queues`, `language`, `script`, `hours`, `call_type`",
+    ),
 }
 """How a name is written -> (its pattern, what it is)."""
 

@@ -43,6 +43,8 @@ class Client:
         """What `client.NAME` means in conditions and menus; None if there is no such thing."""
         if name in ("name", "title", "greeting", "language", "script", "hours", "call_type"):
             return str(getattr(self, name))
+        if name == "queue":
+            return self.queues[0] if self.queues else ""
         return " ".join(self.queues) if name == "queues" else None
 
     def said(self, values: Mapping[str, str]) -> str:
