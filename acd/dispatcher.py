@@ -93,7 +93,7 @@ class Acd:
         self._callbacks = Callbacks(self._floor)
         self._matching = Matching(self._floor, self._offers, self._callbacks)
         talks = self._talks = Talks(self._floor)
-        waiting = Waiting(self._floor, self._offers, talks, self._callbacks)
+        waiting = self._waiting = Waiting(self._floor, self._offers, talks, self._callbacks)
         self._returning = waiting.returning
         supervision = Supervision(self._floor, self._offers, waiting)
         roster = Roster(self._floor, self._offers, waiting)
@@ -238,7 +238,9 @@ class Acd:
         pause_limits_s: Mapping[str, float] = NO_LIMITS,
     ) -> list[Output]:
         """Go on with other queues and agents (acd.reconfigure). AcdError: refused, and nothing changed."""
-        reconfigure(self._floor, Floor(queues, agents, *self._figures, rules, pause_limits_s), now)
+        new = Floor(queues, agents, *self._figures, rules, pause_limits_s)
+        for queue in reconfigure(self._floor, new, now):
+            self._waiting.staff_left(queue, now)
         return self._finish(now)
 
     def is_idle(self) -> bool:

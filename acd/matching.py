@@ -150,7 +150,9 @@ class Matching:
         for name in caller.missed:
             if caller.leaves_out(name):
                 continue
-            agent = self._floor.agents[name]
+            agent = self._floor.agents.get(name)
+            if agent is None:  # another configuration has taken him away
+                continue
             level = agent.levels.get(caller.queue.name)
             if agent.state is State.READY and level is not None and caller.needs.fit(level, agent.skills):
                 again.append(agent)

@@ -19,9 +19,12 @@ from acd.line import Caller
 from acd.queue import Queue
 
 
-def reconfigure(floor: Floor, new: Floor, now: float) -> None:
-    """Take over what `new` says; it was made of the new configuration and nothing has happened on it."""
+def reconfigure(floor: Floor, new: Floor, now: float) -> list[Queue]:
+    """Take over what `new` says; it was made of the new configuration and nothing has happened on it. Gives
+    the queues that nobody serves any more.
+    """
     _refuse(floor, new)
+    staffed = [name for name, queue in floor.queues.items() if queue.staff]
     ready = [agent for agent in floor.agents.values() if agent.state is State.READY]
     for agent in ready:
         floor.leave_pools(agent, now)
@@ -40,6 +43,8 @@ def reconfigure(floor: Floor, new: Floor, now: float) -> None:
     _count(floor, 1)
     floor.pause_limits_s = new.pause_limits_s
     floor.freed.update(dict.fromkeys(ready))
+    left = (floor.queues.get(name) for name in staffed)
+    return [queue for queue in left if queue is not None and not queue.staff]
 
 
 def _refuse(floor: Floor, new: Floor) -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from acd.agent import AgentConfig
 from acd.errors import AcdError
-from acd.messages import Ended, LogIn, LogOut
+from acd.events import Kind
+from acd.messages import Ended, LogIn, LogOut, Pause, Refused
 from acd.queue import QueueConfig
 from acd.rules import QueueRules
 from tests.acd.centre import Centre, configured
@@ -106,3 +107,51 @@ def test_skills_count_from_now_on() -> None:
     skilled = AgentConfig("anna", {"sales": 0}, {"german": 2})
     here._took(here.acd.reconfigure([SALES], [skilled], here.now, rules=needed))
     assert here.ringing() == {"c1": "anna"}
+
+
+def test_an_agent_who_missed_a_caller_may_be_removed_while_that_caller_waits() -> None:
+    here = Centre(SALES, agents={"anna": ["sales"], "boris": ["sales"]})
+    here.log_in("anna", "boris")
+    here.call("c1")
+    assert here.ringing() == {"c1": "anna"}
+    here.do(Refused(here.offer_to("anna").offer, "refused"))
+    assert here.ringing() == {"c1": "boris"}
+    here.do(LogOut("anna"))
+    change(here, SALES, agents={"boris": ["sales"]})
+    here.do(Refused(here.offer_to("boris").offer, "refused"))
+    here.wait(10.0)
+    assert here.ringing() == {"c1": "boris"}, "nobody else is left"
+    here.answer("boris")
+    here.do(Ended("c1", "caller"))
+
+
+def test_an_agent_who_comes_back_under_his_name_is_still_the_one_who_missed_the_caller() -> None:
+    here = Centre(SALES, agents={"anna": ["sales"], "boris": ["sales"]})
+    here.log_in("anna")
+    here.call("c1")
+    here.do(Refused(here.offer_to("anna").offer, "refused"))
+    here.do(LogOut("anna"))
+    change(here, SALES, agents={"boris": ["sales"]})
+    change(here, SALES, agents={"anna": ["sales"], "boris": ["sales"]})
+    here.log_in("boris", "anna")
+    assert here.ringing() == {"c1": "boris"}
+
+
+def test_where_the_last_agent_is_taken_out_of_a_queue_its_callers_leave_as_if_he_had_logged_out() -> None:
+    leaves, stays = QueueConfig("sales", leave_empty=True), QueueConfig("help")
+    here = Centre(leaves, stays, agents={"anna": ["sales", "help"]})
+    here.log_in("anna")
+    here.do(Pause("anna", "lunch"))
+    here.call("c1")
+    here.call("c2", "help")
+    change(here, leaves, stays, agents={"anna": []})
+    assert (here.waiting("sales"), here.waiting("help")) == ([], ["c2"])
+    assert here.last(Kind.EXITEMPTY).call == "c1"
+
+
+def test_callers_of_a_queue_that_nobody_served_before_stay() -> None:
+    leaves = QueueConfig("sales", leave_empty=True)
+    here = Centre(leaves, HELP, agents={"anna": ["help"]})
+    here.call("c1")
+    change(here, leaves, HELP, agents={"anna": ["help"]})
+    assert here.waiting() == ["c1"]
