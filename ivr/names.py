@@ -62,7 +62,13 @@ def is_set(name: str, given: Collection[str]) -> bool:
     return name in given or any(one.endswith("*") and name.startswith(one[:-1]) for one in given)
 
 
-def _variable(name: str) -> str:
+def is_variable(name: str) -> bool:
+    """Whether a node may set it."""
+    return _VARIABLE.fullmatch(name) is not None and name not in ATTRIBUTES
+
+
+def variable_name(name: str) -> str:
+    """The name, if a node may set it. ValueError says why not."""
     if not _VARIABLE.fullmatch(name):
         raise ValueError(f"{name!r} is not the name of a variable: letters, digits and _, a letter first")
     if name in ATTRIBUTES:
@@ -70,5 +76,5 @@ def _variable(name: str) -> str:
     return name
 
 
-VariableName = Annotated[str, AfterValidator(_variable)]
+VariableName = Annotated[str, AfterValidator(variable_name)]
 """Field type: the name of a variable that a node sets."""

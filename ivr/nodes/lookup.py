@@ -1,7 +1,8 @@
 """`lookup`: ask a database or a web service about the caller; what it knows becomes variables.
 
 Invariant: the caller waits `timeout_s` at most, whatever the other side does. Variables reach a statement
-only as bound parameters and an address only percent-encoded, so no caller can change what is asked.
+only as bound parameters and an address only percent-encoded, never as `..`, so no caller can change what is
+asked; and what is found hides no attribute of the call.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pydantic import Field, field_validator, model_validator
 
 from ivr.condition import text_of
 from ivr.messages import Answer, PlayDone, Request
-from ivr.names import VariableName
+from ivr.names import VariableName, is_variable, variable_name
 from ivr.node import Edge, Event, Go, Node, Prompts, Reference, Visit, Wait, Walk
 from ivr.template import Slot, pieces, slots
 
@@ -85,7 +86,8 @@ class Lookup(Node):
         {},
         max_length=MAX_VALUES,
         description="variable -> column, or place in the JSON such as `customer.accounts.0.balance`; "
-        "without it, every column or every text and number at the top becomes a variable of its name",
+        "without it, every column or every text and number at the top becomes a variable of its name, "
+        "but for those that are attributes of the call (`status`, `number`, `language` ...)",
     )
     into: str = Field(
         "",
@@ -119,6 +121,8 @@ class Lookup(Node):
             )
         if self.send and self.method != "POST":
             raise ValueError('what is sent needs method = "POST"')
+        for name in self.answer:
+            variable_name(self.into + name)
         return self
 
     @field_validator("sql")
@@ -150,7 +154,10 @@ class Lookup(Node):
 
     def visit(self, walk: Walk) -> Visit:
         """Ask, wait, keep what is found."""
-        walk.ask(self._request(walk))
+        request = self._request(walk)
+        if request is None:
+            return Go(self.failed, {"lookup": "no address"})
+        walk.ask(request)
         event = yield from self._wait(walk)
         walk.stop()
         if event is None:
@@ -181,7 +188,8 @@ class Lookup(Node):
                 begun = walk.now
             begin = end
 
-    def _request(self, walk: Walk) -> Request:
+    def _request(self, walk: Walk) -> Request | None:
+        """What is asked; None where a value would lead to another address than the one that was written."""
         if self.database:
             names = [name.removeprefix(":") for name in _parameters(self.sql)]
             values = {name: text_of(walk.look(name)) for name in names}
@@ -191,6 +199,8 @@ class Lookup(Node):
             piece if isinstance(piece, str) else quote(text_of(walk.look(piece.name)), safe="")
             for piece in pieces(self.url)
         )
+        if _has_dots(url) and not _has_dots(self.url):
+            return None
         wanted = tuple(self.answer.values())
         return AskService(self.service, url, self.method, body, wanted, self.timeout_s)
 
@@ -198,7 +208,7 @@ class Lookup(Node):
         if self.answer:
             return {self.into + name: values[path] for name, path in self.answer.items() if path in values}
         fitting = {self.into + name: value for name, value in values.items()}
-        kept = [name for name in fitting if re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,63}", name)]
+        kept = [name for name in fitting if is_variable(name)]
         return {name: fitting[name] for name in kept[:MAX_VALUES]}
 
     # ----- for the check
@@ -230,6 +240,11 @@ def _parameters(sql: str) -> tuple[str, ...]:
     """The parameters of a statement as they are written, outside of texts and comments."""
     found = (match.group(1) for match in _QUOTED_OR_PARAMETER.finditer(sql))
     return tuple(dict.fromkeys(name for name in found if name))
+
+
+def _has_dots(url: str) -> bool:
+    """Whether a part of the path is `.` or `..`, which every client of the web resolves (RFC 3986 5.2.4)."""
+    return not {".", ".."}.isdisjoint(url.partition("?")[0].split("/"))
 
 
 def _path_at(url: str) -> int:

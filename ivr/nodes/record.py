@@ -13,6 +13,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from ivr.messages import Answer, Key, PlayDone, Prompt, Request
+from ivr.names import VariableName
 from ivr.node import HANG_UP, Edge, Event, Go, Node, Prompts, Visit, Wait, Walk
 
 GRACE_S = 20.0
@@ -41,7 +42,7 @@ class Record(Node):
 
     prompt: Prompts = Field((), validate_default=False, description="what is said before the tone")
     next: str = Field(description="where to go with the recording")
-    into: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,31}$")] = Field(
+    into: VariableName = Field(
         "recording",
         description="the variable that gets the path of the file; with `_s` its length in seconds",
     )

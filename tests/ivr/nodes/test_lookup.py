@@ -57,6 +57,26 @@ def test_names_can_begin_with_a_prefix_or_be_chosen() -> None:
     assert one.session.variables["who"] == "Anna" and "balance" not in one.session.variables
 
 
+def test_what_is_found_never_hides_what_the_caller_is() -> None:
+    one = caller(SQL)
+    one.answer(caller="0800", language="xx", status="ok", balance="1")
+    assert one.session.variables["caller"] == "0700" and one.session.variables["balance"] == "1"
+    assert one.session.variables.keys().isdisjoint({"language", "status"})
+    with pytest.raises(ValidationError, match="attribute of the call"):
+        Lookup.model_validate(
+            {key: value for key, value in HTTP.items() if key != "type"}
+            | {"into": "call", "answer": {"er": "number"}}
+        )
+
+
+@pytest.mark.parametrize("value", ["..", "."])
+def test_a_value_that_would_lead_to_another_address_is_not_asked_for(value: str) -> None:
+    nodes = {"ask": HTTP, "yes": END, "no": END, "broken": END}
+    one = Caller(flow("ask", nodes), variables={"account": value, "caller": "1"}, look=lambda name: None)
+    assert one.request is None and one.at == "main.broken"
+    assert one.data["broken"] == {"lookup": "no address"}
+
+
 def test_nothing_found_and_failed_are_different_ways() -> None:
     one = caller(SQL)
     one.answer()

@@ -30,6 +30,11 @@ def recorded(here: Caller, file: str = "/r/1.wav") -> None:
     here.answer(file=file, length_s="3.5", by="key")
 
 
+def test_a_recording_cannot_hide_what_the_caller_is() -> None:
+    with pytest.raises(ValidationError, match="attribute of the call"):
+        BUILT_IN["record"].model_validate({"next": "done", "into": "caller"})
+
+
 def test_what_is_said_becomes_a_variable() -> None:
     here = caller(into="name", min_s=1.5, silence_s=4.0, keys="#*", tone=False)
     assert here.hears == ["Speak."] and here.request is None
