@@ -26,7 +26,7 @@ AFTER_S = 2.0
 
 def _pattern(text: str) -> str:
     if text:
-        safe_pattern(text)
+        safe_pattern(text, whole=True)
     return text
 
 

@@ -142,6 +142,10 @@ def test_what_holds(table: dict[str, Any], wanted: bool) -> None:
         ({"x": "~((a+)b)*"}, "x", "for ever"),
         ({"x": "~(a{1,9}){2,}"}, "x", "for ever"),
         ({"x": "~.*.*.*.*y"}, "x", "repetitions"),
+        ({"x": "~[0-9]*[0-9]*[0-9]*y"}, "x", "repetitions"),
+        ({"x": "~^a|[0-9]*[0-9]*[0-9]*y"}, "x", "repetitions"),
+        ({"x": "~(a?){20}a{20}"}, "x", "for ever"),
+        ({"x": "~a?a?a?a?a?a?a?a?a?aaaaaaaaa"}, "x", "parts with a ?"),
         ({"x": "~"}, "x", "1 to 200"),
         ({"time": "9 to 5"}, "time", "such as 09:00-18:00"),
         ({"time": "09:00-09:00"}, "time", "begins when it ends"),
@@ -172,7 +176,18 @@ def test_every_fault_is_told_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "pattern", [r"^\d+$", r"^(?:7|8)800\d{7}$", r"(ab)?c", r"[+*]+", r"\(\d+\)", r"^(ab){2}"]
+    "pattern",
+    [
+        r"^\d+$",
+        r"^(?:7|8)800\d{7}$",
+        r"(ab)?c",
+        r"[+*]+",
+        r"\(\d+\)",
+        r"^(ab){2}",
+        r"^\+?7?(8|9)?",
+        r".*?x",
+        r"^.*a.*b.*$",
+    ],
 )
 def test_usual_patterns_are_taken(pattern: str) -> None:
     assert safe_pattern(pattern).pattern == pattern
