@@ -4,8 +4,9 @@ The body is JSON: `{"id", "event", "at", "call", "caller", "number", "variables"
 t=SECONDS,v1=HEX` is the HMAC-SHA256 of `SECONDS.BODY` with the webhook's secret; `X-CC-Delivery` is `id`,
 the same at every attempt, by which the receiver knows what he has already.
 
-Invariant: nothing waits for a receiver but who asked to; a webhook holds MAX_WAITING messages at most, and
-whatever is not delivered is told in the log, never in silence.
+Invariant: nothing waits for a receiver but who asked to; a webhook holds MAX_WAITING messages at most and has
+`at_once` under way, as the configuration in force says; whatever is not delivered is told in the log, never
+in silence.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import contextlib
 import hashlib
 import hmac
 import time
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -47,6 +49,14 @@ class _Message:
     body: bytes
 
 
+@dataclass(slots=True)
+class _Line:
+    """The messages of one webhook: those that wait, and those that are being delivered."""
+
+    waiting: deque[_Message] = field(default_factory=deque)
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+
 class Webhooks:
     """All webhooks of one switch. `token` gives unguessable names; `first_wait_s` is doubled each time."""
 
@@ -64,14 +74,16 @@ class Webhooks:
         self._client = client
         self._token = token
         self._first_wait_s = first_wait_s
-        self._queues: dict[str, asyncio.Queue[_Message]] = {}
-        self._workers: list[asyncio.Task[None]] = []
+        self._lines: dict[str, _Line] = {}
+        self._closed = False
         self.failed = 0
         """Messages that were given up since the start."""
 
     def configure(self, config: toml.Config) -> None:
-        """Another configuration: what waits goes to the new address."""
+        """Another configuration: what waits goes to the new address, and so many at once as it says."""
         self._hooks = dict(config.webhooks)
+        for name in list(self._lines):
+            self._go_on(name)
 
     def tell(self, asked: Asked) -> None:
         """Carry out a Tell: put it in line."""
@@ -93,50 +105,56 @@ class Webhooks:
                 "variables": dict(request.variables),
             }
         )
-        try:
-            self._line(request.webhook, hook.at_once).put_nowait(
-                _Message(asked.ask, delivery, request.event, body)
-            )
-        except asyncio.QueueFull:
-            self._give_up(
-                request.webhook, _Message(asked.ask, delivery, request.event, b""), "too many wait before it"
-            )
+        message = _Message(asked.ask, delivery, request.event, body)
+        line = self._lines.setdefault(request.webhook, _Line())
+        if len(line.waiting) >= MAX_WAITING:
+            self._give_up(request.webhook, message, "too many wait before it")
+            return
+        line.waiting.append(message)
+        self._go_on(request.webhook)
 
     async def close(self) -> None:
         """Send what is still to be sent, for a short time; tell what was lost."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_S):
-                await asyncio.gather(*(line.join() for line in self._queues.values()))
-        for worker in self._workers:
-            worker.cancel()
-        await asyncio.gather(*self._workers, return_exceptions=True)
-        for name, line in self._queues.items():
-            if not line.empty():
-                log.warning("messages of a webhook are lost by the stop", webhook=name, messages=line.qsize())
+                while tasks := [task for line in self._lines.values() for task in line.tasks]:
+                    await asyncio.wait(tasks)
+        self._closed = True
+        tasks = [task for line in self._lines.values() for task in line.tasks]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for name, line in self._lines.items():
+            if lost := len(line.waiting):
+                log.warning("messages of a webhook are lost by the stop", webhook=name, messages=lost)
 
     # ----- inside
 
-    def _line(self, name: str, at_once: int) -> asyncio.Queue[_Message]:
-        line = self._queues.get(name)
-        if line is None:
-            line = self._queues[name] = asyncio.Queue(MAX_WAITING)
-            loop = asyncio.get_running_loop()
-            self._workers += [loop.create_task(self._work(name, line)) for _ in range(at_once)]
-        return line
+    def _go_on(self, name: str) -> None:
+        """Deliver what waits, as much at once as may be."""
+        line, hook = self._lines[name], self._hooks.get(name)
+        at_once = hook.at_once if hook is not None else 1
+        while line.waiting and len(line.tasks) < at_once and not self._closed:
+            task = asyncio.get_running_loop().create_task(self._work(name, line.waiting.popleft()))
+            line.tasks.add(task)
+            task.add_done_callback(lambda task: self._done(name, task))
 
-    async def _work(self, name: str, line: asyncio.Queue[_Message]) -> None:
-        while True:
-            message = await line.get()
-            try:
-                await self._deliver(name, message)
-            except asyncio.CancelledError:
-                log.warning("a message of a webhook is lost by the stop", webhook=name, id=message.delivery)
-                raise
-            except Exception:
-                log.exception("a webhook broke; please report it")
-                self._give_up(name, message, "a defect")
-            finally:
-                line.task_done()
+    def _done(self, name: str, task: asyncio.Task[None]) -> None:
+        line = self._lines[name]
+        line.tasks.discard(task)
+        self._go_on(name)
+        if not line.tasks and not line.waiting:
+            del self._lines[name]
+
+    async def _work(self, name: str, message: _Message) -> None:
+        try:
+            await self._deliver(name, message)
+        except asyncio.CancelledError:
+            log.warning("a message of a webhook is lost by the stop", webhook=name, id=message.delivery)
+            raise
+        except Exception:
+            log.exception("a webhook broke; please report it")
+            self._give_up(name, message, "a defect")
 
     async def _deliver(self, name: str, message: _Message) -> None:
         wait_s = self._first_wait_s

@@ -115,3 +115,26 @@ async def test_a_webhook_that_is_gone() -> None:
         one.hooks.configure(Config.model_validate({}))
         one.hooks.tell(Asked("c", 1, TELL))
         assert "no webhook 'crm'" in await one.answer(1)
+
+
+async def test_another_number_at_once_holds_from_the_reload_on() -> None:
+    async with hooks(never, at_once=1, timeout_s=30.0) as (server, one):
+        for number in range(3):
+            one.hooks.tell(Asked("c", number, TELL))
+        await server.asked(1)
+        one.hooks.configure(
+            Config.model_validate({"webhooks": {"crm": {"url": f"{server.url}/new", "at_once": 3}}})
+        )
+        await server.asked(3)
+        assert sorted(asked.path for asked in server.requests) == ["/calls", "/new", "/new"]
+
+
+async def test_what_waits_for_a_webhook_that_is_removed_is_given_up() -> None:
+    async with hooks(never, at_once=1, timeout_s=0.2, attempts=3) as (server, one):
+        for number in range(3):
+            one.hooks.tell(Asked("c", number, TELL))
+        await server.asked(1)
+        one.hooks.configure(Config.model_validate({}))
+        for number in range(3):
+            assert "crm" in await one.answer(number)
+        assert one.hooks.failed == 3 and len(server.requests) == 1
