@@ -151,7 +151,8 @@ class Questions:
         self.hub.emit(self.hub.plane.stop(call.leg))
         call.heard = Heard.NOTHING
         left = asking.left
-        target = self.hub.settings.queues[left.queue].overflow.get(left.reason)
+        care = self.hub.settings.queues.get(left.queue)  # None: a reload has taken it away
+        target = care.overflow.get(left.reason) if care is not None else None
         if target is not None and target.kind != "callback":
             self.steps.go(call, target, now)
             return

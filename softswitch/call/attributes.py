@@ -115,20 +115,9 @@ def exists(settings: Settings, target: str) -> bool:
         found = Target.parse(target)
     except LocalError:
         return False
-    match found.kind:
-        case "flow":
-            return found.name in settings.flows
-        case "queue":
-            return found.name in settings.queues
-        case "extension":
-            return found.name in settings.phones
-        case "agent":
-            known = found.name in settings.agents
-            queue = found.number or settings.agent_queues.get(found.name, "")
-            return known and queue in settings.queues
-        case "peer":
-            return found.name in settings.peers
-    return True
+    if found.kind == "extension":
+        return found.name in settings.phones
+    return settings.has(found)
 
 
 def offered_codecs(body: bytes) -> tuple[str, ...]:

@@ -89,7 +89,9 @@ class Queueing:
         """
         agent, fallback = target.name, call.fallback
         call.fallback = None
-        queue = target.number or self.hub.settings.agent_queues[agent]
+        if fallback is not None and not self.hub.settings.has(fallback):  # a reload has taken it away
+            fallback = None
+        queue = self.hub.settings.queue_of(target)
         if fallback is None or fallback.kind == "queue":
             queue = fallback.name if fallback is not None else queue
             self.enter(call, queue, now, agent=agent, agent_wait_s=call.agent_wait_s)

@@ -230,12 +230,18 @@ class Settings:
 
     def has(self, target: Target) -> bool:
         """Whether the target is (still) configured; callers in a menu that a reload has changed go by the old
-        one."""
+        one. An agent needs a queue to wait in. Extensions are not looked at: who calls one hears why not."""
         named: Mapping[str, Container[str]] = {
             "flow": self.flows, "queue": self.queues, "agent": self.agents, "peer": self.peers,
             "voicemail": self.mailboxes,
         }  # fmt: skip
+        if target.kind == "agent" and self.queue_of(target) not in self.queues:
+            return False
         return target.kind not in named or target.name in named[target.kind]
+
+    def queue_of(self, target: Target) -> str:
+        """The queue of those who wait for this agent; empty: he has none."""
+        return target.number or self.agent_queues.get(target.name, "")
 
     def say(self, phrase: str, language: str = "") -> tuple[str, ...]:
         """The clip of a phrase of the switch's own, in the language, or its region-less form, or ours."""

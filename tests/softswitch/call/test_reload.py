@@ -11,11 +11,12 @@ import pytest
 from acd.agent import AgentConfig
 from acd.events import Kind
 from acd.queue import QueueConfig
+from acd.rules import CallbackRules, ExitKey, QueueRules
 from ivr.flow import Flow
 from ivr.nodes import BUILT_IN
 from softswitch.call.call import Stage
 from softswitch.call.record import Disposition
-from softswitch.call.settings import Phone, Route, Target
+from softswitch.call.settings import CallbackCare, Phone, QueueCare, Route, Target
 from softswitch.errors import LocalError
 from softswitch.sip.uri import Uri
 from tests.support.centre import Centre, Plan
@@ -115,3 +116,52 @@ def test_new_numbers_extensions_and_queues_are_there_at_once() -> None:
     centre.phones["300"].call("606")
     centre.settle()
     assert centre.phones["301"].legs, "the new extension rings"
+
+
+def test_who_is_asked_about_a_callback_is_led_on_though_his_queue_is_gone() -> None:
+    rules = QueueRules(exit_keys={"9": ExitKey("callback", 5.0)}, callback=CallbackRules())
+    care = QueueCare(("/music.wav",), {"timeout": Target("callback")}, callback=CallbackCare("9", 5.0))
+    centre = Centre(care=care, rules=rules, queue={"max_wait_s": 10.0})
+    centre.phones["300"].call("601")
+    centre.advance(11)
+    call = centre.call
+    assert call.asking is not None and call.stage is Stage.MENU
+    reload(centre, queues=["support"], members=["support"])
+    centre.key(call, "*")
+    assert call.asking is None and call.stage is Stage.FAREWELL
+    centre.advance(60)
+    assert centre.record.disposition is Disposition.OVERFLOW
+    centre.check_empty()
+
+
+@pytest.mark.parametrize(
+    "gone", ["agent:agent201", "agent:agent201/sales", "agent:nobody/support", "voicemail:anna", "peer:x/1"]
+)
+def test_an_old_menu_that_leads_to_what_is_gone_ends_the_call(gone: str) -> None:
+    centre = Centre(more={"flows": {"main": to("transfer", target=gone)}})
+    centre.phones["300"].call("600")
+    centre.settle()
+    reload(centre, queues=["support"], members=["support"], flows={})
+    centre.key(centre.call, "1")
+    centre.advance(60)
+    assert (centre.record.disposition, centre.record.cause) == (
+        Disposition.FAILED,
+        f"{gone} is no longer configured",
+    )
+    centre.check_empty()
+
+
+def test_without_the_fallback_that_is_gone_the_agents_own_queue_has_the_call() -> None:
+    flow = to("agent", agent="agent201", queue="support", fallback="queue:sales")
+    centre = Centre(more={"flows": {"main": flow}})
+    centre.phones["300"].call("600")
+    centre.settle()
+    reload(centre, queues=["support"], members=["support"], flows={})
+    centre.key(centre.call, "1")
+    assert centre.call.stage is Stage.QUEUE and centre.call.story.queue == "support"
+
+
+def to(kind: str, **keys: str) -> Flow:
+    """A menu whose key 1 leads to a node of this kind."""
+    menu = BUILT_IN["menu"].model_validate({"prompt": "?", "keys": {"1": "go"}})
+    return Flow("main", "ask", {"ask": menu, "go": BUILT_IN[kind].model_validate(keys)})
