@@ -5,14 +5,15 @@ configuration says so, by a NOTIFY to every place where an extension is register
 many phones expect it.
 
 Invariant: a subscription has an end, `MAX_SUBSCRIPTIONS` bounds all of them and `MAX_A_PHONE` those of one
-extension, of which the oldest gives way. One whose NOTIFY is answered by 408 or 481, or not at all, is over
-(RFC 6665 4.2.2).
+extension, of which the oldest gives way; one timer serves all, however often they are refreshed. One whose
+NOTIFY is answered by what ends the usage (`LOST`), or not at all, is over (RFC 6665 4.2.2, RFC 5057 5.1).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import ceil
 
 from softswitch.call.events import Subscribing
 from softswitch.call.hub import Hub
@@ -30,6 +31,7 @@ BODY = "application/simple-message-summary"
 MIN_S, DEFAULT_S, MAX_S = 60, 3600, 86_400
 MAX_SUBSCRIPTIONS = 20_000
 MAX_A_PHONE = 10
+LOST = frozenset((404, 405, 408, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 502, 503, 604))
 Key = tuple[str, str, str]
 Counts = Callable[[str], tuple[int, int]]
 
@@ -56,6 +58,7 @@ class Mwi:
         self._of_phone: dict[str, dict[Key, Subscription]] = {}
         self._transactions: dict[int, Key] = {}
         self._unasked = 0
+        self._sweeps = False
 
     def __len__(self) -> int:
         """Subscriptions."""
@@ -91,10 +94,10 @@ class Mwi:
         response = Response.answering(request, 200, to_tag=tag, headers=headers)
         self.hub.do(self.hub.ua.respond(event.transaction, response, now))
         self._notify(found, now)
-        if lasts_s:
-            self.hub.at(found.until, lambda at: self._expire(found, at))
-        else:
+        if not lasts_s:
             self._forget(found.dialog.key)
+        elif not self._sweeps:
+            self._sweep_later(now)
 
     def changed(self, box: str, now: float) -> None:
         """The counts of a mailbox may be others."""
@@ -113,7 +116,7 @@ class Mwi:
     def replied(self, transaction: int, status: int, now: float) -> None:
         """A NOTIFY of ours was answered (408: it was not)."""
         key = self._transactions.pop(transaction, None)
-        if key is not None and status in (408, 481, 503):
+        if key is not None and status in LOST:
             self._forget(key)
 
     # ----- inside
@@ -137,7 +140,7 @@ class Mwi:
         return found
 
     def _notify(self, subscription: Subscription, now: float) -> None:
-        left_s = max(0, round(subscription.until - now))
+        left_s = max(0, ceil(subscription.until - now))
         state = f"active;expires={left_s}" if left_s else "terminated;reason=timeout"
         headers = [("Event", EVENT), ("Subscription-State", state)]
         body = self._body(subscription.number, subscription.box, subscription.flow)
@@ -146,11 +149,20 @@ class Mwi:
         self._transactions[transaction] = subscription.dialog.key
         self.hub.do(outputs)
 
-    def _expire(self, subscription: Subscription, now: float) -> None:
-        if self._subscriptions.get(subscription.dialog.key) is not subscription or subscription.until > now:
-            return
-        self._notify(subscription, now)
-        self._forget(subscription.dialog.key)
+    def _sweep(self, now: float) -> None:
+        """End those that were not refreshed in time."""
+        for found in [one for one in self._subscriptions.values() if one.until <= now]:
+            self._notify(found, now)
+            self._forget(found.dialog.key)
+        self._sweeps = False
+        if self._subscriptions:
+            self._sweep_later(now)
+
+    def _sweep_later(self, now: float) -> None:
+        """In MIN_S at the latest, for what begins or is refreshed until then lasts so long."""
+        self._sweeps = True
+        ends = min(one.until for one in self._subscriptions.values())
+        self.hub.at(min(ends, now + MIN_S), self._sweep)
 
     def _forget(self, key: Key) -> None:
         found = self._subscriptions.pop(key, None)

@@ -146,7 +146,7 @@ def test_it_expires() -> None:
     assert len(phone.notified) == 2
 
 
-@pytest.mark.parametrize("answer", [481, None])
+@pytest.mark.parametrize("answer", [481, 489, None])
 def test_a_phone_that_does_not_know_it_any_more_loses_it(answer: int | None) -> None:
     here = centre()
     phone = Subscriber(here)
@@ -199,6 +199,19 @@ def test_subscriptions_of_a_phone_are_bounded() -> None:
     for number in range(MAX_A_PHONE + 5):
         phone.subscribe(call=f"sub{number}")
     assert len(here.switch.desk.voicemail.mwi) == MAX_A_PHONE
+
+
+def test_refreshing_and_beginning_anew_for_ever_leaves_no_timers_behind() -> None:
+    here = centre()
+    phone = Subscriber(here)
+    for number in range(200):
+        answer = phone.subscribe(call=f"sub{number}", expires=86_400)
+        phone.subscribe(call=f"sub{number}", tag=answer.to.tag or "", expires=86_400 - number)
+    here.advance(60)
+    assert len(here.switch.hub._timers) < 10
+    here.advance(86_400)
+    assert not len(here.switch.desk.voicemail.mwi)
+    assert not here.switch.hub._timers
 
 
 def test_registered_phones_are_told_unasked() -> None:
