@@ -34,6 +34,8 @@ class Outside:
         self._lookups = Lookups(config, answer, self._client)
         self._webhooks = Webhooks(config, answer, self._client, token)
         self._recognisers: Recognisers | None = None
+        self._heard_by: toml.Speech | None = None
+        self._closed = False
         self.requests: Mapping[type, Callable[[Asked], None]] = {
             AskDatabase: self._lookups.database,
             AskService: self._lookups.service,
@@ -46,47 +48,45 @@ class Outside:
         """The sockets to which callers' audio goes; empty while no flow listens."""
         return self._recognisers.sockets if self._recognisers is not None else ()
 
+    @property
+    def speech(self) -> toml.Speech:
+        """The section that the recognisers go by: that of their start."""
+        return self._heard_by or self._config.speech
+
     async def open(self) -> None:
         """Start what is needed."""
         self._lookups.tell_missing()
-        await self._open_http()
-        await self._open_ears()
+        await self.prepare(self._config)
 
-    async def configure(self, config: toml.Config) -> None:
-        """Another configuration, before the switch goes by it. Recognisers that run keep what they have."""
+    async def prepare(self, config: toml.Config) -> None:
+        """Start what another configuration needs beside this one, which stays in force. Recognisers that run
+        keep what they have.
+        """
+        if _asks(config):
+            # What is needed for it takes a tenth of a second to load: not while a caller waits.
+            await asyncio.to_thread(self._client)
+        if self._recognisers is None and not self._closed and _listens(config):
+            self._heard_by = speech = config.speech
+            self._recognisers = Recognisers(
+                speech.processes, speech.at_once, speech.pronunciations, self._answer
+            )
+            await self._recognisers.open()
+
+    def configure(self, config: toml.Config) -> None:
+        """From here on this configuration, which was prepared, is in force."""
         self._config = config
         self._lookups.configure(config)
         self._webhooks.configure(config)
-        await self._open_http()
-        await self._open_ears()
 
     async def close(self) -> None:
         """Stop everything."""
+        self._closed = True
         await self._lookups.close()
         await self._webhooks.close()
         if self._recognisers is not None:
             await self._recognisers.close()
         if self._http is not None:
             await self._http.close()
-
-    async def _open_http(self) -> None:
-        """What is needed for it takes a tenth of a second to load: not while a caller waits."""
-        asks = any(isinstance(node, Lookup) and node.url for node in self._nodes())
-        if asks or self._config.services or self._config.webhooks:
-            await asyncio.to_thread(self._client)
-
-    def _nodes(self) -> Iterator[Node]:
-        return (node for flow in self._config.flows.values() for node in flow.nodes.values())
-
-    async def _open_ears(self) -> None:
-        if self._recognisers is not None:
-            return
-        if any(isinstance(node, Listen) for node in self._nodes()):
-            speech = self._config.speech
-            self._recognisers = Recognisers(
-                speech.processes, speech.at_once, speech.pronunciations, self._answer
-            )
-            await self._recognisers.open()
 
     def _hear(self, asked: Asked) -> None:
         assert isinstance(asked.request, Hear)
@@ -101,3 +101,18 @@ class Outside:
 
             self._http = HttpClient(user_agent=self._config.sip.user_agent)
         return self._http
+
+
+def _asks(config: toml.Config) -> bool:
+    """Whether anything is asked or told by HTTP."""
+    asks = any(isinstance(node, Lookup) and node.url for node in _nodes(config))
+    return asks or bool(config.services or config.webhooks)
+
+
+def _listens(config: toml.Config) -> bool:
+    """Whether any flow listens to what callers say."""
+    return any(isinstance(node, Listen) for node in _nodes(config))
+
+
+def _nodes(config: toml.Config) -> Iterator[Node]:
+    return (node for flow in config.flows.values() for node in flow.nodes.values())

@@ -1,0 +1,74 @@
+"""The core of a running switch, made of its configuration: the distributor and the switch around it.
+
+Invariant: nothing here opens a socket, a file or a process.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from ipaddress import ip_address
+
+from acd.dispatcher import Acd
+from softswitch import plugins
+from softswitch.app.process import local_offset_s, told_address
+from softswitch.app.tokens import Tokens
+from softswitch.call.settings import Settings
+from softswitch.call.switch import Switch
+from softswitch.config import Config
+from softswitch.net.media_link import MediaSettings
+from softswitch.sip.digest import DigestServer
+from softswitch.sip.flow import Transport
+from softswitch.sip.registrar import Registrar
+from softswitch.sip.timers import Timers
+
+
+def make_distributor(config: Config) -> Acd:
+    """Who gets which call."""
+    return Acd(
+        config.acd_queues(),
+        config.acd_agents(),
+        plugins.strategies(),
+        utc_offset_s=local_offset_s(),
+        rules=config.acd_rules(),
+        pause_limits_s=config.pause_limits_s(),
+    )
+
+
+def make_switch(
+    config: Config, settings: Settings, distributor: Acd, bound: Mapping[Transport, tuple[str, int]]
+) -> Switch:
+    """All calls. `bound` are the addresses at which it is reached, (host, port) by transport."""
+    sip = config.sip
+    # Without an entry, peers are told the address that they reached, which is right with several of them.
+    addresses = {
+        transport: (told_address(host, sip.external_address), port)
+        for transport, (host, port) in bound.items()
+        if sip.external_address or ip_address(host).is_unspecified
+    }
+    return Switch(
+        settings,
+        distributor,
+        digest=DigestServer(sip.realm, secrets.token_bytes(32), sip.digest),
+        registrar=Registrar(sip.min_expires_s, sip.max_expires_s, sip.default_expires_s),
+        addresses=addresses,
+        bound=dict(bound),
+        agents=config.agent_of_extension,
+        token=Tokens(),
+        timers=Timers(sip.t1_ms / 1000, sip.t2_ms / 1000, sip.t4_ms / 1000),
+        product=sip.user_agent,
+    )
+
+
+def media_settings(config: Config) -> MediaSettings:
+    """What the media workers are started with."""
+    media, bind = config.media, config.media_address
+    told = told_address(bind, media.external_address or config.sip.external_address)
+    return MediaSettings(
+        told,
+        config.media_ports,
+        config.media_workers,
+        bind=bind if bind != told else None,
+        capacity=media.capacity,
+        media_timeout_s=media.lost_s,
+    )
