@@ -5,9 +5,10 @@ PYTEST := $(BIN)/python -m pytest
 # Two workers: the tests share nothing, and the end-to-end ones mostly wait for audio.
 JOBS ?= 2
 ARGS ?=
+NAME ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check static format lint types layers documents lockfile bench docs lock clean
+.PHONY: help setup demo example test check static format lint types layers documents lockfile bench docs lock clean
 
 help: ## say what can be made
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -18,6 +19,10 @@ setup: ## make .venv from the lock file
 demo: ## start the switch, two agents and six callers; show the queue, the log and the report
 	@sh scripts/setup.sh --demo
 	@$(BIN)/cc demo $(ARGS)
+
+example: ## run one of the centres in examples/: make example NAME=bank
+	@sh scripts/setup.sh --demo
+	@$(BIN)/python examples/run.py $(NAME)
 
 test: ## run every test, warnings as errors: units, and end to end with SIPp, baresip and pjsua2
 	@sh scripts/setup.sh --test

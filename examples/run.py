@@ -1,7 +1,7 @@
 """Starts one of the examples: makes its database from data.sql, if it has one, and runs `cc serve`.
 
-    python examples/run.py bank             run it
-    python examples/run.py --data bank      only make its database anew
+python examples/run.py bank             run it
+python examples/run.py --data bank      only make its database anew
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
-"""The carrier and the office of the example `shop`, played by a small web server: it knows when parcels arrive,
-and prints what the menus tell it.
+"""The carrier and the office of the example `shop`, played by a small web server: it knows when parcels
+arrive, and prints what the menus tell it.
 
     python examples/shop/office.py
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -19,7 +20,7 @@ class Office(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """When a parcel arrives: the day after tomorrow."""
         if self.path.startswith("/parcels/P"):
-            day = datetime.date.today() + datetime.timedelta(days=2)
+            day = datetime.datetime.now().astimezone().date() + datetime.timedelta(days=2)
             self._answer(200, {"delivery": {"day": day.isoformat()}})
         else:
             self._answer(404, {})
@@ -41,7 +42,5 @@ class Office(BaseHTTPRequestHandler):
 
 if __name__ == "__main__":
     print(f"listening on http://{ADDRESS[0]}:{ADDRESS[1]}; Ctrl-C ends it")
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         HTTPServer(ADDRESS, Office).serve_forever()
-    except KeyboardInterrupt:
-        pass
