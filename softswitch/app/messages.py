@@ -58,6 +58,8 @@ class MessageShell:
         for text in found.told:
             log.warning(text)
         self.mailer.restore(self._store.mails, found.messages)
+        for message in found.untold:
+            self.mailer.add(message)
         return found.messages
 
     async def speak(self) -> None:

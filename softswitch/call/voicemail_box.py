@@ -13,8 +13,9 @@ from msgspec import Struct
 
 from ivr.messages import Prompt
 
-MessageState = Literal["recording", "new", "heard", "greeting"]
-"""`greeting`: not a message, but what its owner has recorded for his callers."""
+MessageState = Literal["recording", "new", "heard", "draft", "greeting"]
+"""`greeting`: not a message, but what its owner has recorded for his callers; `draft`: until he has said that
+it is to be heard."""
 
 
 class Message(Struct, frozen=True, kw_only=True):

@@ -215,20 +215,30 @@ def _change_greeting(room: Room) -> Generator[Hear | Take, str | Taken, tuple[st
         if taken.by in ("hangup", "failed"):
             messages.drop(draft, taken, greeting=True)
             return room.say("vm-failed")
-        key, lead = "2", ()
-        for _ in range(MOST_SILENCES + 2):
-            if key != "2":
-                break
-            key = yield from _decide((draft.file, *lead), room)
+        key = ""
+        try:
+            key = yield from _judge(draft.file, room)
+        finally:  # also when he hangs up instead
+            if key != "1":
+                messages.drop(draft, taken, greeting=True)
         if key == "1":
             messages.set_greeting(box.name, draft)
             return room.say("vm-greeting-saved")
-        messages.drop(draft, taken, greeting=True)
         if key == "4":
             messages.remove_greeting(box.name)
             return room.say("vm-greeting-standard")
         if key != "3":
             return ()
+
+
+def _judge(file: str, room: Room) -> Talk:
+    """Let him hear it, as often as he likes (2); the key that says what becomes of it."""
+    key = "2"
+    for _ in range(MOST_SILENCES + 2):
+        if key != "2":
+            break
+        key = yield from _decide((file,), room)
+    return key
 
 
 def _decide(clips: tuple[str, ...], room: Room) -> Talk:

@@ -85,7 +85,7 @@ class Messages:
         message = Message(
             id=name,
             mailbox=box.name,
-            state="recording",
+            state="draft" if greeting else "recording",
             at=now,
             file=str(PurePath(directory, box.name, f"{name}.wav")),
             number=call.identity.number,

@@ -45,9 +45,11 @@ class Mail:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a start has found: the messages, and what it did, in words for the log."""
+    """What a start has found: the messages, those of them that nobody has been told of yet, and what it did,
+    in words for the log."""
 
     messages: tuple[Message, ...]
+    untold: tuple[Message, ...]
     statements: tuple[Statement, ...]
     told: tuple[str, ...]
 
@@ -100,6 +102,7 @@ def _readable(rows: Iterable[dict[str, object]]) -> Iterator[Message]:
 def adopt(rows: Iterable[Message], directory: Path) -> Found:
     """Bring rows and files together. Reads the directories; removes files that hold no message."""
     messages: list[Message] = []
+    untold: list[Message] = []
     statements: list[Statement] = []
     told: list[str] = []
     for message in rows:
@@ -112,15 +115,20 @@ def adopt(rows: Iterable[Message], directory: Path) -> Found:
             )
         elif size is None:
             told.append(f"{path.parent} is gone: message {message.id} cannot be heard until it is back")
+        elif message.state == "draft":
+            _remove(path, told)
+            statements.append(forget_statement(message.id))
+            told.append(f"a greeting of mailbox {message.mailbox} was never approved of: removed")
         elif message.state != "recording":
             messages.append(message)
         elif size < LEAST_BYTES:
-            path.unlink(missing_ok=True)
+            _remove(path, told)
             statements.append(forget_statement(message.id))
             told.append(f"message {message.id} of mailbox {message.mailbox} was hardly begun: removed")
         else:
             kept = replace(message, state="new", length_s=_length_s(size))
             messages.append(kept)
+            untold.append(kept)
             statements.append(keep_statement(kept))
             told.append(f"message {message.id} of mailbox {message.mailbox} was cut off by a crash: kept")
     known = {message.file for message in messages}
@@ -129,25 +137,40 @@ def adopt(rows: Iterable[Message], directory: Path) -> Found:
             continue
         size = _size(path) or 0
         if size < LEAST_BYTES:
-            path.unlink(missing_ok=True)
+            _remove(path, told)
             told.append(f"{path} held no message and nothing knew it: removed")
             continue
         stray = Message(
             id=path.stem,
             mailbox=path.parent.name,
             state="new",
-            at=path.stat().st_mtime - _length_s(size),
+            at=_modified(path) - _length_s(size),
             file=str(path),
             length_s=_length_s(size),
         )
         messages.append(stray)
+        untold.append(stray)
         statements.append(keep_statement(stray))
         told.append(f"{path} was known to nobody: it is a new message of mailbox {stray.mailbox}")
-    return Found(tuple(messages), tuple(statements), tuple(told))
+    return Found(tuple(messages), tuple(untold), tuple(statements), tuple(told))
 
 
 def _length_s(size: int) -> float:
     return round((size - HEADER_BYTES) / BYTES_A_SECOND, 1)
+
+
+def _remove(path: Path, told: list[str]) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        told.append(f"{path} cannot be removed ({error.strerror}); remove it by hand")
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _size(path: Path) -> int | None:
@@ -159,12 +182,17 @@ def _size(path: Path) -> int | None:
 
 def _files(directory: Path) -> Iterator[Path]:
     """DIRECTORY/MAILBOX/ID.wav, without links and without what else lies there."""
-    try:
-        boxes = sorted(entry.path for entry in os.scandir(directory) if entry.is_dir(follow_symlinks=False))
-    except OSError:
-        return
-    for box in boxes:
-        with os.scandir(box) as entries:
-            for entry in sorted(entries, key=lambda one: one.name):
+    for box in _entries(directory):
+        if box.is_dir(follow_symlinks=False):
+            for entry in _entries(box):
                 if entry.name.endswith(".wav") and entry.is_file(follow_symlinks=False):
                     yield Path(entry.path)
+
+
+def _entries(directory: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
+    """By name; nothing where it is not there or not ours to read."""
+    try:
+        with os.scandir(directory) as entries:
+            return sorted(entries, key=lambda one: one.name)
+    except OSError:
+        return []

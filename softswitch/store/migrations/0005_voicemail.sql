@@ -2,7 +2,7 @@
 CREATE TABLE messages (
     id       TEXT PRIMARY KEY,
     mailbox  TEXT NOT NULL,
-    state    TEXT NOT NULL,               -- recording, new, heard, greeting
+    state    TEXT NOT NULL,               -- recording, new, heard, draft, greeting
     at       REAL NOT NULL,               -- epoch seconds
     file     TEXT NOT NULL,               -- absolute path of the WAV file
     length_s REAL NOT NULL DEFAULT 0.0,

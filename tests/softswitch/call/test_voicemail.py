@@ -495,6 +495,21 @@ def test_hanging_up_while_the_greeting_is_recorded_changes_nothing() -> None:
     here.check_empty()
 
 
+def test_hanging_up_instead_of_judging_the_greeting_leaves_nothing() -> None:
+    here = centre()
+    call = listening(here)
+    here.key(call, "9")
+    to_recording(here, call)
+    (row,) = here.messages.values()
+    assert row.state == "draft", "a kill must not make a message of it"
+    here.advance(5)
+    here.key(call, "#")
+    assert here.heard_names(call)[1] == "vm-greeting-keys"
+    hang_up(here, "300")
+    assert not here.messages
+    here.check_empty()
+
+
 def test_messages_are_there_after_a_restart() -> None:
     first = centre()
     message = left(first)

@@ -67,6 +67,21 @@ def test_what_a_kill_leaves(tmp_path: Path) -> None:
     assert len(found.told) == 5
     changed = {statement[1][0] for statement in found.statements}
     assert changed == {"cut", "begun", "lost", "stray"}
+    assert {one.id for one in found.untold} == {"cut", "stray"}, "their owners are told now"
+
+
+def test_a_greeting_that_its_owner_has_not_approved_of_is_no_message(tmp_path: Path) -> None:
+    found = adopt([message(tmp_path, "draft", "draft"), message(tmp_path, "own", "greeting")], tmp_path)
+    assert [one.id for one in found.messages] == ["own"]
+    assert [path.name for path in (tmp_path / "anna").iterdir()] == ["own.wav"]
+    assert adopt(found.messages, tmp_path).told == ()
+
+
+def test_what_cannot_be_removed_does_not_stop_the_start(tmp_path: Path) -> None:
+    odd = message(tmp_path, "odd", "recording", seconds=None)
+    (tmp_path / "anna" / "odd.wav").mkdir(parents=True)
+    found = adopt([odd], tmp_path)
+    assert not found.messages and "remove it by hand" in found.told[0]
 
 
 def test_a_second_start_changes_nothing(tmp_path: Path) -> None:
