@@ -6,14 +6,14 @@ Invariant: `ending` of a state whose beginnings all have their end gives nothing
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 import msgspec
 
 from acd.events import Kind, LogEvent
-from softswitch.call.record import CallRecord, Disposition
+from softswitch.call.record import CallRecord, Disposition, EndedBy
 
 CAUSE = "restart"
 
@@ -52,6 +52,22 @@ class Talk:
         """Talk without hold, and hold, if it ended at `end`."""
         hold_s = self.hold_s + (end - self.held_since if self.held_since is not None else 0.0)
         return max(0.0, end - self.since - hold_s), hold_s
+
+
+class Ending(msgspec.Struct, frozen=True):
+    """How a call ended: as its CALL_END says, or else by the restart."""
+
+    disposition: Disposition = Disposition.RESTART
+    cause: str = CAUSE
+    ended_by: EndedBy = "system"
+
+    @classmethod
+    def told_by(cls, event: LogEvent) -> Ending:
+        """What this version cannot read (a log of a later one) was a restart."""
+        try:
+            return msgspec.convert(event.data, cls)
+        except msgspec.ValidationError:
+            return cls()
 
 
 @dataclass(slots=True)
@@ -191,9 +207,9 @@ class CallState:
         """The open record, closed at `end`, or as the log says that it ended; what the record knows already
         is kept, the log fills in the rest.
         """
-        ended: Mapping[str, Any] = {"disposition": Disposition.RESTART, "cause": CAUSE, "ended_by": "system"}
+        ended = Ending()
         if self.end is not None:
-            end, ended = self.end.at, {**ended, **self.end.data}
+            end, ended = self.end.at, Ending.told_by(self.end)
         until = max(end, self.last_at)  # a stranger's log may go on after the end: no time is negative
         menu_s = self.menu_s + (until - self.menu_since if self.menu_since is not None else 0.0)
         wait_s = self.wait_s + (until - self.waiting.since if self.waiting is not None else 0.0)
@@ -213,9 +229,9 @@ class CallState:
             path=record.path or tuple(self.path),
             queue=record.queue or self.queue,
             agent=record.agent or self.agent,
-            disposition=Disposition(ended["disposition"]),
-            cause=ended["cause"],
-            ended_by=ended["ended_by"],
+            disposition=ended.disposition,
+            cause=ended.cause,
+            ended_by=ended.ended_by,
             menu_s=menu_s if self.path else record.menu_s,
             wait_s=wait_s if self.queue else record.wait_s,
             ring_s=ring_s if self.queue else record.ring_s,

@@ -110,6 +110,23 @@ async def test_everything_open_is_closed_at_the_last_sign_of_life(path: Path) ->
     assert (records["d"].talk_s, records["d"].agent, records["d"].wait_s) == (10.0, "207", None)
 
 
+@pytest.mark.parametrize(
+    "told", [{"disposition": "of-a-later-version"}, {"disposition": None, "cause": 7}, {}]
+)
+async def test_an_end_that_this_version_does_not_understand_stops_no_start(
+    path: Path, told: dict[str, object]
+) -> None:
+    writer = await Writer.open(path, clock=lambda: 150.0)
+    writer.call_opened(CallRecord(id="late", started_at=141.0))
+    writer.append(LogEvent(142.5, Kind.CALL_END, "late", data=told))
+    await writer.close()
+    await (await Writer.open(path, clock=lambda: 160.0)).close()
+    async with await SqliteReader.open(path) as reader:
+        record = await reader.call("late")
+    assert record is not None
+    assert (record.ended_at, record.disposition, record.cause) == (142.5, Disposition.RESTART, "restart")
+
+
 async def test_a_call_that_had_ended_keeps_its_end(path: Path) -> None:
     """The record follows CALL_END by as long as the media need for their last figures."""
     await written(path, 140.0)
