@@ -5,16 +5,19 @@ Invariant: a call is OVER exactly once, and then holds no live leg, no attempt a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Literal
 
+from ivr.messages import Prompt
 from ivr.session import Session
 from softswitch.call.callers import ORDINARY, Status
 from softswitch.call.identity import Identity
 from softswitch.call.leg import Leg
 from softswitch.call.settings import Target
 from softswitch.call.story import Story
+from softswitch.call.tape import RecordMode, Taping
 
 if TYPE_CHECKING:
     from softswitch.call.asking import Asking
@@ -91,6 +94,8 @@ class Call:
     stage: Stage = Stage.SETUP
     priority: int = 0
     session: Session | None = None
+    menu_clip: Callable[[Prompt], str] = str
+    """Where the clips of his flows are: those of the configuration in which he entered."""
     menu_play: int = 0
     menu_due: float | None = None
     digits: int = 0
@@ -99,7 +104,10 @@ class Call:
     partner: Leg | None = None
     agent: str = ""
     held: set[int] = field(default_factory=set)
-    recording: int = 0
+    taping: Taping | None = None
+    """How his talk is recorded; None before there is one."""
+    record: RecordMode | Literal[""] = ""
+    """What his route says of that."""
     channels: list[str] = field(default_factory=list)
     own_call_of: list[str] = field(default_factory=list)
     hops: int = 0

@@ -57,7 +57,9 @@ class Menu:
         variables |= {"status": call.status.name, "language": language}
         call.menu_due = None
         look = partial(look_for, call, self.hub)
-        call.session = Session(self.hub.settings.flows, flow, variables, look, self.hub.settings.world)
+        settings = self.hub.settings
+        call.menu_clip = settings.clip
+        call.session = Session(settings.flows, flow, variables, look, settings.world)
         self._run(call, call.session.handle(ivr.Start(), now), now)
 
     def digit(self, call: Call, digit: str, now: float) -> None:
@@ -153,7 +155,8 @@ class Menu:
             self._hush(call)
         call.menu_play = play
         self.speaking.forget(call.speaking)
-        call.speaking = self.speaking.make(prompts, partial(self._play, call, session, play), now)
+        then = partial(self._play, call, session, play)
+        call.speaking = self.speaking.make(prompts, call.menu_clip, then, now)
 
     def _play(self, call: Call, session: Session, play: int, clips: tuple[str, ...], now: float) -> None:
         if call.session is not session or call.stage is not Stage.MENU or call.menu_play != play:

@@ -1,7 +1,8 @@
 """Texts that are this caller's own (his balance, his name) and are spoken when they are needed.
 
 Invariant: whoever wants clips is given them once, at the latest after SPEAK_S: those that could not be made
-are left out, and the administrator is told. Nothing else waits.
+are left out, and the administrator is told. Nothing else waits. Where the clips are is found when they are
+wanted, so that a reload meanwhile changes nothing for him.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from softswitch.call.hub import Hub
 SPEAK_S = 10.0
 """How long a caller waits for his text; usual are 20 ms."""
 
+Clip = Callable[[Prompt], str]
 Then = Callable[[tuple[str, ...], float], None]
 """`(clips, now)`"""
 
@@ -26,18 +28,20 @@ class Speaking:
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
         self._keys = itertools.count(1)
-        self._wanted: dict[int, tuple[tuple[Prompt, ...], Then]] = {}
+        self._wanted: dict[int, tuple[list[tuple[str, bool]], Then]] = {}
 
-    def make(self, prompts: tuple[Prompt, ...], then: Then, now: float) -> int:
+    def make(self, prompts: tuple[Prompt, ...], clip: Clip, then: Then, now: float) -> int:
         """Give the clips of the prompts to `then`: at once (0) if all are there already, or later; then the
-        key by which they may be forgotten.
+        key by which they may be forgotten. `clip` says where those are that were made ahead.
         """
         live = tuple(prompt for prompt in prompts if prompt.live)
         if not live:
-            then(tuple(self.hub.settings.clip(prompt) for prompt in prompts), now)
+            then(tuple(clip(prompt) for prompt in prompts), now)
             return 0
         key = next(self._keys)
-        self._wanted[key] = (prompts, then)
+        spoken = self.hub.settings.clip
+        clips = [((spoken if prompt.live else clip)(prompt), prompt.live) for prompt in prompts]
+        self._wanted[key] = (clips, then)
         self.hub.emit([Speak(key, live)])
         self.hub.at(now + SPEAK_S, lambda at: self.spoken(key, f"not spoken within {SPEAK_S:g} s", at))
         return key
@@ -48,10 +52,9 @@ class Speaking:
 
     def spoken(self, key: int, error: str, now: float) -> None:
         """The texts are there, or (`error` not empty) will not be."""
-        prompts, then = self._wanted.pop(key, ((), None))
+        clips, then = self._wanted.pop(key, ([], None))
         if then is None:
             return
         if error:
             self.hub.warn("a text of a menu cannot be spoken", reason=error)
-            prompts = tuple(prompt for prompt in prompts if not prompt.live)
-        then(tuple(self.hub.settings.clip(prompt) for prompt in prompts), now)
+        then(tuple(clip for clip, is_live in clips if not (error and is_live)), now)

@@ -10,7 +10,7 @@ import pytest
 from acd.events import Kind
 from acd.messages import Withdraw
 from ivr.flow import Flow, check
-from ivr.messages import Answer, Request
+from ivr.messages import Answer, Prompt, Request
 from ivr.node import Edge, Go, Node, Visit, Wait, Walk
 from softswitch.call.attributes import exists, offered_codecs
 from softswitch.call.call import Call, Stage
@@ -73,6 +73,29 @@ def test_what_cannot_be_spoken_is_left_out_and_told() -> None:
         here.key(call, key)
     assert here.heard_names(call) == ["You are"]
     assert [dict(one.fields)["reason"] for one in here.warnings] == ["no voice"]
+
+
+def test_a_reload_changes_no_clip_for_a_caller_in_a_menu() -> None:
+    def elsewhere(prompt: Prompt) -> str:
+        return f"/live {prompt.text}.wav" if prompt.live else "/gone.mp3"
+
+    here, call = centre(ACCOUNT)
+    settings = here.switch.hub.settings
+    here.switch.hub.settings = replace(settings, clip=elsewhere)
+    for key in "42#":
+        here.key(call, key)
+    assert here.heard_names(call) == ["You are", "live number four two."], "what is spoken now is there"
+
+
+def test_a_reload_while_a_text_is_made_does_not_lose_it() -> None:
+    here, call = centre(ACCOUNT)
+    here.dumb = "never"
+    for key in "42#":
+        here.key(call, key)
+    here.switch.hub.settings = replace(here.switch.hub.settings, clip=lambda prompt: "/elsewhere.wav")
+    here._carry_out(here.switch.spoken(1, "", here.now))
+    here.settle()
+    assert here.heard_names(call) == ["You are", "number four two."]
 
 
 def test_nothing_left_to_hear_is_heard_at_once() -> None:
