@@ -15,7 +15,7 @@ import numpy as np
 from media.dtmf import InbandDetector
 from media.errors import RecordError
 from media.framer import Framer
-from media.g711 import DECODE
+from media.g711 import DECODE, SILENCE
 from media.jitter import JitterBuffer
 from media.legs import Legs
 from media.messages import Recorded, RecordFailed, RecordSilent
@@ -90,7 +90,8 @@ class Inside:
         searched = legs.detecting[slots]
         if not searched.any():
             return slots[:0], np.empty(0, np.uint8)
-        return self._detector.detect(slots[searched], frames[searched])
+        coded[~present] = SILENCE[legs.law[slots[~present]]][:, None]
+        return self._detector.detect(slots[searched], coded[searched], legs.law[slots[searched]])
 
     def start(
         self, recording: int, left: int, right: int, path: str, silence_s: float = 0.0

@@ -62,9 +62,11 @@ def hear(lines: list[Int16]) -> list[str]:
     samples = np.stack([np.pad(each, (0, length - len(each))) for each in lines])
     detector = dtmf.InbandDetector(len(lines))
     slots = np.random.default_rng(7).permutation(len(lines))
+    laws = np.zeros(len(lines), np.uint8)
+    frames = g711.encode_ulaw(samples)
     heard = [""] * len(lines)
     for at in range(0, length, FRAME):
-        found, codes = detector.detect(slots, samples[slots, at : at + FRAME])
+        found, codes = detector.detect(slots, frames[slots, at : at + FRAME], laws)
         for slot, code in zip(found.tolist(), codes.tolist(), strict=True):
             heard[slot] += DIGITS[code]
     return heard
@@ -219,21 +221,21 @@ def test_more_legs_than_a_chunk_each_keep_their_own_state() -> None:
 
 def test_reset_forgets_the_key_that_is_down() -> None:
     detector = dtmf.InbandDetector(2)
-    samples = line(press("3", 400))
-    slots = np.array([1])
-    found = [
-        detector.detect(slots, samples[None, at : at + FRAME])[0].tolist() for at in range(0, 800, FRAME)
-    ]
+    frames = g711.encode_ulaw(line(press("3", 400))).reshape(-1, 1, FRAME)
+    slots, laws = np.array([1]), np.zeros(1, np.uint8)
+    found = [detector.detect(slots, frame, laws)[0].tolist() for frame in frames[:5]]
     assert found.count([1]) == 1
+    assert detector.suspects(slots).all()
     detector.reset(1)
-    found = [
-        detector.detect(slots, samples[None, at : at + FRAME])[0].tolist() for at in range(800, 1600, FRAME)
-    ]
+    assert not detector.suspects(slots).any()
+    found = [detector.detect(slots, frame, laws)[0].tolist() for frame in frames[5:10]]
     assert found.count([1]) == 1, "a new leg in the slot presses its key anew"
 
 
 def test_nothing_to_do() -> None:
-    slots, codes = dtmf.InbandDetector(4).detect(np.empty(0, np.intp), np.empty((0, FRAME), np.int16))
+    slots, codes = dtmf.InbandDetector(4).detect(
+        np.empty(0, np.intp), np.empty((0, FRAME), np.uint8), np.empty(0, np.uint8)
+    )
     assert (len(slots), len(codes)) == (0, 0)
     assert codes.dtype == np.uint8
 
