@@ -77,6 +77,13 @@ class Kind(StrEnum):
     SYSTEM_STOP = "SYSTEM_STOP"
     CONFIGRELOAD = "CONFIGRELOAD"
     RECORDING = "RECORDING"
+    RECORDING_START = "RECORDING_START"
+    RECORDING_STOP = "RECORDING_STOP"
+    RECORDING_PAUSE = "RECORDING_PAUSE"
+    RECORDING_RESUME = "RECORDING_RESUME"
+    RECORDING_KEPT = "RECORDING_KEPT"
+    RECORDING_EXPORTED = "RECORDING_EXPORTED"
+    RECORDING_DELETED = "RECORDING_DELETED"
 
 
 DATA_KEYS: dict[Kind, tuple[str, ...]] = {
@@ -139,6 +146,14 @@ DATA_KEYS: dict[Kind, tuple[str, ...]] = {
     Kind.QUEUE_OPEN: ("by",),
     Kind.QUEUE_CLOSE: ("by",),
     Kind.CONFIGRELOAD: ("by",),
+    Kind.RECORDING: ("path",),  # and duration_ms, or error
+    Kind.RECORDING_START: ("recording", "by"),  # by an order; what the configuration says is not told
+    Kind.RECORDING_STOP: ("recording", "by"),
+    Kind.RECORDING_PAUSE: ("recording", "by"),
+    Kind.RECORDING_RESUME: ("recording", "by"),
+    Kind.RECORDING_KEPT: ("recording", "path", "bytes", "sha256", "error"),  # compressed; error: or not
+    Kind.RECORDING_EXPORTED: ("recording", "by"),
+    Kind.RECORDING_DELETED: ("recording", "path", "by"),
 }
 
 

@@ -33,6 +33,7 @@ from media.messages import (
     Event,
     Latched,
     MediaLost,
+    PauseRecord,
     Ping,
     Play,
     Pong,
@@ -87,6 +88,7 @@ class Engine:
         self._listener = Listener(legs, self._latching, self._reception)
         self._reports = Reports(legs, self._reception, cname, self._random)
         self._inside = Inside(legs, recorder)
+        self._recorder = recorder
         self._speech = Speech(legs)
         self._keys = KeyPresses(capacity)
         self._relay = Relay(legs)
@@ -106,6 +108,7 @@ class Engine:
             SendDigits: self._send_digits,
             Record: self._record,
             StopRecord: self._stop_record,
+            PauseRecord: self._pause_record,
             Release: self._release,
             Ping: self._ping,
         }
@@ -242,6 +245,9 @@ class Engine:
 
     def _stop_record(self, command: StopRecord, now: float) -> None:
         self._inside.stop(command.recording)
+
+    def _pause_record(self, command: PauseRecord, now: float) -> None:
+        self._recorder.pause(command.recording, command.paused)
 
     def _release(self, command: Release, now: float) -> None:
         slot = self._slot_of.pop(command.leg, None)

@@ -124,6 +124,14 @@ class StopRecord(Message, frozen=True):
     recording: int
 
 
+class PauseRecord(Message, frozen=True):
+    """Write silence from now on, or again what is heard. What was said in a pause may still be on its way
+    when it ends, so it ends `media.recorder.RESUME_FRAMES` late."""
+
+    recording: int
+    paused: bool = True
+
+
 class Release(Message, frozen=True):
     """The leg is over. Answered by Released with its statistics."""
 
@@ -146,6 +154,7 @@ Command = (
     | SendDigits
     | Record
     | StopRecord
+    | PauseRecord
     | Release
     | Ping
 )

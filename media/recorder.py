@@ -32,6 +32,8 @@ FRAME_MS: Final = 20
 BLOCK_BYTES: Final = FRAME * 2 * 2  # 20 ms of 16-bit stereo
 HEADER_BYTES: Final = 44
 FLUSH_EVERY_S: Final = 0.5
+RESUME_FRAMES: Final = 25
+"""A pause ends so many frames late: what was said in it may still wait in a jitter buffer."""
 MAX_FRAMES: Final = (0xFFFFFFFF - HEADER_BYTES) // BLOCK_BYTES  # 37 hours: the format holds no more
 
 Int64 = npt.NDArray[np.int64]
@@ -70,6 +72,7 @@ class Recorder:
         self._ids = np.empty(0, dtype=np.int64)  # recordings under way, ascending
         self._frames = np.empty(0, dtype=np.int64)  # 20 ms frames handed over, beside _ids
         self._paths: dict[int, Path] = {}
+        self._paused: dict[int, int] = {}  # frames of silence that are left; below 0: until it is resumed
         self._failed: list[tuple[int, str, str]] = []
         self._lock = threading.Lock()  # guards _work, _queued, _reports, _saved and _passes
         self._passed = threading.Condition(self._lock)
@@ -117,6 +120,8 @@ class Recorder:
         block = np.empty((len(recordings), FRAME, 2), dtype="<i2")
         block[:, :, 0] = left
         block[:, :, 1] = right
+        if self._paused:
+            self._silence(recordings, block)
         with self._lock:
             fits = self._queued + block.nbytes <= self._queue_bytes
             if fits:
@@ -127,6 +132,20 @@ class Recorder:
             return
         for recording in recordings.tolist():
             self._fail(recording, "the disk is too slow, or too many calls are recorded: the queue is full")
+
+    def pause(self, recording: int, paused: bool) -> None:
+        """Silence takes the place of the sound from the next frame on; or no longer. Nothing happens to a
+        recording that there is not."""
+        if recording in self._paths and (paused or recording in self._paused):
+            self._paused[recording] = -1 if paused else RESUME_FRAMES
+
+    def _silence(self, recordings: Int64, block: Int16) -> None:
+        for recording, left in list(self._paused.items()):
+            block[recordings == recording] = 0
+            if left == 1:
+                del self._paused[recording]
+            elif left > 0:
+                self._paused[recording] = left - 1
 
     def stop(self, recording: int) -> tuple[str, int]:
         """End a recording: its path and length in ms. The file is complete once `saved` names it.
@@ -186,6 +205,7 @@ class Recorder:
         self._ids = np.delete(self._ids, at)
         self._frames = np.delete(self._frames, at)
         del self._paths[recording]
+        self._paused.pop(recording, None)
         return frames
 
     def _hand_over_close(self, recording: int, report: bool) -> None:

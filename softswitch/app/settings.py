@@ -12,6 +12,7 @@ from softswitch import config as toml
 from softswitch.app.whispers import make_whisper
 from softswitch.call.routing import Asked, Explain, Step
 from softswitch.call.settings import AgentCare, CallbackCare, Feature, Peer, Phone, QueueCare, Route, Settings
+from softswitch.call.tape import TapingCare
 from softswitch.call.voicemail_box import Box, VoicemailCare
 from softswitch.sip.uri import Uri
 from softswitch.system_prompts import system_prompts
@@ -94,6 +95,11 @@ def make_settings(config: toml.Config, default_music: Path) -> Settings:
         guests=config.sip.guests,
         max_calls=config.sip.max_calls,
         recordings=str(config.recordings.directory),
+        taping=TapingCare(
+            in_language(config.recordings.announce, config.language),
+            config.recordings.pause_keys,
+            config.recordings.record_keys,
+        ),
         codecs=config.media.codecs,
         agents={name: _agent(agent) for name, agent in config.agents.items()},
         wrapup_extra_s=config.pauses.wrapup_extra_s,
@@ -128,6 +134,7 @@ def _phone(number: str, extension: toml.Extension) -> Phone:
         extension.auto_answer,
         extension.voicemail,
         extension.voicemail_after_s,
+        extension.record,
     )
 
 
@@ -158,6 +165,7 @@ def _care(config: toml.Config, name: str, music: Sequence[str]) -> QueueCare:
         agent_wait_s=queue.agent_wait_s,
         callback=_callback(queue),
         last_agent_within_s=queue.last_agent_within_s,
+        announce_recording=queue.announce_recording,
     )
 
 

@@ -71,6 +71,7 @@ class Arrivals:
         try:
             call.target, call.priority = found.target, found.priority
             call.fallback, call.agent_wait_s = found.fallback, found.agent_wait_s
+            call.record = found.record
             call.language = call.status.language or found.language or self._language(call)
             call.story.call_type = found.call_type
             if found.target.kind == "hangup":

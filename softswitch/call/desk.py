@@ -30,6 +30,7 @@ from softswitch.call.pickup import Pickup
 from softswitch.call.promising import Promising
 from softswitch.call.queueing import Queueing
 from softswitch.call.record import Disposition, EndedBy
+from softswitch.call.recording import Recordings
 from softswitch.call.ringing import Ringing
 from softswitch.call.settings import Target
 from softswitch.call.talk import Talk
@@ -57,14 +58,15 @@ class Desk:
         self.questions = Questions(hub, self.hearing, self.callbacks, self)
         self.queueing = Queueing(hub, self.ringing, self.hearing, self.callbacks, self.questions, self)
         self.pickup = Pickup(hub, self.ringing, self.queueing)
-        self.talking = Talk(hub)
+        self.recordings = Recordings(hub)
+        self.talking = Talk(hub, self.recordings)
         self.own_calls = OwnCalls(hub)
         self.direct = Direct(hub, self.ringing, self.channels, self.own_calls, self)
         self.features = Features(hub, self, agents)
         self.listening = Listening(hub, self.menu)
         self.menu.answerers |= dict.fromkeys((AskDatabase, AskService, Tell), self.menu.to_shell)
         self.voicemail = Voicemail(hub, self.menu, self)
-        self.closing = Closing(hub)
+        self.closing = Closing(hub, self.recordings)
         self.arrivals = Arrivals(self)
 
     # ----- on
@@ -112,7 +114,6 @@ class Desk:
         if call.stage is Stage.SETUP:
             self.arrivals.answer(call, now)
         self.talking.begin(call, leg, party, agent, now)
-        self.closing.recording(call)
 
     def farewell(self, call: Call, clips: tuple[str, ...], cause: str, now: float) -> None:
         """Let him hear the clips, then hang up."""
@@ -183,6 +184,8 @@ class Desk:
             self.features.pins.digit(call, digit, now)
         elif call is not None and leg is call.leg and self.voicemail.runs(call):
             self.voicemail.scripts.digit(call, digit, now)
+        elif call is not None and call.stage is Stage.TALK:
+            self.recordings.key(call, leg, digit, now)
         elif call is not None and leg is call.leg and call.stage in (Stage.MENU, Stage.QUEUE):
             call.digits += 1
             if call.digits <= MAX_LOGGED_DIGITS:
@@ -201,6 +204,8 @@ class Desk:
             self.pickup.played(attempt, leg, event, now)
             return
         call = self.hub.call_of(leg)
+        if call is not None and self.recordings.played(call, leg, event, now):
+            return
         if call is None or leg is not call.leg or leg.audio is None or leg.audio.play != event.play:
             return
         if event.reason == "failed":
@@ -244,7 +249,7 @@ class Desk:
             self.channels.give(name)
         for attempt in list(call.attempts.values()):
             self.ringing.cancel(attempt, now)
-        self.talking.end_recording(call)
+        self.recordings.end(call)
         for leg in filter(None, (call.leg, call.partner)):
             if leg.audio is not None and not leg.audio.released:
                 call.awaiting.add(leg.id)
@@ -278,6 +283,6 @@ class Desk:
         for leg in legs:
             call = self.hub.call_of(leg)
             if call is not None:
-                self.closing.recorder_lost(call)
+                self.recordings.lost(call)
                 self.end(call, Disposition.MEDIA_FAILURE, reason, "system", now)
             self.closing.released(leg)

@@ -12,6 +12,7 @@ from acd.events import LogEvent
 from ivr import messages as ivr
 from media.messages import Command
 from softswitch.call.leg import Leg
+from softswitch.call.tape import TapeEffect
 from softswitch.call.voicemail_box import VoicemailEffect
 from softswitch.sip.flow import Flow
 from softswitch.sip.message import Request
@@ -247,4 +248,5 @@ Effect = (
     | Speak
     | Warn
     | VoicemailEffect
+    | TapeEffect
 )

@@ -16,6 +16,7 @@ from ivr.condition import World
 from ivr.flow import Flow
 from ivr.messages import Prompt
 from softswitch.call.callers import Statuses
+from softswitch.call.tape import RecordMode, TapingCare
 from softswitch.call.voicemail_box import Box, VoicemailCare
 from softswitch.call.whisper import Whisper
 from softswitch.errors import LocalError
@@ -78,6 +79,7 @@ class Route:
     agent_wait_s: float | None = None
     sip_status: int = 403
     rule: str = ""
+    record: RecordMode | Literal[""] = ""
 
 
 class DialPlan(Protocol):
@@ -114,6 +116,7 @@ class Phone:
     voicemail: str = ""
     """The mailbox for callers whom nobody answers here within `voicemail_after_s`."""
     voicemail_after_s: float = 20.0
+    record: RecordMode = "no"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +181,7 @@ class QueueCare:
 
     music: tuple[str, ...]
     overflow: Mapping[str, Target] = field(default_factory=dict)
-    record: bool = False
+    record: RecordMode = "no"
     short_abandon_s: float = 5.0
     whisper: Whisper | None = None
     display: str = "{call_type}: {caller}"
@@ -188,6 +191,7 @@ class QueueCare:
     agent_wait_s: float = 20.0
     callback: CallbackCare | None = None
     last_agent_within_s: float | None = None
+    announce_recording: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +212,7 @@ class Settings:
     max_calls: int = 2000
     ring_s: float = 30.0
     recordings: str = ""
+    taping: TapingCare = field(default_factory=TapingCare)
     codecs: tuple[Literal["PCMU", "PCMA"], ...] = ("PCMU", "PCMA")
     statuses: Statuses = field(default_factory=Statuses)
     phrases_in: Mapping[str, Mapping[str, Prompt]] = field(default_factory=dict)

@@ -44,6 +44,7 @@ from softswitch.call.promises import Promise, cancel, promises
 from softswitch.call.reconcile import Discrepancy, compare
 from softswitch.call.record import Disposition
 from softswitch.call.settings import Settings
+from softswitch.call.tape import Order
 from softswitch.call.user_agent import UserAgent
 from softswitch.call.voicemail_box import Message, MessageState
 from softswitch.call.voicemail_messages import Messages
@@ -209,8 +210,10 @@ class Switch:
             if (leg := self.hub.plane.released(event)) is not None:
                 self.desk.closing.released(leg)
         elif isinstance(event, (m.Recorded, m.RecordFailed)):
-            if not self.desk.voicemail.recorded(event, now):
-                self.desk.closing.recorded(event, now)
+            if self.desk.voicemail.recorded(event, now):
+                pass
+            elif (call := self.desk.recordings.recorded(event, now)) is not None:
+                self.desk.closing.recorded(call)
         elif isinstance(event, m.RecordSilent):
             self.desk.voicemail.scripts.silent(event, now)
         elif not isinstance(event, m.Pong) and (leg := self.hub.plane.leg(event.leg)) is not None:
@@ -294,6 +297,24 @@ class Switch:
         self.desk.callbacks.give_up(call, f"hung up by {by}", now)
         self.desk.end(call, None, f"hung up by {by}", "system", now)
         return self._finish(now)
+
+    def record(self, name: str, what: Order, by: str, now: float) -> list[Effect]:
+        """Start, stop, pause or resume the recording of a call. Raises LocalError when that cannot be."""
+        call = self.hub.calls.get(name)
+        if call is None:
+            raise LocalError(f"no live call {name!r}; `cc calls list` shows them")
+        self.desk.recordings.order(call, what, by, now)
+        return self._finish(now)
+
+    def refuse_recordings(self, reason: str) -> list[Effect]:
+        """Begin no recording from now on, because of this; "": begin them again."""
+        self.desk.recordings.refusal = reason
+        return self.hub.take_effects()
+
+    def recording_moved(self, call: str, old: str, new: str) -> list[Effect]:
+        """The file of a recording has another name now; "": it is gone."""
+        self.desk.closing.recording_moved(call, old, new)
+        return self.hub.take_effects()
 
     def promises(self) -> list[Promise]:
         """Who will be called back."""

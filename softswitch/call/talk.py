@@ -1,27 +1,23 @@
-"""The conversation: the bridge, hold and resume, the recording, its end."""
+"""The conversation: the bridge, hold and resume."""
 
 from __future__ import annotations
 
-import itertools
-from datetime import UTC, datetime
-from pathlib import PurePath
-
 from acd import messages as acd
 from acd.events import Kind
-from media import messages as m
 from softswitch.call.call import Call, Heard, Stage
-from softswitch.call.events import Confirmed, Media, Opened, Reoffer
+from softswitch.call.events import Confirmed, Reoffer
 from softswitch.call.hub import Hub
 from softswitch.call.leg import Leg
+from softswitch.call.recording import Recordings
 from softswitch.errors import PeerError
 
 
 class Talk:
     """Two legs that hear each other."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, recordings: Recordings) -> None:
         self.hub = hub
-        self._recordings = itertools.count(1)
+        self.recordings = recordings
         self._late: dict[int, Reoffer] = {}
 
     def begin(self, call: Call, leg: Leg, party: str, agent: str, now: float) -> None:
@@ -34,26 +30,9 @@ class Talk:
         call.story.connected(leg, party, now)
         self.hub.attempts.pop(leg.id, None)
         self.hub.emit(self.hub.plane.connect(call.leg, leg))
-        care = self.hub.settings.queues.get(call.story.queue) if agent else None
-        if care is not None and care.record:
-            self._record(call, leg, now)
+        self.recordings.begin(call, leg, party, agent, now)
         for each in (call.leg, leg):  # a caller may have put the queue on hold
             self._hold(call, each, now)
-
-    def _record(self, call: Call, leg: Leg, now: float) -> None:
-        assert leg.audio is not None
-        call.recording = next(self._recordings)
-        day = datetime.fromtimestamp(now, UTC)
-        path = PurePath(self.hub.settings.recordings, f"{day:%Y/%m/%d}", f"{call.id}.wav")
-        call.story.recording = str(path)
-        self.hub.emit([Opened(call.story.record())])  # a kill must not lose where the recording is
-        self.hub.emit([Media(leg.audio.worker, m.Record(call.recording, call.leg.id, leg.id, str(path)))])
-
-    def end_recording(self, call: Call) -> None:
-        """Close the file; Recorded follows."""
-        audio = call.leg.audio
-        if call.recording and audio is not None and not audio.released:
-            self.hub.emit([Media(audio.worker, m.StopRecord(call.recording))])
 
     # ----- changes of the session by a phone
 
@@ -100,11 +79,14 @@ class Talk:
             care = self.hub.settings.queues.get(call.story.queue)
             music = (care.music if care is not None else ()) or self.hub.settings.music
             self.hub.emit(self.hub.plane.play(other, music, loop=True, resume=True))
+            self.recordings.held(call)
         else:
             call.held.discard(leg.id)
             self.hub.emit(self.hub.plane.stop(other))
         if bool(call.held) == was_held:
             return
+        if not call.held:
+            self.recordings.unheld(call, now)
         call.story.begin("hold" if call.held else "talk", now)
         if call.agent:
             self.hub.post(acd.Held(call.id, bool(call.held)))

@@ -30,6 +30,7 @@ from softswitch.config.fields import (
     TargetField,
     Text,
 )
+from softswitch.config.recordings import OptionalRecord, Record
 from softswitch.config.waiting import WaitingRules
 
 MAX_NUMBER = 64
@@ -62,6 +63,11 @@ class Extension(Section):
     )
     voicemail_after_s: Annotated[float, Field(ge=5, le=120)] = Field(
         20.0, description="how long it rings before the mailbox takes the caller"
+    )
+    record: Record = Field(
+        "no",
+        description="which calls from and to it are recorded: `always`, `on-demand`, `no`; those of queues go by "
+        "their queue",
     )
 
 
@@ -158,7 +164,14 @@ class Queue(WaitingRules):
     music: FilePath | None = Field(
         None, description="music of this queue, a WAV file; that of [prompts] if absent"
     )
-    record: bool = Field(False, description="whether conversations are recorded")
+    record: Record = Field(
+        "no",
+        description="which conversations are recorded: `always` (or true), `on-demand` by the agent's keys, `no` "
+        "(or false): by an administrator's order only",
+    )
+    announce_recording: bool = Field(
+        True, description="whether callers of this queue hear recordings.announce before they are recorded"
+    )
     whisper: Whisper = Field(
         (),
         description="what the agent alone hears when he picks up, before he is connected; any key skips it. "
@@ -225,6 +238,11 @@ class Route(Section):
     )
     agent_wait_s: Seconds | None = Field(
         None, description="for `agent:NAME`: how long the call waits for him; that of the queue if absent"
+    )
+    record: OptionalRecord = Field(
+        "",
+        description="which of its calls are recorded, whatever queue or extension says: `always`, `on-demand`, "
+        "`no`, or `never`: by no order either; as these say if absent",
     )
 
     @model_validator(mode="after")

@@ -33,6 +33,7 @@ from softswitch.call.whisper import BEEP, pieces
 from softswitch.config.centre import Agent, Extension, FlowConfig, Peer, Queue, Route
 from softswitch.config.client_file import CLIENTS_FILE, ClientTable
 from softswitch.config.fields import FlowName, LanguageTag, Name, Number, Section, listen_host
+from softswitch.config.recordings import Recordings
 from softswitch.config.routing import (
     CalendarSection,
     NumberListSection,
@@ -48,7 +49,6 @@ from softswitch.config.sections import (
     Media,
     Pauses,
     PromptSettings,
-    Recordings,
     Sip,
     Store,
 )
@@ -153,6 +153,7 @@ class Config(Section):
         """Everything that the flows may say, and all that agents may hear of a caller, each once."""
         said = [prompt for flow in self.menus.values() for prompt in flow.prompts()]
         said += [prompt for queue in self.queues.values() for prompt in queue.comfort]
+        said += self.recordings.announce
         said += [
             prompt for box in self.mailboxes.values() for prompt in in_language(box.greeting, box.language)
         ]

@@ -34,6 +34,7 @@ def _rule(place: int, route: centre.Route) -> Rule:
         route.agent_wait_s,
         route.sip_status,
         route.name or f"routes.{place}",
+        route.record,
     )
     return Rule(place, route.number, made, route.name, route.guests, route.peers, route.when)
 

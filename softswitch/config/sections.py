@@ -116,12 +116,6 @@ class Api(Section):
     )
 
 
-class Recordings(Section):
-    """Recorded calls."""
-
-    directory: FilePath = Field(Path("var/recordings"), description="where recordings are written")
-
-
 def _loudness(lufs: float) -> float:
     if lufs and not -40.0 <= lufs <= -10.0:
         raise ValueError("must lie between -40 and -10, or be 0 to leave the loudness as it is")

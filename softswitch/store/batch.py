@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
 
-from softswitch.store import errands, kept, mailboxes
+from softswitch.store import errands, kept, mailboxes, recordings
 from softswitch.store.rows import ADD_WRAPUP, INSERT_EVENT, SET_QUEUE, UPSERT_CALL, SqlValue, Statement
 
 Row = tuple[SqlValue, ...]
@@ -46,6 +46,8 @@ _LAST_COUNTS = {
     mailboxes.FORGET: "messages",
     mailboxes.KEEP_MAIL: "mails",
     mailboxes.FORGET_MAIL: "mails",
+    recordings.KEEP: "recordings",
+    recordings.FORGET: "recordings",
 }
 _SET_QUEUES = (
     "UPDATE calls SET queue = v.column1 FROM (VALUES (?, ?)) AS v "

@@ -53,6 +53,7 @@ from softswitch.call.record import CallRecord
 from softswitch.call.routing import Asked, Explain, Step
 from softswitch.call.settings import AgentCare, Feature, Peer, Phone, QueueCare, Route, Settings, Target
 from softswitch.call.switch import Switch
+from softswitch.call.tape import Tape, TapeKept, TapeReady
 from softswitch.call.user_agent import UserAgent
 from softswitch.call.voicemail_box import FileGone, Message, MessageGone, MessageKept, MessageReady, Speak
 from softswitch.errors import PeerError
@@ -207,6 +208,7 @@ class Worker:
     bridges: list[tuple[int, int]] = field(default_factory=list)
     remotes: dict[int, m.SetRemote] = field(default_factory=dict)
     recordings: dict[int, m.Record] = field(default_factory=dict)
+    paused: set[int] = field(default_factory=set)
     allocated: int = 0
     released: int = 0
 
@@ -241,6 +243,8 @@ class Worker:
                 self.heard.pop(b, None)
             case m.Record(recording):
                 self.recordings[recording] = command
+            case m.PauseRecord(recording, paused):
+                self.paused = (self.paused | {recording}) if paused else (self.paused - {recording})
             case m.StopRecord(recording):
                 done = self.recordings.pop(recording, None)
                 return [m.Recorded(recording, done.path, 1000)] if done else []
@@ -302,6 +306,8 @@ class Centre:
         """What was spoken for one caller, at once; unless `dumb` says why not (`never`: without a word)."""
         self.dumb = ""
         self.asked: list[events.Asked] = []
+        self.tapes: dict[str, Tape] = {}
+        self.taped: list[str] = []
         self.lose: Callable[[bytes], bool] = lambda data: False
         everybody = (*agents, *callers)
         hosts = {number: f"10.0.1.{place}" for place, number in enumerate(everybody, 1)}
@@ -497,6 +503,10 @@ class Centre:
                     self.live += [prompt.text for prompt in prompts]
                     if self.dumb != "never":
                         self._carry_out(self.switch.spoken(key, self.dumb, self.now))
+                case TapeKept(tape):
+                    self.tapes[tape.id] = tape
+                case TapeReady(tape):
+                    self.taped.append(tape.id)
                 case events.Asked():
                     self.asked.append(effect)
                 case Warn():

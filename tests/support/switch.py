@@ -40,6 +40,9 @@ socket = "cc.sock"
 
 [recordings]
 directory = "recordings"
+format = "wav"
+min_free_mb = 0
+{recordings}
 
 [prompts]
 cache = "{prompts}"
@@ -122,6 +125,7 @@ class RunningSwitch(Program):
         *,
         extra: str = "",
         sales: str = "",
+        recordings: str = "",
         lost_s: float = 30,
         text: str | None = None,
     ) -> None:
@@ -130,7 +134,7 @@ class RunningSwitch(Program):
         first = free_rtp_port(PORT_PAIRS)
         self.config = directory / "cc.toml"
         values = {"port": self.port, "first": first, "last": first + 2 * PORT_PAIRS - 1, "prompts": prompts}
-        self.config.write_text((text or CENTRE).format(**values, extra=extra, sales=sales, lost_s=lost_s))
+        self.config.write_text((text or CENTRE).format(**values, extra=extra, sales=sales, recordings=recordings, lost_s=lost_s))
         self.api = ApiClient(directory / "cc.sock")
         arguments = ("-m", "cli.main", "serve", "-c", self.config)
         super().__init__(sys.executable, *arguments, cwd=ROOT)

@@ -49,7 +49,7 @@ def check_nothing_is_left(centre: Storm) -> None:
     centre.check_empty()
     hub, desk, ep = centre.switch.hub, centre.switch.desk, centre.switch.hub.ua.ep
     assert not ep.by_transaction and not len(ep.layer) and ep.ack_deadline() is None
-    assert not desk.ringing._resolving and not desk.talking._late and not desk.closing._recordings
+    assert not desk.ringing._resolving and not desk.talking._late and not desk.recordings._running
     assert not desk.callbacks.errands and not centre.errands and not hub.acd._floor.places
     assert not desk.own_calls._live and not any(desk.channels.taken.values())
     assert not hub.plane._legs and not any(hub.plane.workers.values())

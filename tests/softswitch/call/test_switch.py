@@ -25,7 +25,7 @@ def talk(centre: Centre) -> tuple[str, str]:
 
 
 def test_menu_queue_agent_and_back() -> None:
-    centre = Centre(care=QueueCare(("/music.wav",), record=True))
+    centre = Centre(care=QueueCare(("/music.wav",), record="always"))
     caller, agent = centre.phones["300"], centre.phones["201"]
     leg = caller.call("600")
     centre.settle()
