@@ -233,3 +233,24 @@ async def test_signals(config: Config, tmp_path: Path) -> None:
             process.kill()
             await process.wait()
     assert kinds(config) == ["SYSTEM_START", "CONFIGRELOAD", "SYSTEM_STOP"]
+
+
+async def test_a_reload_that_the_core_refuses_changes_nothing_around_it(config: Config) -> None:
+    file = config.api.socket.parent / "cc.toml"
+    text = file.read_text()
+    server = Server(config, lambda: load(file))
+    await server.start()
+    await asyncio.to_thread(ApiClient(config.api.socket).post, "agents", "anna", "login", body={"by": "test"})
+    file.write_text(
+        text.replace("[agents.anna]", "[agents.anne]") + '[webhooks.crm]\nurl = "http://127.0.0.1:1/"\n'
+    )
+    with pytest.raises(LocalError, match="anna cannot be removed"):
+        await server.reload("test")
+    assert server._outside._webhooks._hooks == {}
+    assert server.control._config is server._config is config
+    file.write_text(text + '[webhooks.crm]\nurl = "http://127.0.0.1:1/"\n[queues.gold]\n')
+    await server.reload("test")
+    assert list(server._outside._webhooks._hooks) == ["crm"] and "gold" in server._thresholds
+    await server.stop()
+    with pytest.raises(LocalError, match="being stopped"):
+        await server.reload("test")
