@@ -1,11 +1,16 @@
 """A jitter buffer for all legs at once: packets go in as they come, a 20 ms frame comes out at every tick.
 
-Each leg (slot) has a ring of `max_frames` frames and a *play clock*, the RTP timestamp of the frame that the
-next `get` plays. The clock advances one frame a tick, whether or not that frame has come. Where a packet
-lands relative to the clock (its *slack*, in frames) goes into a decaying histogram; when more than LATE_SHARE
-of the packets come too late, the clock is held for a tick or more (the delay grows); when nearly all come
-with time to spare, it skips a frame (the delay shrinks). RFC 3550 section 6.4.1 (transit time), appendix A.1
-(sequence numbers).
+Each leg (slot) has a ring of frames and a *play clock*, the RTP timestamp of the frame that the next `get`
+plays. The clock advances one frame a tick, whether or not that frame has come. Two 64-bit words tell the
+rest: bit k of `mask` says that the frame k after the clock waits, bit k of `past` that the one k + 1 before
+it was played; so most packets, several of one leg among them, are placed by a few operations on whole arrays,
+and only the odd ones (first, late, repeated, far away) are looked at one a leg and round.
+
+Where a packet lands relative to the clock (its *slack*, in frames) goes into a decaying histogram. When more
+than `late_share` of the packets would come too late, the clock is held (the delay grows); when fewer would
+even with a frame less, it skips one, in a silence if there is one (the delay shrinks). A lasting step of the
+network's delay turns the clock back over the ticks in which nothing was played. RFC 3550 section 6.4.1
+(transit time), appendix A.1 (sequence numbers).
 
 Invariant: frames leave in the order of their sequence numbers, none twice; never more than `max_frames` wait,
 so the delay is bounded; after any gap or jump of sequence, timestamp or source, at most RESYNC_RUN packets
@@ -20,269 +25,403 @@ import numpy as np
 import numpy.typing as npt
 
 from media.batch import rounds
+from media.g711 import DECODE
+from media.packet import compact
 
 Slots = npt.NDArray[np.intp]
 Bool = npt.NDArray[np.bool_]
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
+UInt16 = npt.NDArray[np.uint16]
+UInt32 = npt.NDArray[np.uint32]
+UInt64 = npt.NDArray[np.uint64]
+Octets = npt.NDArray[np.uint8]
 
 FRAME: Final = 160  # samples and octets of 20 ms G.711
-START_DELAY: Final = 2  # frames held back before the first is played
-RESYNC_RUN: Final = 3  # packets in a row outside the ring that prove a new timeline
+START_DELAY: Final = 1  # frames held back before the first is played
+RESYNC_RUN: Final = 3  # packets in a row outside the ring prove a new timeline
+LATE_RUN: Final = 3  # ticks in a row with nothing but late packets prove a longer way through the network
+HISTORY: Final = 64  # ticks of which `past` knows what was played
 PAUSE_TICKS: Final = 10  # without a frame: what is missing then was not sent (silence suppression), not lost
 RESTART_TICKS: Final = 50  # 1 s without a frame: the next packet starts a new talk spurt
-SEEN: Final = 64  # sequence numbers remembered, to tell duplicates
-ADAPT_EVERY: Final = 16  # ticks between two looks at a slot's histogram
-LATE_SHARE: Final = 0.02  # of the packets may be late before the delay grows
-SPARE_SHARE: Final = 0.006  # of the packets may need the frame that is cut from the delay
-SPARE_WEIGHT: Final = 40.0  # packets that must have been seen before the delay shrinks
-FADE: Final = 0.92  # of the histogram is kept from one look to the next (half-life 2.7 s)
-LATE_BINS: Final = 16  # slack -16 .. -1, then 0 .. max_frames - 1
+SEEN: Final = 64  # a sequence number further behind is of another numbering
+ADAPT_EVERY: Final = 16  # ticks between two looks at the histograms
+LATE_SHARE: Final = 0.01  # of the packets may be late before the delay grows
+SPARE: Final = 0.6  # of the late share may be reached by shrinking
+SPARE_WEIGHT: Final = 40  # packets that must have been seen before the delay shrinks
+BLOCKS: Final = 4  # of the histogram; the oldest is forgotten every LOOKS_A_BLOCK looks
+LOOKS_A_BLOCK: Final = 24  # so that the last 23 to 31 s count
+SHIFT_LOOKS: Final = 5  # into a block, it is compared with those before
+SHIFT_WEIGHT: Final = 60  # packets it must have then
+SHIFT_SHARE: Final = 0.02  # of its packets may have less slack
+SHIFT_FRAMES: Final = 1  # than the middle of those before, plus so many
+LATE_BINS: Final = 24  # slack -24 .. -1, then 0 .. max_frames - 1
+PATIENCE_LOOKS: Final = 6  # for which the delay that could shrink waits for a silence
+QUIET: Final = 256.0  # mean of the absolute samples of a frame in which nobody speaks (-42 dB)
+
+_ONE: Final = np.uint64(1)
+_RECENT: Final = np.uint64((1 << PAUSE_TICKS) - 1)
+_LAST_SECOND: Final = np.uint64((1 << RESTART_TICKS) - 1)
+_LOUDNESS: Final = np.abs(DECODE.astype(np.float32))
 
 
 class JitterBuffer:
-    """State per slot (arrays of `capacity`); counters `received`, `late`, `lost`, `duplicated`, `resyncs`,
-    `skipped`.
+    """State per slot (arrays of `capacity`); the counters are int64[capacity], since the slot's `reset`.
 
     `received`: packets handed in. `late`: came after their turn. `lost`: frames whose turn came while later
     ones were already there. `duplicated`: packets seen before. `resyncs`: new timelines. `skipped`: frames
-    dropped to shorten the delay. All int64[capacity], since the slot's `reset`.
+    dropped to shorten the delay. `played`: frames handed out. `waited`: ticks that all frames together
+    waited.
     """
 
-    def __init__(self, capacity: int, max_frames: int = 24) -> None:
-        """A ring of `max_frames` (20 ms each) per slot: 4 to 64; the longest delay is that."""
+    def __init__(
+        self,
+        capacity: int,
+        max_frames: int = 24,
+        *,
+        law: Octets | None = None,
+        late_share: float = LATE_SHARE,
+    ) -> None:
+        """A ring of `max_frames` (20 ms each) per slot: 4 to 64; the longest delay is that. `law`
+        uint8[capacity] is read for the loudness of frames (0 mu-law, 1 A-law; None: all mu-law)."""
         if not 4 <= max_frames <= 64:
             raise ValueError(f"max_frames is {max_frames}; a jitter buffer holds 4 to 64 frames of 20 ms")
         self._depth = max_frames
-        self._frames = np.empty((capacity, max_frames, FRAME), dtype=np.uint8)
-        self._present = np.zeros((capacity, max_frames), dtype=np.bool_)
-        self._head = np.zeros(capacity, dtype=np.int32)  # ring index of the frame at the play clock
-        self._waiting = np.zeros(capacity, dtype=np.int32)  # frames in the ring
-        self._started = np.zeros(capacity, dtype=np.bool_)
-        self._begun = np.zeros(capacity, dtype=np.bool_)  # a frame of this timeline has been played
-        self._clock = np.zeros(capacity, dtype=np.uint32)  # RTP timestamp of the frame to play next
-        self._hold = np.zeros(capacity, dtype=np.int32)  # ticks for which the clock stands still
-        self._top = np.zeros(capacity, dtype=np.uint16)  # highest sequence number
-        self._seen = np.zeros(capacity, dtype=np.uint64)  # bit i: sequence number top - i has come
-        self._outside = np.zeros(capacity, dtype=np.int32)  # run of packets outside the ring
-        self._silent = np.zeros(capacity, dtype=np.int32)  # ticks since a frame was played
-        self._slack = np.zeros((capacity, LATE_BINS + max_frames), dtype=np.float32)
+        self._late_share = np.float32(late_share)
+        self._law = np.zeros(capacity, np.uint8) if law is None else law
+        self._ring = 1 << (max_frames - 1).bit_length()  # places a slot has: a power of two
+        self._frames = np.zeros((capacity * self._ring, FRAME), np.uint8)
+        self._packed = self._frames.view(f"V{FRAME}").reshape(-1)  # the same, a frame an item: moved at once
+        self._base = np.arange(capacity, dtype=np.int64) * self._ring
+        self._head = np.zeros(capacity, np.int64)  # ring index of the frame at the play clock, not reduced
+        self._mask = np.zeros(capacity, np.uint64)
+        self._past = np.zeros(capacity, np.uint64)
+        self._started = np.zeros(capacity, np.bool_)
+        self._clock = np.zeros(capacity, np.uint32)  # RTP timestamp of the frame to play next
+        self._hold = np.zeros(capacity, np.int64)  # ticks for which the clock stands still
+        self._holding = False  # is any held?
+        self._top = np.zeros(capacity, np.int64)  # highest sequence number, extended
+        self._outside = np.zeros(capacity, np.int32)  # run of packets outside the ring
+        self._outside_at = np.zeros(
+            capacity, np.int64
+        )  # tick in which it last grew, or a packet was in order
+        self._looks = np.zeros(capacity, np.int32)  # in a row at which the delay could have shrunk
+        self._bins = LATE_BINS + max_frames
+        self._slack = np.zeros((BLOCKS, self._bins, capacity), np.int32)  # packets by slack
+        self._block = self._slack[0]  # the one that is being filled
+        self._looked = 0
         self._tick = 0
-        self._scratch = np.zeros(capacity, dtype=np.intp)
+        self._turn = np.zeros(capacity, np.intp)  # scratch of `rounds`
+        self._who = np.zeros(
+            capacity * self._ring, np.int32
+        )  # scratch: which packet of a batch has the place
         self.received, self.late, self.lost, self.duplicated, self.resyncs, self.skipped = (
-            np.zeros(capacity, dtype=np.int64) for _ in range(6)
+            np.zeros(capacity, np.int64) for _ in range(6)
+        )
+        self.played, self.waited = np.zeros(capacity, np.int64), np.zeros(capacity, np.int64)
+        self._counters = (
+            *(self.received, self.late, self.lost, self.duplicated),
+            *(self.resyncs, self.skipped, self.played, self.waited),
         )
 
     def reset(self, slot: int) -> None:
         """Forget everything about a slot, counters included (a new leg has it)."""
-        self._started[slot] = False
-        self._present[slot] = False
-        self._waiting[slot] = 0
-        self._slack[slot] = 0.0
-        for counter in (self.received, self.late, self.lost, self.duplicated, self.resyncs, self.skipped):
+        self.restart(np.array([slot], np.intp))
+        for counter in self._counters:
             counter[slot] = 0
+
+    def restart(self, slots: Slots) -> None:
+        """Another source begins on these slots: what waits is dropped, the next packet is a first one."""
+        self._started[slots] = False
+        self._mask[slots] = 0
+        self._past[slots] = 0
+        self._slack[:, :, slots] = 0
 
     def delay_frames(self, slots: Slots) -> Int32:
         """Frames of 20 ms now waiting in each slot, int32[n]: the delay that the buffer adds."""
-        waiting: Int32 = self._waiting[slots]
-        return waiting
+        return np.bitwise_count(self._mask[slots]).astype(np.int32)
 
-    def put(
-        self,
-        slots: Slots,
-        sequence: npt.NDArray[np.uint16],
-        timestamps: npt.NDArray[np.uint32],
-        payloads: npt.NDArray[np.uint8],
-    ) -> None:
+    # ----- in
+
+    def put(self, slots: Slots, sequence: UInt16, timestamps: UInt32, payloads: Octets) -> None:
         """Take packets in order of arrival: intp[n], uint16[n], uint32[n], uint8[n, 160]; slots may repeat.
 
-        Of one slot at most 2 * max_frames packets of a batch are looked at; more than that is a flood.
+        Of one slot at most 2 * max_frames odd packets of a batch are looked at; more than that is a flood.
         """
-        for at in rounds(slots, self._scratch, 2 * self._depth):
-            whole = len(at) == len(slots)
-            if whole:
-                self._put_once(slots, sequence, timestamps, payloads)
-            else:
-                self._put_once(slots[at], sequence[at], timestamps[at], payloads[at])
+        if not slots.size:
+            return
+        np.add.at(self.received, slots, 1)
+        slack, ahead, fits = self._judge(slots, sequence, timestamps)
+        fits &= self._started.take(slots)
+        places = self._places(slots, slack)
+        order = np.arange(slots.size, dtype=np.int32)
+        self._who[places[::-1]] = order[::-1]  # of repeated places the last assigned stays: the first packet
+        fits &= self._who.take(places) == order
+        if np.count_nonzero(fits) == slots.size:
+            self._place(slots, slack, ahead, places, payloads)
+            return
+        if fits.any():
+            some = slots[fits]
+            self._place(some, slack[fits], ahead[fits], places[fits], payloads[fits])
+            self._outside_at[some] = self._tick
+        odd = np.flatnonzero(~fits)
+        for turn in rounds(slots[odd], self._turn, 2 * self._depth):
+            at = odd[turn]
+            self._put_odd(slots[at], sequence[at], timestamps[at], payloads[at])
 
-    def get(self, slots: Slots) -> tuple[npt.NDArray[np.uint8], Bool]:
-        """One 20 ms tick of distinct slots intp[n] -> frames uint8[n, 160] and present bool[n].
+    def _judge(self, slots: Slots, sequence: UInt16, timestamps: UInt32) -> tuple[Int32, Int64, Bool]:
+        """Slack int32[n], distance from the highest sequence number int64[n], and bool[n]: it has a free
+        place in the ring."""
+        # Half a frame is added so that a source that shifts its timestamps by a few samples stays on the
+        # grid.
+        slack = (timestamps - self._clock.take(slots) + np.uint32(FRAME // 2)).view(np.int32) // FRAME
+        ahead = (sequence - self._top.take(slots).astype(np.uint16)).view(np.int16).astype(np.int64)
+        fits = slack.view(np.uint32) < self._depth
+        fits &= ahead > -SEEN
+        fits &= (self._mask.take(slots) >> slack.astype(np.uint64)) & _ONE == 0
+        return slack, ahead, fits
+
+    def _places(self, slots: Slots, slack: Int32) -> Int64:
+        places: Int64 = self._head.take(slots) + slack
+        places &= self._ring - 1
+        places += self._base.take(slots)
+        return places
+
+    def _place(self, slots: Slots, slack: Int32, ahead: Int64, places: Int64, payloads: Octets) -> None:
+        """Packets of which each has a place of its own, in any order; slots may repeat."""
+        packed = np.ascontiguousarray(payloads).view(f"V{FRAME}").reshape(-1)
+        self._packed.put(places, packed, mode="clip")
+        np.add.at(self._mask, slots, _ONE << slack.astype(np.uint64))
+        np.maximum.at(self._top, slots, self._top.take(slots) + ahead)
+        self._outside[slots] = 0
+        bins = slack.astype(np.int64)
+        if self._holding:
+            bins += self._hold.take(slots)
+            np.minimum(bins, self._depth - 1, out=bins)
+        bins += LATE_BINS
+        bins *= self._started.size
+        bins += slots
+        np.add.at(self._block.reshape(-1), bins, 1)
+
+    def _put_odd(self, slots: Slots, sequence: UInt16, timestamps: UInt32, payloads: Octets) -> None:
+        """One packet of each of distinct slots, whatever it is."""
+        started = self._started[slots]
+        if not started.all():
+            self._start(slots[~started], sequence[~started], timestamps[~started])
+        slack, ahead, fits = self._judge(slots, sequence, timestamps)
+        inside = (slack >= 0) & (slack < self._depth)
+        far = ahead <= -SEEN
+        newer = (ahead > 0) | far
+        played = (self._past[slots] >> (-1 - slack.astype(np.int64)).astype(np.uint64)) & _ONE != 0
+        duplicate = inside & ~fits & ~far
+        duplicate |= (slack < 0) & played & ~newer
+        self.duplicated[slots] += duplicate
+        renumbered = far & inside
+        if renumbered.any():
+            self._renumber(slots[renumbered], sequence[renumbered])
+            slack, ahead, fits = self._judge(slots, sequence, timestamps)
+        stray = ~inside & ~duplicate
+        again = self._again(slots, slack, stray & newer)
+        late = stray & ~again & (slack < 0)
+        self.late[slots] += late
+        near = late & (slack >= -HISTORY)
+        bins = np.clip(slack[near] + self._hold[slots[near]] + LATE_BINS, 0, self._bins - 1)
+        self._block[bins, slots[near]] += 1
+        if again.any():
+            self._begin_again(slots[again], sequence[again], timestamps[again], slack[again])
+            slack, ahead, fits = self._judge(slots, sequence, timestamps)
+        fits &= ~duplicate
+        if fits.any():
+            slots, slack, ahead, payloads = slots[fits], slack[fits], ahead[fits], payloads[fits]
+            self._place(slots, slack, ahead, self._places(slots, slack), payloads)
+
+    def _again(self, slots: Slots, slack: Int32, stray: Bool) -> Bool:
+        """Which strays (bool[n], newer than all before) prove that the clock is wrong, bool[n]."""
+        near = (slack < 0) & (slack >= -HISTORY)
+        counts = stray & ~(near & (self._outside_at[slots] == self._tick))
+        run = self._outside[slots] + counts
+        self._outside[slots] = run
+        self._outside_at[slots[counts]] = self._tick
+        rested = self._past[slots] & _LAST_SECOND == 0
+        again: Bool = stray & ((run >= np.where(near, LATE_RUN, RESYNC_RUN)) | rested)
+        return again
+
+    def _start(self, slots: Slots, sequence: UInt16, timestamps: UInt32) -> None:
+        """A first packet: play it after START_DELAY ticks; one that it overtook still has its place."""
+        self._started[slots] = True
+        self._clock[slots] = timestamps - np.uint32(START_DELAY * FRAME)
+        self._hold[slots] = 0
+        self._outside[slots] = 0
+        self._looks[slots] = 0
+        self._mask[slots] = 0
+        self._past[slots] = 0
+        self._renumber(slots, sequence)
+        self._top[slots] -= 1  # what is placed next is ahead of it
+
+    def _renumber(self, slots: Slots, sequence: UInt16) -> None:
+        self._top[slots] = sequence
+
+    def _begin_again(self, slots: Slots, sequence: UInt16, timestamps: UInt32, slack: Int32) -> None:
+        """These packets show where the clock belongs. If nothing was played since their turn, the clock goes
+        back to them (the network's delay has grown); otherwise they begin a new timeline."""
+        back = np.maximum(-slack, 0).astype(np.uint64)
+        unplayed = self._past[slots] & ((_ONE << np.minimum(back, np.uint64(63))) - _ONE) == 0
+        turned = (slack < 0) & (slack > -HISTORY) & unplayed & (self._mask[slots] == 0)
+        some = slots[turned]
+        steps = back[turned].astype(np.int64)
+        self._clock[some] -= (steps * FRAME).astype(np.uint32)
+        self._head[some] -= steps
+        self._past[some] >>= back[turned]
+        self._hold[some] = 0
+        self._outside[some] = 0
+        self._top[some] = np.maximum(self._top[some], self._top[some] - 1)
+        for frames in np.unique(steps).tolist():
+            self._shift_slack(some[steps == frames], frames)
+        fresh = ~turned
+        if fresh.any():
+            rested = self._past[slots[fresh]] & _LAST_SECOND == 0
+            self.resyncs[slots[fresh]] += ~rested
+            self._resync(slots[fresh], sequence[fresh], timestamps[fresh])
+
+    def _resync(self, slots: Slots, sequence: UInt16, timestamps: UInt32) -> None:
+        """Begin a new timeline at this packet. What waits belongs to the old one and is dropped."""
+        self._mask[slots] = 0
+        self._past[slots] = 0
+        self._outside[slots] = 0
+        self._clock[slots] = timestamps
+        # The clock waits instead of going back: nothing before this packet can be played any more.
+        self._hold[slots] = START_DELAY
+        self._holding = True
+        self._slack[:, :, slots] = 0
+        self._renumber(slots, sequence)
+        self._top[slots] -= 1
+
+    # ----- out
+
+    def get(self, slots: Slots) -> tuple[Octets, Bool]:
+        """One 20 ms tick of distinct slots intp[n], ascending -> frames uint8[n, 160] and present bool[n].
 
         Rows where `present` is False have no meaning (lost, late, or nothing is being sent): conceal them.
         """
         self._tick += 1
-        self._adapt(slots)
-        head = self._head[slots]
-        running = self._started[slots] & (self._hold[slots] == 0)
-        present = self._present[slots, head] & running
-        frames = self._frames[slots, head]
-        self._present[slots, head] &= ~running
-        waiting = self._waiting[slots] - present
-        self._waiting[slots] = waiting
-        begun = self._begun[slots] & (self._silent[slots] < PAUSE_TICKS)
-        self.lost[slots] += begun & running & ~present & (waiting > 0)
-        self._begun[slots] = begun | present
-        self._hold[slots] -= self._hold[slots] > 0
-        self._silent[slots] = np.where(present, 0, self._silent[slots] + 1)
-        self._step(slots, running)
+        here = compact(slots)
+        if self._tick % ADAPT_EVERY == 0:
+            self._adapt(slots, here)
+            self._forget()
+        self._skip_missing(slots, here)
+        mask, past = self._mask[here], self._past[here]
+        present = (mask & _ONE).astype(np.bool_)
+        places = self._head[here] & (self._ring - 1)
+        places += self._base[here]
+        frames = self._packed.take(places, mode="clip").view(np.uint8).reshape(-1, FRAME)
+        if self._holding:
+            running = self._hold[here] == 0
+            present &= running
+            steps = running.astype(np.uint64)
+            mask = mask >> steps
+            missing = ~present & running
+            self._past[here] = past << steps | present
+            self._clock[here] += steps.astype(np.uint32) * np.uint32(FRAME)
+            self._head[here] += running
+            self._hold[here] -= ~running
+            self._holding = bool(np.count_nonzero(self._hold))
+        else:
+            mask = mask >> _ONE
+            missing = ~present
+            self._past[here] = past << _ONE | present
+            self._clock[here] += np.uint32(FRAME)
+            self._head[here] += 1
+        self._mask[here] = mask
+        missing &= mask != 0
+        if np.count_nonzero(missing):
+            self.lost[here] += missing & (past & _RECENT != 0)
+        self.played[here] += present
+        self.waited[here] += np.bitwise_count(mask)
         return frames, present
 
-    def _step(self, slots: Slots, by: Bool) -> None:
-        head = self._head[slots] + by
-        self._head[slots] = np.where(head == self._depth, 0, head)
-        self._clock[slots] += by * np.uint32(FRAME)
+    # ----- how much delay
 
-    def _put_once(
-        self,
-        slots: Slots,
-        sequence: npt.NDArray[np.uint16],
-        timestamps: npt.NDArray[np.uint32],
-        payloads: npt.NDArray[np.uint8],
-    ) -> None:
-        """One packet of each of distinct slots."""
-        self.received[slots] += 1
-        started = self._started[slots]
-        if not started.all():
-            self._start(slots[~started], sequence[~started], timestamps[~started])
-        duplicate, ahead = self._check_sequence(slots, sequence)
-        # Half a frame is added so that a source that shifts its timestamps by a few samples stays on the
-        # grid.
-        slack = (timestamps - self._clock[slots] + np.uint32(FRAME // 2)).view(np.int32) // FRAME
-        inside = (slack >= 0) & (slack < self._depth)
-        if not inside.all() or duplicate.any() or ahead.min() <= -SEEN:
-            slack, inside = self._odd_packets(slots, sequence, timestamps, slack, inside, duplicate, ahead)
-        else:
-            self._outside[slots] = 0
-        if not inside.all():
-            slots, slack, payloads = slots[inside], slack[inside], payloads[inside]
-        index = self._head[slots] + slack
-        index -= self._depth * (index >= self._depth)
-        taken = self._present[slots, index]
-        if taken.any():  # two timestamps in one frame period: the first stays
-            self.duplicated[slots] += taken
-            slots, slack, index, payloads = (a[~taken] for a in (slots, slack, index, payloads))
-        self._frames[slots, index] = payloads
-        self._present[slots, index] = True
-        self._waiting[slots] += 1
-        self._slack[slots, np.minimum(slack + self._hold[slots], self._depth - 1) + LATE_BINS] += 1.0
-
-    def _start(
-        self, slots: Slots, sequence: npt.NDArray[np.uint16], timestamps: npt.NDArray[np.uint32]
-    ) -> None:
-        """A first packet: play it after START_DELAY ticks; one that it overtook still has its place."""
-        self._started[slots] = True
-        self._begun[slots] = False
-        self._clock[slots] = timestamps - np.uint32(START_DELAY * FRAME)
-        self._head[slots] = 0
-        self._hold[slots] = 0
-        self._silent[slots] = 0
-        self._outside[slots] = 0
-        self._top[slots] = sequence
-        self._seen[slots] = 0
-
-    def _check_sequence(self, slots: Slots, sequence: npt.NDArray[np.uint16]) -> tuple[Bool, Int64]:
-        """Has it come before? How far ahead of the highest number is it? Updates the window of what was
-        seen."""
-        ahead = (sequence - self._top[slots]).view(np.int16).astype(np.int64)
-        seen = self._seen[slots]
-        behind = (ahead <= 0) & (ahead > -SEEN)
-        bit = np.uint64(1) << np.where(behind, -ahead, 0).astype(np.uint64)
-        duplicate = behind & ((seen & bit) != 0)
-        shift = np.clip(ahead, 0, SEEN - 1).astype(np.uint64)
-        moved = np.where(ahead < SEEN, (seen << shift) | np.uint64(1), np.uint64(1))
-        # A number far behind is not remembered: a stray, or a new numbering, which `_odd_packets` will
-        # notice.
-        self._seen[slots] = np.where(ahead > 0, moved, np.where(behind, seen | bit, seen))
-        self._top[slots] = np.where(ahead > 0, sequence, self._top[slots])
-        return duplicate, ahead
-
-    def _odd_packets(
-        self,
-        slots: Slots,
-        sequence: npt.NDArray[np.uint16],
-        timestamps: npt.NDArray[np.uint32],
-        slack: Int32,
-        inside: Bool,
-        duplicate: Bool,
-        ahead: Int64,
-    ) -> tuple[Int32, Bool]:
-        """Packets that are duplicates, too late, or far away: count them, and resynchronise where it is
-        time."""
-        self.duplicated[slots] += duplicate
-        far = ahead <= -SEEN
-        renumbered = far & inside
-        self._top[slots[renumbered]] = sequence[renumbered]
-        self._seen[slots[renumbered]] = 1
-        newer = (ahead > 0) | far
-        stray = ~inside & ~duplicate
-        run = np.where(inside & ~duplicate, 0, self._outside[slots] + (stray & newer))
-        rested = self._silent[slots] >= RESTART_TICKS
-        again = stray & newer & ((run >= RESYNC_RUN) | rested)
-        late = stray & ~again & (slack < 0)
-        self.late[slots] += late
-        near = late & (slack >= -LATE_BINS)
-        self._slack[slots[near], slack[near] + self._hold[slots[near]] + LATE_BINS] += 1.0
-        self._outside[slots] = np.where(again, 0, run)
-        if again.any():
-            self._resync(slots[again], sequence[again], timestamps[again])
-            self.resyncs[slots[again]] += ~rested[again]
-            slack = np.where(again, 0, slack)
-        return slack, (inside & ~duplicate) | again
-
-    def _resync(
-        self, slots: Slots, sequence: npt.NDArray[np.uint16], timestamps: npt.NDArray[np.uint32]
-    ) -> None:
-        """Begin a new timeline at this packet. What waits belongs to the old one and is dropped."""
-        self._present[slots] = False
-        self._waiting[slots] = 0
-        self._begun[slots] = False
-        self._clock[slots] = timestamps
-        # The clock waits instead of going back: nothing before this packet can be played any more.
-        self._hold[slots] = START_DELAY
-        self._slack[slots] = 0.0
-        self._silent[slots] = 0
-        self._top[slots] = sequence
-        self._seen[slots] = 1
-
-    def _adapt(self, slots: Slots) -> None:
-        """Lengthen or shorten the delay of the slots whose turn it is (one in ADAPT_EVERY)."""
-        turn = slots[(slots + self._tick) % ADAPT_EVERY == 0]
-        if not len(turn):
-            return
-        weight = self._slack[turn]
-        total = np.cumsum(weight, axis=1)
-        all_ = total[:, -1]
-        self._slack[turn] = weight * np.float32(FADE)
-        # total[:, j] counts packets of slack below j + 1 - LATE_BINS. Growing by g frames saves those >= -g.
-        too_late = total[:, :LATE_BINS] > LATE_SHARE * all_[:, None]
-        grow = np.where(too_late[:, -1] & (all_ >= 8.0), LATE_BINS - too_late.argmax(axis=1), 0)
-        grow = np.minimum(grow, self._depth // 2 - self._waiting[turn] - self._hold[turn]).clip(0)
-        spare = (total[:, LATE_BINS + 1] <= SPARE_SHARE * all_) & (all_ >= SPARE_WEIGHT)
-        spare &= (grow == 0) & (self._hold[turn] == 0)
+    def _adapt(self, slots: Slots, here: slice | Slots) -> None:
+        """Lengthen or shorten the delay of each slot as its histogram says."""
+        if self._looked % LOOKS_A_BLOCK >= SHIFT_LOOKS:
+            self._notice_shift(slots, here)
+        total = self._count(self._slack[:, :, here])
+        all_ = total[-1]
+        # total[j] counts packets of slack below j + 1 - LATE_BINS. Growing by g frames saves those >= -g.
+        limit = all_ * self._late_share
+        waiting = np.bitwise_count(self._mask[here]).astype(np.int64)
+        grow = np.where(all_ >= 8, np.count_nonzero(total[:LATE_BINS] > limit, axis=0), 0)
+        np.minimum(grow, (self._depth * 3 // 4 - waiting - self._hold[here]).clip(0), out=grow)
+        spare = np.count_nonzero(total[LATE_BINS:] <= limit * np.float32(SPARE), axis=0)
+        spare[(all_ < SPARE_WEIGHT) | (grow > 0) | (self._hold[here] > 0)] = 0
         for frames in np.unique(grow[grow > 0]).tolist():
-            group = turn[grow == frames]
+            group = slots[grow == frames]
             self._hold[group] += frames
+            self._holding = True
             self._shift_slack(group, frames)
+        self._looks[here] = np.where(spare > 0, self._looks[here] + 1, 0)
         if spare.any():
-            self._skip(turn[spare])
+            self._shrink(slots[spare > 0])
+
+    def _count(self, blocks: Int32) -> Int32:
+        """int32[blocks, bins, n] -> int32[bins, n]: packets of this slack or less, in all blocks together."""
+        total: Int32 = np.cumsum(blocks.sum(axis=0, dtype=np.int32), axis=0, dtype=np.int32)
+        return total
+
+    def _notice_shift(self, slots: Slots, here: slice | Slots) -> None:
+        """Where all that comes now has more slack than most had before, the network has become faster for
+        good: what was before says nothing any more."""
+        now = self._count(self._block[None, :, here])
+        before = self._count(self._slack[:, :, here]) - now
+        lowest = np.count_nonzero(now <= now[-1] * np.float32(SHIFT_SHARE), axis=0)
+        middle = np.count_nonzero(before * 2 <= before[-1], axis=0)
+        moved = (now[-1] >= SHIFT_WEIGHT) & (before[-1] > 0) & (lowest >= middle + SHIFT_FRAMES)
+        if moved.any():
+            some = slots[moved]
+            kept = self._block[:, some]
+            self._slack[:, :, some] = 0
+            self._block[:, some] = kept
+
+    def _forget(self) -> None:
+        """Time passes: after LOOKS_A_BLOCK looks the oldest block of the histograms is emptied, and
+        filled."""
+        self._looked += 1
+        if self._looked % LOOKS_A_BLOCK == 0:
+            self._block = self._slack[self._looked // LOOKS_A_BLOCK % BLOCKS]
+            self._block[:] = 0
+
+    def _shrink(self, slots: Slots) -> None:
+        """Skip a frame that is not there or in which nobody speaks; after a while, any."""
+        places = self._base[slots] + (self._head[slots] & (self._ring - 1))
+        loud = _LOUDNESS[self._law[slots][:, None], self._frames[places]].mean(axis=1) >= QUIET
+        loud &= self._mask[slots] & _ONE != 0
+        self._skip(slots[~loud | (self._looks[slots] >= PATIENCE_LOOKS)])
 
     def _shift_slack(self, slots: Slots, frames: int) -> None:
         """The delay has grown by `frames` (> 0): what was seen would now have that much more slack."""
-        old = self._slack[slots]
+        old = self._slack[:, :, slots]
         new = np.zeros_like(old)
         new[:, frames:] = old[:, :-frames]
         new[:, -1] += old[:, -frames:].sum(axis=1)
-        self._slack[slots] = new
+        self._slack[:, :, slots] = new
+
+    def _skip_missing(self, slots: Slots, here: slice | Slots) -> None:
+        """A frame whose turn has come, and which has not, is the cheapest one to shorten the delay by."""
+        mask = self._mask[here]
+        absent = (self._looks[here] > 0) & (mask & _ONE == 0) & (mask != 0)
+        if np.count_nonzero(absent):
+            self._skip(slots[absent])
 
     def _skip(self, slots: Slots) -> None:
-        head = self._head[slots]
-        dropped = self._present[slots, head]
-        self._present[slots, head] = False
-        self._waiting[slots] -= dropped
-        self.skipped[slots] += dropped
-        self._step(slots, np.ones(len(slots), dtype=np.bool_))
-        old = self._slack[slots]
+        dropped = self._mask[slots] & _ONE
+        self.skipped[slots] += dropped.astype(np.int64)
+        self._mask[slots] >>= _ONE
+        self._past[slots] <<= _ONE
+        self._clock[slots] += np.uint32(FRAME)
+        self._head[slots] += 1
+        self._looks[slots] = 0
+        old = self._slack[:, :, slots]
         old[:, 1] += old[:, 0]
         old[:, :-1] = old[:, 1:].copy()
-        old[:, -1] = 0.0
-        self._slack[slots] = old
+        old[:, -1] = 0
+        self._slack[:, :, slots] = old
