@@ -2,12 +2,12 @@
 phone.
 
 Invariant: at most MAX_CARRIED of them, each on one line of at most MAX_CHARS printable characters: nothing
-that a caller typed or a database held can begin a header of its own.
+that a caller typed or a database held can begin a header of its own, or pass for one of the switch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from softswitch.call.text import printable
 
@@ -25,8 +25,9 @@ def carry(carried: dict[str, str], learned: Mapping[str, str]) -> dict[str, str]
     return added
 
 
-def headers(carried: Mapping[str, str]) -> list[tuple[str, str]]:
-    """`account_no` as `X-CC-Account-No`."""
-    return [
+def headers(carried: Mapping[str, str], taken: Container[str] = ()) -> list[tuple[str, str]]:
+    """`account_no` as `X-CC-Account-No`; without those that are `taken` by what the switch itself says."""
+    named = (
         (PREFIX + "-".join(map(str.capitalize, name.split("_"))), value) for name, value in carried.items()
-    ]
+    )
+    return [(name, value) for name, value in named if name not in taken]

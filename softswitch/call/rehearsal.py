@@ -20,6 +20,8 @@ from softswitch.errors import LocalError, PeerError
 from softswitch.sip.fields import Headers
 
 MAX_HEADERS = 50
+FIRST_YEAR, LAST_YEAR = 1971, 9000
+"""With room for every time zone, and for calendars that look ahead."""
 
 
 class RouteQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -145,10 +147,13 @@ def moment(text: str, zone: tzinfo, now: float) -> float:
     if not text:
         return now
     try:
-        if len(text) <= 8 and ":" in text:
-            today = datetime.fromtimestamp(now, zone).date()
-            return datetime.combine(today, time.fromisoformat(text), zone).timestamp()
+        if ":" in text[:3]:
+            clock = time.fromisoformat(text)
+            today = datetime.fromtimestamp(now, clock.tzinfo or zone).date()
+            return datetime.combine(today, clock, clock.tzinfo or zone).timestamp()
         written = datetime.fromisoformat(text)
+        if not FIRST_YEAR <= written.year <= LAST_YEAR:
+            raise ValueError(f"the year is not one from {FIRST_YEAR} to {LAST_YEAR}")
         return (written if written.tzinfo is not None else written.replace(tzinfo=zone)).timestamp()
     except (ValueError, OverflowError) as error:
         raise LocalError(f"{text!r} is no time: write 2026-12-31 23:30, or 23:30 for today") from error

@@ -221,8 +221,8 @@ class Ringing:
             headers += [("X-Caller-Status", call.story.status), ("X-Callback-Of", call.story.callback_of)]
             headers += self._auto_answer(attempt, host)
         if attempt.offer or attempt.phone:
-            headers += self._of_client(attempt)
-            headers += carrying.headers(call.carried)
+            ours = self._of_client(attempt)
+            headers += ours + carrying.headers(call.carried, {name for name, _ in ours})
         leg = self.hub.ua.new_leg(way.uri, flow, caller, called, [pair for pair in headers if pair[1]])
         hops = call.leg.invite.max_forwards
         leg.invite.headers.set("Max-Forwards", str(min(70, max(0, (70 if hops is None else hops) - 1))))

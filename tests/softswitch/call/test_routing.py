@@ -354,3 +354,18 @@ def test_a_menu_may_find_out_which_client_is_meant() -> None:
     centre.advance(5)
     assert (centre.record.client, centre.record.call_type) == ("acme", "orders")
     centre.check_empty()
+
+
+def test_a_variable_does_not_pass_for_what_the_switch_says_of_the_client() -> None:
+    menu = {
+        "set": BUILT_IN["set"].model_validate({"values": {"script": "evil", "mood": "good"}, "next": "on"}),
+        "on": BUILT_IN["queue"].model_validate({"queue": "sales", "carry": ["script", "mood"]}),
+    }
+    clients = Clients({"acme": Client("acme", "Acme", script="orders")}, {"600": "acme"})
+    flows = {"main": Menu("main", "set", menu, "en")}
+    centre = centre_of(rule(0, "600", "flow:main"), clients=clients, flows=flows)
+    centre.phones["300"].call("600")
+    centre.settle()
+    headers = centre.phones["201"].legs[-1].invite.headers
+    assert headers.all("X-CC-Script") == ["orders"]
+    assert headers.get("X-CC-Mood") == "good"
