@@ -11,13 +11,14 @@ NOTIFY is answered by what ends the usage (`LOST`), or not at all, is over (RFC 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import ceil
 
 from softswitch.call.events import Subscribing
 from softswitch.call.hub import Hub
 from softswitch.call.settings import Settings
+from softswitch.call.voicemail_box import Box
 from softswitch.errors import PeerError
 from softswitch.sip.dialog import Dialog
 from softswitch.sip.flow import Flow
@@ -113,6 +114,18 @@ class Mwi:
         if self.hub.settings.voicemail.unasked:
             self._tell_unasked(number, now)
 
+    def reconfigured(self, before: Settings, now: float) -> None:
+        """The settings are others: who may not listen any more is told nothing further (RFC 6665 4.1.3)."""
+        boxes = self.hub.settings.mailboxes
+        for found in list(self._subscriptions.values()):
+            box = boxes.get(found.box)
+            if box is None or found.number not in box.extensions:
+                self._notify(found, now, ended="noresource" if box is None else "rejected")
+                self._forget(found.dialog.key)
+        if self.hub.settings.voicemail.unasked:
+            for number in _moved(before.mailboxes, boxes):
+                self._tell_of(number, box_of(self.hub.settings, number, number) or "", now)
+
     def replied(self, transaction: int, status: int, now: float) -> None:
         """A NOTIFY of ours was answered (408: it was not)."""
         key = self._transactions.pop(transaction, None)
@@ -139,11 +152,14 @@ class Mwi:
         self._of_phone.setdefault(number, {})[dialog.key] = found
         return found
 
-    def _notify(self, subscription: Subscription, now: float) -> None:
+    def _notify(self, subscription: Subscription, now: float, ended: str = "") -> None:
+        """`ended` says why the phone may know no more: it is told that there is nothing."""
         left_s = max(0, ceil(subscription.until - now))
         state = f"active;expires={left_s}" if left_s else "terminated;reason=timeout"
+        if ended:
+            state = f"terminated;reason={ended}"
         headers = [("Event", EVENT), ("Subscription-State", state)]
-        body = self._body(subscription.number, subscription.box, subscription.flow)
+        body = self._body(subscription.number, "" if ended else subscription.box, subscription.flow)
         request = subscription.dialog.request("NOTIFY", headers, body, BODY)
         transaction, outputs = self.hub.ua.ask(request, subscription.flow, now)
         self._transactions[transaction] = subscription.dialog.key
@@ -176,8 +192,11 @@ class Mwi:
     def _tell_unasked(self, number: str, now: float) -> None:
         """A NOTIFY outside any dialog, to each place where the extension is registered."""
         box = box_of(self.hub.settings, number, number)
-        if box is None:
-            return
+        if box is not None:
+            self._tell_of(number, box, now)
+
+    def _tell_of(self, number: str, box: str, now: float) -> None:
+        """The same, of this mailbox ("": there is none, and so nothing in it)."""
         endpoint = self.hub.ua.ep
         for binding in self.hub.identities.registrar.bindings(number, now):
             flow = binding.flow
@@ -223,6 +242,15 @@ def box_of(settings: Settings, number: str, wanted: str) -> str | None:
     if wanted in allowed:
         return wanted
     return next(iter(allowed), None)
+
+
+def _moved(before: Mapping[str, Box], after: Mapping[str, Box]) -> Iterator[str]:
+    """The extensions that may listen to other mailboxes than before."""
+    moved: dict[str, None] = {}
+    for name in {**before, **after}:
+        old, new = (boxes[name].extensions if name in boxes else () for boxes in (before, after))
+        moved |= dict.fromkeys(sorted({*old} ^ {*new}))
+    yield from moved
 
 
 def _check_event(request: Request) -> None:

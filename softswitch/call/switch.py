@@ -150,9 +150,11 @@ class Switch:
             outputs = change(now)
         except AcdError as error:
             raise LocalError(str(error)) from error
-        self.hub.settings = self.hub.identities.settings = settings
+        before, self.hub.settings = self.hub.settings, settings
+        self.hub.identities.settings = settings
         self.hub.log(now, Kind.CONFIGRELOAD, by=by)
         self.desk.reconfigured(outputs, agents, now)
+        self.desk.voicemail.reconfigured(before, now)
         return self._finish(now)
 
     def stop(self, now: float) -> list[Effect]:

@@ -19,6 +19,7 @@ from softswitch.call.hub import Hub
 from softswitch.call.menu import Menu
 from softswitch.call.mwi import Mwi
 from softswitch.call.record import Disposition
+from softswitch.call.settings import Settings
 from softswitch.call.steps import Steps
 from softswitch.call.voicemail_box import Box, FileGone, Message
 from softswitch.call.voicemail_leave import TONE, Room, leave
@@ -47,6 +48,11 @@ class Voicemail:
     def restore(self, messages: Iterable[Message]) -> None:
         """Once, at the start."""
         self.messages.restore(messages)
+
+    def reconfigured(self, before: Settings, now: float) -> None:
+        """The settings are others than `before`."""
+        self.messages.reconfigured(before)
+        self.mwi.reconfigured(before, now)
 
     # ----- for the desk
 

@@ -17,6 +17,7 @@ from ivr.messages import Prompt
 from media import messages as m
 from softswitch.call.call import Call
 from softswitch.call.hub import Hub
+from softswitch.call.settings import Settings
 from softswitch.call.voicemail_box import (
     Box,
     FileGone,
@@ -70,6 +71,14 @@ class Messages:
         return len(self.of(box.name)) + self._recording.get(box.name, 0) >= box.max_messages
 
     # ----- changing
+
+    def reconfigured(self, before: Settings) -> None:
+        """The settings are others: what is to be spoken in another voice or language, or by another clock."""
+        for name, box in self._by_box.items():
+            if _said(before, name, 0.0) != _said(self.hub.settings, name, 0.0):
+                for message in box.values():
+                    if message.state != "greeting":
+                        self._speak(message)
 
     def restore(self, messages: Iterable[Message]) -> None:
         """Once, at the start: what the last run left."""
@@ -170,9 +179,19 @@ class Messages:
 
     def _speak(self, message: Message) -> None:
         """When it came is spoken ahead, so that nothing has to be spoken while its owner listens."""
-        box = self.hub.settings.mailboxes.get(message.mailbox)
-        language = (box.language if box is not None else "") or self.hub.settings.language
-        moment = datetime.fromtimestamp(message.at + self.hub.settings.utc_offset_s(message.at), UTC)
-        prompts = tuple(Prompt(text=text, language=language) for text in announcement(moment, language))
+        prompts = _announced(self.hub.settings, message.mailbox, message.at)
         if prompts:
             self.hub.emit([Speak(prompts)])
+
+
+def _announced(settings: Settings, name: str, at: float) -> tuple[Prompt, ...]:
+    """When a message came, in the language of its mailbox."""
+    box = settings.mailboxes.get(name)
+    language = (box.language if box is not None else "") or settings.language
+    moment = datetime.fromtimestamp(at + settings.utc_offset_s(at), UTC)
+    return tuple(Prompt(text=text, language=language) for text in announcement(moment, language))
+
+
+def _said(settings: Settings, name: str, at: float) -> list[str]:
+    """The clips of that."""
+    return [settings.clip(prompt) for prompt in _announced(settings, name, at)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -257,3 +258,57 @@ def test_whatever_is_sent_nothing_escapes(tries: list[tuple[str, int | None, str
     assert not [warning for warning in here.warnings if "defect" in warning.text]
     here.advance(90_000)
     assert not len(here.switch.desk.voicemail.mwi)
+
+
+def reload(here: Centre, boxes: dict[str, Box]) -> None:
+    """Other mailboxes; all else as it was."""
+    settings = replace(here.switch.hub.settings, mailboxes=boxes)
+    effects = here.switch.reload(settings, {}, lambda now: [], "root", here.now)
+    here._carry_out(effects)
+    here.settle()
+
+
+@pytest.mark.parametrize(
+    ("boxes", "reason"), [({}, "noresource"), ({"anna": Box("anna", ("301",))}, "rejected")]
+)
+def test_who_may_not_listen_any_more_is_told_nothing_further(boxes: dict[str, Box], reason: str) -> None:
+    here = centre()
+    phone = Subscriber(here)
+    phone.subscribe()
+    arrive(here)
+    reload(here, boxes)
+    last = phone.notified[-1]
+    assert last.headers.get("Subscription-State") == f"terminated;reason={reason}"
+    assert body(last).startswith("Messages-Waiting: no") and len(here.switch.desk.voicemail.mwi) == 0
+    told = len(phone.notified)
+    arrive(here, name="m2")
+    assert len(phone.notified) == told
+    refused = phone.subscribe(tag=NameAddr.parse(last.headers.get("From") or "").tag or "")
+    assert refused.status == 481
+
+
+def test_a_reload_leaves_subscriptions_whose_mailbox_stays() -> None:
+    here = centre()
+    phone = Subscriber(here)
+    phone.subscribe()
+    told = len(phone.notified)
+    reload(here, {"anna": Box("anna", ("300", "301"), pin="1234")})
+    assert len(phone.notified) == told and len(here.switch.desk.voicemail.mwi) == 1
+
+
+def test_a_registered_phone_is_told_of_the_mailbox_that_a_reload_gives_or_takes() -> None:
+    here = centre(unasked=True)
+    phone = Subscriber(here)
+    here.switch.hub.settings = replace(here.switch.hub.settings, mailboxes={})
+    flow = Flow("udp", ("10.0.0.1", 5060), phone.address)
+    contact = Uri("sip", "300", None, *phone.address)
+    binding = Binding(contact, flow, here.now + 600, 1.0, "x", 1, NameAddr(contact))
+    here.switch.hub.identities.registrar.restore({"300": (binding,)}, here.now)
+    reload(here, {"anna": ANNA})
+    arrive(here)
+    reload(here, {})
+    assert [body(one).partition("\r\n")[0] for one in phone.notified] == [
+        "Messages-Waiting: no",
+        "Messages-Waiting: yes",
+        "Messages-Waiting: no",
+    ]

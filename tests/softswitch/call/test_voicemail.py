@@ -600,3 +600,21 @@ def test_hanging_up_while_a_menu_records() -> None:
     hang_up(here)
     assert here.record.disposition is Disposition.MENU_ABANDONED
     here.check_empty()
+
+
+def test_a_reload_speaks_anew_when_messages_came_where_it_would_sound_otherwise() -> None:
+    here = centre()
+    left(here)
+    first = list(here.spoken)
+
+    def reload(**changes: Any) -> list[str]:
+        here.spoken.clear()
+        settings = replaced(here.switch.hub.settings, **changes)
+        here._carry_out(here.switch.reload(settings, {}, lambda now: [], "root", here.now))
+        return list(here.spoken)
+
+    assert first and reload(max_calls=5) == []
+    assert reload(clip=lambda prompt: f"/slowly/{prompt.text}.wav") == first
+    russian = reload(mailboxes={"anna": replaced(ANNA, language="ru"), "sales": OPEN})
+    assert russian and set(russian).isdisjoint(first)
+    assert reload(utc_offset_s=lambda at: 3600.0) not in ([], russian)
