@@ -52,11 +52,11 @@ class Menu:
         """The caller starts a flow."""
         call.enter(Stage.MENU, now)
         call.story.begin("menu", now)
-        variables = {"caller": call.identity.number, "number": call.story.to_number}
+        look = partial(look_for, call, self.hub)
+        variables = {"caller": str(look("caller") or ""), "number": call.story.to_number}
         language = call.language or self.hub.settings.language
         variables |= {"status": call.status.name, "language": language}
         call.menu_due = None
-        look = partial(look_for, call, self.hub)
         settings = self.hub.settings
         call.menu_clip = settings.clip
         call.session = Session(settings.flows, flow, variables, look, settings.world)

@@ -14,6 +14,7 @@ from ivr.messages import Answer, Prompt, Request
 from ivr.node import Edge, Go, Node, Visit, Wait, Walk
 from softswitch.call.attributes import exists, offered_codecs
 from softswitch.call.call import Call, Stage
+from softswitch.call.callers import Numbering, Statuses
 from softswitch.call.carrying import MAX_CARRIED, MAX_CHARS, carry, headers
 from softswitch.call.record import Disposition
 from softswitch.call.settings import CallbackCare, QueueCare
@@ -64,6 +65,16 @@ def test_a_text_of_one_caller_is_spoken_and_what_he_typed_reaches_the_agent() ->
         "main.tell",
         "main.wait",
     )
+
+
+def test_a_caller_has_one_number_however_it_was_sent() -> None:
+    nodes = {"tell": {"type": "play", "prompt": "{caller}, sent as {caller.raw}", "next": "@hangup"}}
+    menu = flow("tell", nodes, language="en")
+    here = Centre(care=CARE, more={"flows": {"main": menu}, "statuses": Statuses(Numbering("7"))})
+    here.phones["300"].number = "84951234567"
+    here.phones["300"].call("600")
+    here.settle()
+    assert here.live == ["+74951234567, sent as 84951234567"]
 
 
 def test_what_cannot_be_spoken_is_left_out_and_told() -> None:
