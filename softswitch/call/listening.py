@@ -42,3 +42,11 @@ class Listening:
         audio = call.leg.audio
         if audio is not None and not audio.released:
             self.hub.emit([Media(audio.worker, m.StopRecord(-ask))])
+
+    def recorded(self, event: m.Recorded | m.RecordFailed, now: float) -> bool:
+        """A stream is over, or could not begin; then nobody waits for it. False: it is none of these."""
+        if event.recording >= 0:
+            return False
+        if isinstance(event, m.RecordFailed):
+            self.menu.answered(-event.recording, {}, f"he cannot be listened to: {event.reason}", now)
+        return True

@@ -212,7 +212,7 @@ class Switch:
             if (leg := self.hub.plane.released(event)) is not None:
                 self.desk.closing.released(leg)
         elif isinstance(event, (m.Recorded, m.RecordFailed)):
-            if self.desk.voicemail.recorded(event, now):
+            if self.desk.voicemail.recorded(event, now) or self.desk.listening.recorded(event, now):
                 pass
             elif (call := self.desk.recordings.recorded(event, now)) is not None:
                 self.desk.closing.recorded(call)

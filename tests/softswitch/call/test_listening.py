@@ -6,6 +6,7 @@ from ivr.flow import Flow
 from ivr.messages import Prompt
 from ivr.nodes import BUILT_IN
 from ivr.nodes.listen import Hear
+from media import messages as m
 from softswitch.call.call import Stage
 from tests.support.centre import Centre
 
@@ -69,6 +70,20 @@ def test_silence_ends_it() -> None:
     one.play_out(one.call)
     one.advance(10)
     assert not one.workers[1].recordings and not one.switch.calls
+
+
+def test_a_stream_that_cannot_begin_is_not_waited_for() -> None:
+    one = centre()
+    (asked,) = one.asked
+    path = one.workers[1].recordings.pop(-asked.ask).path
+    one.media_event(m.RecordFailed(-asked.ask, path, "no such socket"))
+    one.settle()
+    (warning,) = one.warnings
+    assert warning.text == "a menu got no answer" and "no such socket" in dict(warning.fields)["reason"]
+    one.key(one.call, "1")
+    assert one.call.stage is Stage.QUEUE
+    one.media_event(m.RecordFailed(-asked.ask, path, "once more"))
+    assert len(one.warnings) == 1, "nobody asks any more"
 
 
 def test_without_recognisers_the_keys_remain() -> None:
