@@ -1,8 +1,7 @@
 """Speaking the texts of prompts ahead, with espeak-ng as a program of its own, and keeping them as WAV files.
 
 Invariant: a file in the cache is complete (it is written under another name and renamed), and is never
-written again. While calls run nothing is spoken: `build` runs at start, and what it did not make does not
-exist.
+written again. Nothing here waits in the loop of the calls: the program runs beside it.
 """
 
 from __future__ import annotations
@@ -111,9 +110,15 @@ class Speaker:
         spoken = _with_sizes(wav)
         if not speech.loudness_lufs:
             return spoken
-        from softswitch.prompt_wav import evened_wav  # heavy, and who checks a configuration needs none of it
+        from media.errors import ClipError  # heavy with the next, and who checks a configuration needs none
+        from softswitch.prompt_wav import evened_wav
 
-        return await asyncio.to_thread(evened_wav, speech.path, spoken, speech.loudness_lufs)
+        try:
+            return await asyncio.to_thread(evened_wav, speech.path, spoken, speech.loudness_lufs)
+        except ClipError as error:
+            raise LocalError(
+                f"{self._program} speaks {speech.text[:60]!r} as no usable sound: {error}"
+            ) from error
 
 
 def _with_sizes(wav: bytes) -> bytes:

@@ -13,6 +13,7 @@ import contextlib
 import socket
 from typing import Final
 
+from media.errors import RecordError
 from media.recorder import Int16, Int64, Recorder
 
 PREFIX: Final = "live:"
@@ -31,7 +32,9 @@ class LiveRecorder(Recorder):
         if not path.startswith(PREFIX):
             super().start(recording, path, mono=mono)
             return
-        address, _, token = path.removeprefix(PREFIX).partition("#")
+        if recording in self._live:
+            raise RecordError(f"recording {recording} is already running")
+        address, _, token = path.removeprefix(PREFIX).rpartition("#")
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.setblocking(False)
         try:

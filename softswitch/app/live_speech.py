@@ -18,8 +18,10 @@ from ivr.messages import Prompt
 from ivr.prompt import LIVE
 from softswitch.config import Config
 from softswitch.errors import LocalError
+from softswitch.log import logger
 from softswitch.prompts import Speaker
 
+log = logger("speech")
 PARALLEL = 4
 MAX_WAITING = 500
 GRACE_S = 600.0
@@ -66,6 +68,10 @@ class LiveSpeech:
                 self._made += await speaker.build(prompts)
         except LocalError as error:
             done(str(error))
+            return
+        except Exception as error:
+            log.exception("a text could not be spoken; please report it")
+            done(type(error).__name__)
             return
         done("")
         if self._made >= SWEEP_EVERY and (self._sweeping is None or self._sweeping.done()):

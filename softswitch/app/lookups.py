@@ -1,14 +1,16 @@
 """What menus look up: questions to databases in threads of their own, to web services over one HTTP client.
 
 Invariant: every question is answered once, a little before its own time limit at the latest; no database
-has more than its `at_once` threads at work and no service more connections; who finds more than MAX_WAITING
-before him is answered at once. The loop never waits for a disk.
+has more than its `at_once` threads at work and no service more connections; who finds MAX_WAITING before him
+at the same one is answered at once, so that one which hangs holds up nobody at another. The loop never waits
+for a disk.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol
@@ -47,6 +49,7 @@ class Lookups:
         self._threads: dict[str, ThreadPoolExecutor] = {}
         self._turns: dict[str, asyncio.Semaphore] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting: Counter[str] = Counter()
 
     def tell_missing(self) -> None:
         """At the start: databases that are not there yet."""
@@ -71,12 +74,13 @@ class Lookups:
     def database(self, asked: Asked) -> None:
         """Carry out an AskDatabase."""
         assert isinstance(asked.request, AskDatabase)
-        self._begin(asked.ask, self._ask_database(asked.request))
+        source = f"database {asked.request.database}"
+        self._begin(asked.ask, source, self._ask_database(asked.request))
 
     def service(self, asked: Asked) -> None:
         """Carry out an AskService."""
         assert isinstance(asked.request, AskService)
-        self._begin(asked.ask, self._ask_service(asked.request))
+        self._begin(asked.ask, f"service {asked.request.service}", self._ask_service(asked.request))
 
     async def close(self) -> None:
         """Give up what is under way; its threads end at their time limits, and nothing waits for them."""
@@ -88,14 +92,21 @@ class Lookups:
 
     # ----- inside
 
-    def _begin(self, ask: int, work: Coroutine[None, None, dict[str, str]]) -> None:
-        if len(self._tasks) >= MAX_WAITING:
+    def _begin(self, ask: int, source: str, work: Coroutine[None, None, dict[str, str]]) -> None:
+        if self._waiting[source] >= MAX_WAITING:
             work.close()
-            self._answer(ask, {}, f"more than {MAX_WAITING} look-ups are waiting")
+            self._answer(ask, {}, f"{source.strip()}: {MAX_WAITING} look-ups are waiting already")
             return
         task = asyncio.get_running_loop().create_task(self._run(ask, work), name=f"lookup {ask}")
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._waiting[source] += 1
+        task.add_done_callback(lambda task: self._over(task, source))
+
+    def _over(self, task: asyncio.Task[None], source: str) -> None:
+        self._tasks.discard(task)
+        self._waiting[source] -= 1
+        if not self._waiting[source]:
+            del self._waiting[source]
 
     async def _run(self, ask: int, work: Awaitable[dict[str, str]]) -> None:
         try:

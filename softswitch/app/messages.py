@@ -70,6 +70,8 @@ class MessageShell:
                 await Speaker(self._config().catalogue).build(prompts)
             except LocalError as error:
                 log.warning("an announcement cannot be spoken; it is left out", reason=str(error))
+            except Exception:
+                log.exception("an announcement could not be spoken; please report it")
 
     def _speak(self, prompts: tuple[Prompt, ...]) -> None:
         if not self._unspoken.full():

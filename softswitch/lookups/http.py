@@ -25,10 +25,12 @@ _MAX_DEPTH = 16
 
 
 class HttpClient:
-    """All exchanges of a switch. `at_once`: how many connections there are at most."""
+    """All exchanges of a switch. Who asks bounds how many there are at a time: a bound for all together would
+    let one service that hangs stop all the others.
+    """
 
-    def __init__(self, at_once: int = 100, user_agent: str = "cc-softswitch") -> None:
-        limits = httpx.Limits(max_connections=at_once, max_keepalive_connections=20, keepalive_expiry=15)
+    def __init__(self, user_agent: str = "cc-softswitch") -> None:
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=15)
         # Identity: an answer that unfolds to a gigabyte cannot come.
         headers = {"User-Agent": user_agent or "cc-softswitch", "Accept-Encoding": "identity"}
         self._client = httpx.AsyncClient(

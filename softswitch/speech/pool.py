@@ -79,7 +79,10 @@ class Recognisers:
         loop = asyncio.get_running_loop()
         while True:
             began = loop.time()
-            why = await self._run(number)
+            try:
+                why = await self._run(number)
+            except (OSError, ValueError, LookupError) as error:  # not to be started, or it talks nonsense
+                why = f"{type(error).__name__}: {error}"[:300]
             if loop.time() - began > LAST_BACKOFF_S:
                 backoff_s = FIRST_BACKOFF_S
             log.error(

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from media.errors import RecordError
 from media.io.live import LiveRecorder
 
 LEFT = np.arange(320, dtype=np.int16).reshape(2, 160)
@@ -33,6 +34,12 @@ def ear(tmp_path: Path) -> Iterator[socket.socket]:
 
 def ids(*numbers: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     return np.array(numbers, np.int64)
+
+
+def test_a_number_in_use_is_refused(recorder: LiveRecorder, ear: socket.socket, tmp_path: Path) -> None:
+    recorder.start(-7, f"live:{tmp_path / 'ear.sock'}#7")
+    with pytest.raises(RecordError, match="already running"):
+        recorder.start(-7, f"live:{tmp_path / 'ear.sock'}#7")
 
 
 def test_the_left_side_is_heard(recorder: LiveRecorder, ear: socket.socket, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from ivr.prompt import LIVE
 from softswitch.app import live_speech
 from softswitch.app.live_speech import LiveSpeech, prune
 from softswitch.config import Config, load
+from softswitch.prompts import Speaker
 
 TEXT = Prompt(text="Your balance is one euro.", language="en", live=True)
 
@@ -48,6 +49,16 @@ async def test_a_text_is_spoken_once(config: Config) -> None:
 async def test_a_text_that_cannot_be_spoken_is_told(config: Config) -> None:
     speech = LiveSpeech(lambda: config)
     assert "xx-none" in await said(speech, Prompt(text="Hello.", language="xx-none", live=True))
+    await speech.close()
+
+
+async def test_whatever_goes_wrong_is_told(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(speaker: Speaker, prompts: object) -> int:
+        raise RuntimeError
+
+    monkeypatch.setattr(Speaker, "build", broken)
+    speech = LiveSpeech(lambda: config)
+    assert await said(speech, TEXT) == "RuntimeError"
     await speech.close()
 
 

@@ -134,6 +134,23 @@ async def test_a_service_that_hangs_and_those_who_wait_behind() -> None:
         await menus.client.close()
 
 
+async def test_one_that_hangs_holds_up_nobody_at_another() -> None:
+    def respond(asked: WebAsked) -> Any:
+        return ok(b'{"balance": 1}') if asked.path.startswith("/good") else never(asked)
+
+    async with WebServer(respond) as server:
+        bad, good = ({"url": f"{server.url}/{name}", "at_once": 150} for name in ("bad", "good"))
+        menus = Menus(services={"bad": bad, "good": good})
+        for number in range(MAX_WAITING + 1):
+            menus.ask(number, AskService("bad", "/", timeout_s=30.0))
+        assert "service bad: 200 look-ups" in (await menus.answer(MAX_WAITING))[1]
+        await server.asked(150)
+        menus.ask(999, AskService("good", "/", timeout_s=10.0))
+        assert await menus.answer(999) == ({"balance": "1"}, "")
+        await menus.lookups.close()
+        await menus.client.close()
+
+
 async def test_a_stop_waits_for_nobody() -> None:
     async with WebServer(never) as server:
         menus = Menus(services={"crm": {"url": server.url}})

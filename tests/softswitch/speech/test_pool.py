@@ -6,9 +6,11 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from softswitch.speech import pool
 from softswitch.speech.pool import Recognisers
 from tests.support.voices import spoken
 
@@ -84,3 +86,20 @@ async def test_when_it_dies_who_spoke_is_told_and_another_comes(ears: Ears) -> N
     ears.pool.hear(3, ("yes", "no"))
     with ears.speak(3, "no"):
         assert (await ears.answer(3))[0]["phrase"] == "no"
+
+
+async def test_one_that_cannot_be_started_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = asyncio.create_subprocess_exec
+    failures = [OSError("no more processes"), ValueError("a line without an end")]
+
+    async def start(*words: str, **pipes: Any) -> asyncio.subprocess.Process:
+        if failures:
+            raise failures.pop()
+        return await real(*words, **pipes)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", start)
+    monkeypatch.setattr(pool, "FIRST_BACKOFF_S", 0.01)
+    made = Ears()
+    await made.pool.open()
+    assert not failures and made.pool._processes.keys() == {0}
+    await made.pool.close()
