@@ -234,7 +234,12 @@ class RecordFailed(Message, frozen=True):
 
 class Quality(msgspec.Struct, frozen=True, array_like=True):
     """RTP statistics of one leg. Jitter: RFC 3550 A.8, in ms. `remote_*`: from the peer's RTCP reports, -1
-    if none."""
+    if none: how it hears us.
+
+    `packets_late`, `concealed_ms`, `buffer_ms` (the mean wait in the jitter buffer) are known of legs whose
+    audio was listened to here; else they are 0, 0 and -1. `mos` is the E-model's score of what came from the
+    leg, `remote_mos` of what it heard: the peer's own if its RTCP XR told it. -1: nothing to judge by.
+    """
 
     packets_received: int
     packets_sent: int
@@ -244,6 +249,13 @@ class Quality(msgspec.Struct, frozen=True, array_like=True):
     remote_lost: int = -1
     remote_jitter_ms: float = -1.0
     round_trip_ms: float = -1.0
+    packets_late: int = 0
+    packets_duplicated: int = 0
+    packets_reordered: int = 0
+    concealed_ms: int = 0
+    buffer_ms: float = -1.0
+    mos: float = -1.0
+    remote_mos: float = -1.0
 
 
 class Released(Message, frozen=True):

@@ -4,7 +4,8 @@ batches.
 State is struct-of-arrays by slot; each call takes at most one packet of each leg (`media.batch.rounds`), so
 every step is one operation on arrays. Invariant: `highest` never falls within one source; a jump of the
 sequence number is believed only when the next packet confirms it (A.1's two in a row); a new SSRC starts a
-new source, and what was counted before is kept.
+new source, and what was counted before is kept. Which of the last HOLES numbers have not come is known, so that
+a packet that comes after its successor is told from one that comes twice.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ MAX_STEP_SAMPLES = 8000
 MS_PER_SAMPLE = 0.125
 NO_SOURCE = -1
 _NO_SEQUENCE = -1
+HOLES = 64
 FIRST_CYCLE = 65536  # extended numbers begin here: room below for late packets
 
 
@@ -87,6 +89,12 @@ class Reception:
         self.suspect = np.full(capacity, _NO_SEQUENCE, np.int64)  # next number that would confirm a jump
         self.lost_before = np.zeros(capacity, np.int64)  # by earlier sources
         self.received_before = np.zeros(capacity, np.int64)
+        self.duplicated = np.zeros(capacity, np.int64)  # over all sources, as the next three
+        self.reordered = np.zeros(capacity, np.int64)
+        self.loss_runs = np.zeros(capacity, np.int64)  # gaps in the numbers, each one packet or more
+        self.duplicated_before = np.zeros(capacity, np.int64)  # of earlier sources
+        self.holes = np.zeros(capacity, np.uint64)  # bit i: number `holes_top` - i has not come
+        self.holes_top = np.zeros(capacity, np.int64)
         self._some_without_transit = False
         self.reported_expected = np.zeros(capacity, np.int64)  # at the last report, for the fraction lost
         self.reported_received = np.zeros(capacity, np.int64)
@@ -113,6 +121,9 @@ class Reception:
         if np.count_nonzero(steady) < slots.size:
             return None
         extended = highest + delta
+        irregular = delta != 1
+        if np.count_nonzero(irregular):
+            self._irregular(slots[irregular], delta[irregular], extended[irregular])
         np.maximum(highest, extended, out=highest)
         received = rows["received"]
         received += 1
@@ -128,12 +139,17 @@ class Reception:
         steady &= self.ssrc[slots] == ssrcs
         if steady.all():
             extended = highest + delta
+            irregular = delta != 1
+            self._irregular(slots[irregular], delta[irregular], extended[irregular])
             self.highest[slots] = np.maximum(highest, extended)
             self.received[slots] += 1
             return Observation(None, extended)
         accepted = self._judge(slots, sequences, ssrcs, steady)
         highest = self.highest[slots]
-        extended = highest + (sequences - highest.astype(np.uint32)).astype(np.int16)
+        delta = (sequences - highest.astype(np.uint32)).astype(np.int16)
+        extended = highest + delta
+        irregular = accepted & (delta != 1)
+        self._irregular(slots[irregular], delta[irregular], extended[irregular])
         counted = slots[accepted]
         self.highest[counted] = np.maximum(highest, extended)[accepted]
         self.received[counted] += 1
@@ -154,7 +170,10 @@ class Reception:
 
     def _begin(self, legs: Index, numbers: I64) -> None:
         """A source starts at the given numbers: fold what was counted so far, and count afresh."""
-        self.lost_before[legs] = self.lost(legs)
+        self.lost_before[legs] = self.missing(legs)
+        self.duplicated_before[legs] = self.duplicated[legs]
+        self.holes[legs] = 0
+        self.holes_top[legs] = numbers + FIRST_CYCLE
         self.received_before[legs] += self.received[legs]
         self.base[legs] = numbers + FIRST_CYCLE
         self.highest[legs] = numbers + FIRST_CYCLE - 1
@@ -163,6 +182,30 @@ class Reception:
         self.has_transit[legs] = False
         self._some_without_transit = True
         self.stream[legs] += self._capacity
+
+    def _irregular(self, slots: Index, delta: I16, extended: I64) -> None:
+        """Packets of distinct legs that are not the next of their streams: after a gap, late or repeated."""
+        if not slots.size:
+            return
+        ahead = delta > 1
+        some, new_top = slots[ahead], extended[ahead]
+        moved = np.clip(new_top - self.holes_top[some], 0, HOLES - 1).astype(np.uint64)
+        old = np.where(new_top - self.holes_top[some] < HOLES, self.holes[some] << moved, np.uint64(0))
+        gap = np.minimum(delta[ahead], HOLES).astype(np.uint64)  # numbers from the last one, itself included
+        everything = np.uint64(0xFFFFFFFFFFFFFFFF) >> (np.uint64(HOLES) - gap)
+        self.holes[some] = old | (everything & ~np.uint64(1))
+        self.holes_top[some] = new_top
+        self.loss_runs[some] += 1
+        back = slots[~ahead]
+        age = self.holes_top[back] - extended[~ahead]
+        bit = np.uint64(1) << np.clip(age, 0, HOLES - 1).astype(np.uint64)
+        holes = self.holes[back]
+        fills = (age >= HOLES) | ((age >= 0) & (holes & bit != 0))
+        self.holes[back] = np.where(fills & (age < HOLES), holes & ~bit, holes)
+        alone = fills & (holes & (bit << np.uint64(1) | bit >> np.uint64(1)) == 0)
+        self.loss_runs[back] -= alone & (self.loss_runs[back] > 0)
+        self.reordered[back] += fills
+        self.duplicated[back] += ~fills
 
     def observe_jitter(self, slots: Index, timestamps: U32, arrivals: F64) -> None:
         """Interarrival jitter (A.8), J += (|D| - J) / 16, of one accepted audio packet of each of n > 0
@@ -196,6 +239,13 @@ class Reception:
         heard = self.ssrc[slots] != NO_SOURCE
         expected = np.where(heard, self.highest[slots] - self.base[slots] + 1, 0)
         return self.lost_before[slots] + np.maximum(expected - self.received[slots], 0)
+
+    def missing(self, slots: Index) -> I64:
+        """Packets that never came, int64[n]: as `lost`, but what came twice does not make up for them."""
+        heard = self.ssrc[slots] != NO_SOURCE
+        expected = np.where(heard, self.highest[slots] - self.base[slots] + 1, 0)
+        twice = self.duplicated[slots] - self.duplicated_before[slots]
+        return self.lost_before[slots] + np.maximum(expected - self.received[slots] + twice, 0)
 
     def total_received(self, slots: Index) -> I64:
         """Packets received so far, over all sources of the leg, int64[n]."""

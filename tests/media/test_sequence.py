@@ -134,3 +134,30 @@ def test_legs_of_one_batch_do_not_touch_one_another() -> None:
     assert seen.extended.tolist()[:2] == [65536 + 102, 2 * 65536]
     assert reception.lost(np.array([0, 2, 5], np.intp)).tolist() == [0, 0, 1]
     assert reception.total_received(np.array([0, 2, 5], np.intp)).tolist() == [3, 2, 3]
+
+
+@given(
+    st.integers(0, 65535), st.lists(st.integers(-3, 6), min_size=1, max_size=120), st.integers(0, 2**32 - 1)
+)
+def test_reordered_and_repeated_packets_are_told_apart(start: int, steps: list[int], seed: int) -> None:
+    """Beside a set of the numbers that have come."""
+    reception = Reception(8)
+    number, highest, come = start + 10, start + 10, {start + 10}
+    observe(reception, [(number, 7)])
+    reordered = duplicated = 0
+    for step in steps:
+        number = max(highest + step, start + 10)
+        observe(reception, [(number, 7)])
+        duplicated += number in come
+        reordered += number < highest and number not in come
+        come.add(number)
+        highest = max(highest, number)
+    one = np.array([LEG], np.intp)
+    assert int(reception.duplicated[LEG]) == duplicated
+    assert int(reception.reordered[LEG]) == reordered
+    assert int(reception.missing(one)[0]) == highest - start - 9 - len(come)
+    missing = [at not in come for at in range(start + 10, highest + 1)]
+    if not reordered:
+        assert int(reception.loss_runs[LEG]) == sum(
+            gone and not before for before, gone in zip([False, *missing], missing, strict=False)
+        )
