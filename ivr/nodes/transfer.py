@@ -26,7 +26,10 @@ class Transfer(Node):
         HANG_UP, description="where to go if there is no such target (only where it holds a variable)"
     )
     call_type: Template = Field(
-        "", max_length=128, description="what the caller chose; it goes to the called display and to the log"
+        "",
+        max_length=128,
+        description="what the caller chose; it goes to the agent's display, to an extension as `X-Call-Type`, "
+        "and to the log",
     )
     carry: tuple[VariableName, ...] = Field(
         (), max_length=16, description="variables that go to the agent's phone, as `X-CC-NAME` headers"

@@ -217,10 +217,11 @@ class Ringing:
         called = NameAddr(Uri("sip", way.uri.user, None, way.uri.host, way.uri.port))
         headers = [("X-Call-ID", call.id), ("X-Dialled", call.story.to_number)]
         if attempt.offer:
-            headers += [("X-Queue", call.story.queue), ("X-Call-Type", call.story.call_type)]
+            headers += [("X-Queue", call.story.queue)]
             headers += [("X-Caller-Status", call.story.status), ("X-Callback-Of", call.story.callback_of)]
             headers += self._auto_answer(attempt, host)
         if attempt.offer or attempt.phone:
+            headers.append(("X-Call-Type", call.story.call_type))
             ours = self._of_client(attempt)
             headers += ours + carrying.headers(call.carried, {name for name, _ in ours})
         leg = self.hub.ua.new_leg(way.uri, flow, caller, called, [pair for pair in headers if pair[1]])

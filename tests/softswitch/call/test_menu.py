@@ -308,7 +308,12 @@ def test_a_named_agent_and_his_fallback() -> None:
 def test_an_extension_that_the_caller_dials(digits: str, cause: str) -> None:
     nodes = {
         "ask": {"type": "collect", "prompt": "Extension?", "into": "wanted", "next": "go"},
-        "go": {"type": "transfer", "target": "extension:{wanted}", "otherwise": "wrong"},
+        "go": {
+            "type": "transfer",
+            "target": "extension:{wanted}",
+            "otherwise": "wrong",
+            "call_type": "for {wanted}",
+        },
         "wrong": {"type": "hangup", "cause": "no such"},
     }
     here, call = centre(nodes)
@@ -317,7 +322,8 @@ def test_an_extension_that_the_caller_dials(digits: str, cause: str) -> None:
     if cause:
         assert here.record.cause == cause
     else:
-        assert call.stage is Stage.RINGING and here.phones["301"].legs
+        (ringing,) = here.phones["301"].legs
+        assert call.stage is Stage.RINGING and ringing.invite.headers.get("X-Call-Type") == "for 301"
 
 
 def test_the_language_of_a_menu_stays() -> None:
