@@ -119,8 +119,13 @@ class Concealer:
 
     def reset(self, slot: int) -> None:
         """A new leg has the slot."""
+        self.restart(slot)
+        self.concealed[slot] = 0
+
+    def restart(self, slot: int) -> None:
+        """Nothing has been heard of the leg for a while: there is nothing to go on from."""
         self._recent[slot] = 0
-        self._missing[slot] = self.concealed[slot] = 0
+        self._missing[slot] = 0
         self._heard[slot] = False
 
     def conceal(self, slots: Index, frames: I16, present: Bools) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 
 from media.clips import Clip
 from media.errors import ClipError, PortsExhaustedError
-from media.inside import Inside
+from media.inside import JITTER_FRAMES, Inside
 from media.key_press import KeyPresses
 from media.latching import Latching
 from media.legs import NO_EVENTS, NO_PEER, Legs
@@ -64,7 +64,8 @@ class Engine:
     """All legs of one worker.
 
     `address` is what Allocated tells; `media_timeout_s` is the silence after which MediaLost is reported;
-    `seed` fixes SSRCs and starting numbers (tests), None takes them from the system.
+    `seed` fixes SSRCs and starting numbers (tests), None takes them from the system. `jitter_frames` of 20 ms
+    are the longest delay of the jitter buffers, 4 to 64.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Engine:
         recorder: Recorder,
         media_timeout_s: float = 30.0,
         seed: int | None = None,
+        jitter_frames: int = JITTER_FRAMES,
     ) -> None:
         self._legs = legs = Legs(capacity)
         self._ports = ports
@@ -86,8 +88,8 @@ class Engine:
         self._reception = Reception(capacity)
         self._latching = Latching(legs, ports)
         self._listener = Listener(legs, self._latching, self._reception)
-        self._reports = Reports(legs, self._reception, cname, self._random)
-        self._inside = Inside(legs, recorder)
+        self._inside = Inside(legs, recorder, jitter_frames)
+        self._reports = Reports(legs, self._reception, cname, self._random, self._inside.heard)
         self._recorder = recorder
         self._speech = Speech(legs)
         self._keys = KeyPresses(capacity)
@@ -191,6 +193,8 @@ class Engine:
         legs.receive[slot] = command.receive
         legs.settle(slot)
         self._latching.signal(slot, number, port, now)
+        legs.rtcp_mux[slot], legs.rtcp_xr[slot] = command.rtcp_mux, command.rtcp_xr
+        legs.rtcp_reduced[slot] = command.rtcp_reduced
         if 0 < command.rtcp_port < 65536:
             legs.rtcp_port[slot] = command.rtcp_port
         self._inside.detect(slot, events is None)
@@ -290,7 +294,9 @@ class Engine:
                 heard &= arrived.kinds != EVENT
             if heard.any():
                 some = arrived.select(heard)
-                self._inside.put(some.slots, some.rows, some.lengths, some.timestamps, some.data)
+                self._inside.put(
+                    some.slots, some.rows, some.lengths, some.timestamps, some.data, some.streams
+                )
         return self._relay.relay(arrived, allowed, now)
 
     def _announce_latched(self) -> None:

@@ -1,8 +1,8 @@
 """Audio that stays here: jitter buffer, in-band key detection and recording, for the few legs that need it.
 
 Invariant: a leg costs nothing here unless it is recorded or must be searched for keys. Each tick takes one
-20 ms frame of every such leg; where none is there, silence stands for it, so that both sides of a recording
-keep in step.
+20 ms frame of every such leg; where none is there, a recording has what conceals it, then silence, so that
+both sides of it keep in step.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from media.conceal import Concealer
 from media.dtmf import InbandDetector
 from media.errors import RecordError
 from media.framer import Framer
@@ -19,9 +20,12 @@ from media.g711 import DECODE, SILENCE
 from media.jitter import JitterBuffer
 from media.legs import Legs
 from media.messages import Recorded, RecordFailed, RecordSilent
-from media.packet import I16, I32, U8, U32, Bools, Index
+from media.packet import I16, I32, I64, U8, U32, Bools, Index
+from media.quality import FRAME_MS, Heard
 from media.recorder import Recorder
 from media.silence import SilenceWatch
+
+JITTER_FRAMES = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +39,14 @@ class _Recording:
 class Inside:
     """Jitter buffers, detector and recorder of the worker. A slot is a row of `legs`."""
 
-    def __init__(self, legs: Legs, recorder: Recorder) -> None:
+    def __init__(self, legs: Legs, recorder: Recorder, jitter_frames: int = JITTER_FRAMES) -> None:
+        """`jitter_frames` of 20 ms: the longest delay of a jitter buffer, 4 to 64."""
         self._legs = legs
         self._framer = Framer(legs.capacity)
-        self._jitter = JitterBuffer(legs.capacity)
+        self._jitter = JitterBuffer(legs.capacity, jitter_frames, law=legs.law)
+        self._jitter_frames = jitter_frames
+        self._concealer = Concealer(legs.capacity)
+        self._stream = np.zeros(legs.capacity, np.int64)  # whose audio it is, as `put` was told
         self._detector = InbandDetector(legs.capacity)
         self._recorder = recorder
         self._recordings: dict[int, _Recording] = {}
@@ -53,7 +61,18 @@ class Inside:
         """A new leg has the slot."""
         self._framer.reset(slot)
         self._jitter.reset(slot)
+        self._concealer.reset(slot)
         self._detector.reset(slot)
+
+    def heard(self, slot: int) -> Heard:
+        """What the jitter buffer and the concealment have made of the leg's audio so far."""
+        played = int(self._jitter.played[slot])
+        return Heard(
+            late=int(self._jitter.late[slot]),
+            concealed_ms=round(int(self._concealer.concealed[slot]) * FRAME_MS),
+            buffer_ms=round(int(self._jitter.waited[slot]) / played * FRAME_MS, 1) if played else -1.0,
+            buffer_max_ms=self._jitter_frames * FRAME_MS,
+        )
 
     @property
     def wanted(self) -> Bools | None:
@@ -64,9 +83,16 @@ class Inside:
         listening: Bools = (legs.detecting | (legs.recordings > 0)) & legs.receive
         return listening
 
-    def put(self, slots: Index, rows: Index, lengths: I32, timestamps: U32, data: U8) -> None:
-        """Audio packets that arrived for n different listening legs, rows of `data`."""
+    def put(self, slots: Index, rows: Index, lengths: I32, timestamps: U32, data: U8, streams: I64) -> None:
+        """Audio packets that arrived for n different listening legs, rows of `data`; another name in
+        `streams` (int64[n]) is another source, to which the buffer turns at once."""
         if slots.size:
+            other = slots[self._stream[slots] != streams]
+            if other.size:
+                self._stream[slots] = streams
+                self._jitter.restart(other)
+                for slot in other.tolist():
+                    self._framer.reset(slot)
             legs, numbers, begin, payloads = self._framer.frames(slots, rows, lengths, timestamps, data)
             if legs.size:
                 self._jitter.put(legs, numbers, begin, payloads)
@@ -79,10 +105,11 @@ class Inside:
             return np.empty(0, np.intp), np.empty(0, np.uint8)
         slots = np.flatnonzero(legs.detecting | (legs.recordings > 0))
         coded, present = self._jitter.get(slots)
-        frames: I16 = DECODE[legs.law[slots][:, None], coded]
-        frames[~present] = 0
         if self._ids.size:
-            self._place[slots] = np.arange(slots.size)
+            recorded = np.flatnonzero(legs.recordings[slots] > 0)
+            frames: I16 = DECODE[legs.law[slots[recorded]][:, None], coded[recorded]]
+            self._concealer.conceal(slots[recorded], frames, present[recorded])
+            self._place[slots[recorded]] = np.arange(recorded.size)
             self._recorder.write(self._ids, frames[self._place[self._left]], frames[self._place[self._right]])
             if watched := self._silence.watched:
                 left = np.array([self._recordings[recording].left for recording in watched], np.intp)
@@ -105,23 +132,23 @@ class Inside:
             return RecordFailed(recording, path, str(error))
         self._recordings[recording] = _Recording(recording, left, right, path)
         for slot in (left, right):
-            if not self._listening(slot):
-                self._framer.reset(slot)
-                self._jitter.reset(slot)
+            self._begin_listening(slot)
+            if not self._legs.recordings[slot]:
+                self._concealer.restart(slot)
             self._legs.recordings[slot] += 1
         self._silence.begin(recording, silence_s)
         self._index()
         return None
 
-    def _listening(self, slot: int) -> bool:
-        return bool(self._legs.detecting[slot] or self._legs.recordings[slot] > 0)
+    def _begin_listening(self, slot: int) -> None:
+        if not self._legs.detecting[slot] and not self._legs.recordings[slot]:
+            self._framer.reset(slot)
+            self._jitter.restart(np.array([slot], np.intp))
 
     def detect(self, slot: int, wanted: bool) -> None:
         """Search the leg's audio for keys, or no longer."""
         if wanted and not self._legs.detecting[slot]:
-            if not self._listening(slot):
-                self._framer.reset(slot)
-                self._jitter.reset(slot)
+            self._begin_listening(slot)
             self._detector.reset(slot)
         self._legs.detecting[slot] = wanted
 

@@ -55,6 +55,9 @@ class Legs:
         self.address = np.zeros(capacity, np.uint32)  # where we send; 0: nowhere
         self.port = np.zeros(capacity, np.uint16)
         self.rtcp_port = np.zeros(capacity, np.uint16)
+        self.rtcp_mux = np.zeros(capacity, np.bool_)  # RTCP over the RTP port
+        self.rtcp_xr = np.zeros(capacity, np.bool_)  # it wants VoIP metrics
+        self.rtcp_reduced = np.zeros(capacity, np.bool_)  # packets need not be compound
         # what offer/answer settled
         self.configured = np.zeros(capacity, np.bool_)
         self.law = np.zeros(capacity, np.uint8)  # 0 PCMU, 1 PCMA

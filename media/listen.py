@@ -83,7 +83,7 @@ class Listener:
         self.latched: list[int] = []
         """Slots that have latched since this list was last cleared."""
         self.control: Index = np.empty(0, np.intp)
-        """Rows of the last batch that came to RTCP ports."""
+        """Rows of the last batch that came to RTCP ports, or are RTCP on RTP ports (RFC 5761)."""
 
     def listen(self, batch: Batch, now: float) -> Iterator[Arrived]:
         """The accepted packets, in rounds of at most one packet of each leg."""
@@ -121,7 +121,8 @@ class Listener:
         paths = batch.paths[:count]
         first = headers[:, 0]
         to_control = (paths & np.uint64(1)) != 0  # odd local ports
-        self.control = np.flatnonzero(to_control)
+        octet = (first >> np.uint32(16)) & np.uint32(0xFF)
+        self.control = np.flatnonzero(to_control | ((first >> np.uint32(30) == 2) & (octet - 192 < 32)))
         good = plain | valid_rtp(batch.data[:count], batch.lengths[:count], first, ~(plain | to_control))
         types = ((first >> np.uint32(16)) & np.uint32(0x7F)).astype(np.int16)
         slots, known = self._latching.look_up(paths)

@@ -45,6 +45,8 @@ class SetRemote(Message, frozen=True):
     `codec` is what both sides use; `payload_type` is what we send and expect for it, `event_payload_type` is
     telephone-event (RFC 4733) or None, in which case the leg gets the in-band detector. `send`/`receive` are
     the direction seen from us: hold is receive=False and/or send=False. A changed address unlatches the leg.
+    `rtcp_mux`: RTCP goes over the RTP port (RFC 5761). `rtcp_xr`: the peer wants VoIP metrics (RFC 3611).
+    `rtcp_reduced`: RTCP need not be compound (RFC 5506).
     """
 
     leg: int
@@ -57,6 +59,9 @@ class SetRemote(Message, frozen=True):
     ptime_ms: int = 20
     send: bool = True
     receive: bool = True
+    rtcp_mux: bool = False
+    rtcp_xr: bool = False
+    rtcp_reduced: bool = False
 
 
 class Connect(Message, frozen=True):

@@ -1,5 +1,9 @@
 """RTCP of all legs: when reports are due, what they say, and what the peers' reports say of our streams.
 
+A report is due a random time after the last one, and when that time comes the time is drawn again (RFC 3550
+6.3.6, reconsideration). Where RTCP shares the RTP port (RFC 5761) it goes out by it; a peer that asked for
+VoIP metrics gets them with every report that has something to say of its stream (RFC 3611).
+
 Invariants: a report goes only to the address its leg's RTP goes to; a peer's report counts only when it
 comes from that address and names a stream that the leg has; at most MAX_RECEIVED of them are read in a
 batch.
@@ -7,13 +11,16 @@ batch.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from media import rtcp
+from media import rtcp, xr
 from media.legs import Legs
 from media.messages import Quality
-from media.packet import F64, SAMPLES_PER_S, STRIDE, U8, Batch, Index, Outgoing, empty_outgoing
+from media.packet import F64, SAMPLES_PER_S, STRIDE, U8, Batch, Bools, Index, Outgoing, empty_outgoing
 from media.path import path_of, paths_of, remote_of
+from media.quality import NOTHING_HEARD, Heard, Stream, metrics_of, rating_of, score_of
 from media.sequence import FIRST_CYCLE, MS_PER_SAMPLE, NO_SOURCE, Reception
 
 MAX_RECEIVED = 256
@@ -25,20 +32,32 @@ _NOTHING: U8 = np.empty((0, STRIDE), np.uint8)
 class Reports:
     """Timing and contents; arrays by slot."""
 
-    def __init__(self, legs: Legs, reception: Reception, cname: bytes, random: np.random.Generator) -> None:
+    def __init__(
+        self,
+        legs: Legs,
+        reception: Reception,
+        cname: bytes,
+        random: np.random.Generator,
+        heard: Callable[[int], Heard] = lambda slot: NOTHING_HEARD,
+    ) -> None:
+        """`heard` tells what the inside of the worker made of a leg's audio."""
         capacity = legs.capacity
         self._legs = legs
         self._reception = reception
         self._cname = cname
         self._random = random
+        self._heard = heard
         self._ticks = 0
         self._due_at: F64 = np.full(capacity, np.inf)
+        self._last_at: F64 = np.zeros(capacity)  # of the last report, or of the start
+        self._first: Bools = np.ones(capacity, np.bool_)  # none has been sent
         self._sent_before = np.zeros(capacity, np.int64)  # packets at the last report: an SR or an RR?
         self._sr_ntp = np.zeros(capacity, np.int64)
         self._sr_at = np.zeros(capacity, np.float64)
         self._remote_lost = np.full(capacity, -1, np.int64)
         self._remote_jitter = np.full(capacity, -1.0)  # samples
         self._round_trip_s = np.full(capacity, -1.0)
+        self._metrics: dict[int, xr.VoipMetrics] = {}  # what the peer last said of ours
         self._farewells: list[tuple[bytes, int]] = []  # datagram, path
 
     def reset(self, slot: int) -> None:
@@ -46,12 +65,15 @@ class Reports:
         self._due_at[slot] = np.inf
         self._sent_before[slot] = 0
         self._sr_ntp[slot] = 0
+        self._first[slot] = True
+        self._metrics.pop(slot, None)
         self._remote_lost[slot] = -1
         self._remote_jitter[slot] = self._round_trip_s[slot] = -1.0
 
     def start(self, slot: int, now: float) -> None:
         """The leg's addresses are known: report from now on."""
         if self._due_at[slot] == np.inf:
+            self._last_at[slot] = now
             self._due_at[slot] = now + float(
                 rtcp.intervals_s(self._random.random(1), np.ones(1, np.bool_))[0]
             )
@@ -65,9 +87,11 @@ class Reports:
                 continue
             path = int(batch.paths[row])
             address, port = remote_of(path)
-            slot = self._slot_of((path & 0xFFFF) - 1, address, port, compound.ssrc)
+            shared = (path & 1) == 0  # it came to the RTP port
+            slot = self._slot_of((path & 0xFFFF) - (not shared), address, port, compound.ssrc)
             if slot is not None:
-                self._legs.rtcp_port[slot] = port  # NAT: answer where it came from
+                if not shared:
+                    self._legs.rtcp_port[slot] = port  # NAT: answer where it came from
                 self._take(slot, compound, float(batch.arrivals[row]))
 
     def _slot_of(self, local_port: int, address: int, port: int, ssrc: int) -> int | None:
@@ -84,6 +108,9 @@ class Reports:
             self._sr_ntp[slot] = compound.sr_ntp
             self._sr_at[slot] = at
         ours = int(self._legs.ssrc[slot])
+        for metrics in compound.metrics:
+            if metrics.source == ours:
+                self._metrics[slot] = metrics
         for block in compound.blocks:
             if block.source != ours:
                 continue
@@ -102,6 +129,11 @@ class Reports:
         slots = np.flatnonzero(self._due_at <= now)
         if not slots.size and not self._farewells:
             return empty_outgoing(_NOTHING)
+        again = rtcp.intervals_s(self._random.random(slots.size), self._first[slots])
+        self._due_at[slots] = self._last_at[slots] + again
+        slots = slots[self._due_at[slots] <= now]
+        self._last_at[slots] = now
+        self._first[slots] = False
         self._due_at[slots] = now + rtcp.intervals_s(
             self._random.random(slots.size), np.zeros(slots.size, np.bool_)
         )
@@ -154,8 +186,15 @@ class Reports:
             here = slice(at, at + slots.size)
             data[here, : reports.shape[1]] = reports
             lengths[here] = reports.shape[1]
-            local = legs.local_port[slots] + np.uint16(1)
-            paths[here] = paths_of(local, legs.address[slots], legs.rtcp_port[slots])
+            shared = legs.rtcp_mux[slots]
+            local = legs.local_port[slots] + ~shared
+            remote = np.where(shared, legs.port[slots], legs.rtcp_port[slots])
+            paths[here] = paths_of(local, legs.address[slots], remote)
+            for row in np.flatnonzero(legs.rtcp_xr[slots]).tolist():
+                extended = self._extended(int(slots[row]))
+                end = int(lengths[at + row])
+                data[at + row, end : end + len(extended)] = np.frombuffer(extended, np.uint8)
+                lengths[at + row] += len(extended)
             at += slots.size
         for datagram, path in self._farewells:
             data[at, : len(datagram)] = np.frombuffer(datagram, np.uint8)
@@ -169,22 +208,63 @@ class Reports:
         legs = self._legs
         self._due_at[slot] = np.inf
         if legs.packets_sent[slot] and legs.address[slot] and legs.rtcp_port[slot]:
-            bye = rtcp.build_bye(int(legs.ssrc[slot]), self._cname)
+            bye = rtcp.build_bye(int(legs.ssrc[slot]), self._cname, bool(legs.rtcp_reduced[slot]))
             local, port = int(legs.local_port[slot]) + 1, int(legs.rtcp_port[slot])
+            if legs.rtcp_mux[slot]:
+                local, port = int(legs.local_port[slot]), int(legs.port[slot])
             self._farewells.append((bye, path_of(local, int(legs.address[slot]), port)))
+
+    def _stream(self, slot: int) -> Stream:
+        """What came from the leg."""
+        one = np.array([slot], np.intp)
+        reception = self._reception
+        trip = float(self._round_trip_s[slot])
+        return Stream(
+            received=int((reception.total_received(one) - reception.duplicated[one])[0]),
+            lost=int(reception.missing(one)[0]),
+            runs=int(reception.loss_runs[slot]),
+            jitter_ms=float(reception.jitter[slot]) * MS_PER_SAMPLE,
+            round_trip_ms=trip * 1000.0 if trip >= 0 else -1.0,
+        )
+
+    def _extended(self, slot: int) -> bytes:
+        source = int(self._reception.ssrc[slot])
+        if source == NO_SOURCE:
+            return b""
+        return xr.build(int(self._legs.ssrc[slot]), metrics_of(source, self._stream(slot), self._heard(slot)))
+
+    def _remote_score(self, slot: int, stream: Stream) -> float:
+        """How the leg hears us, by its own judgement, else by its reports."""
+        said = self._metrics.get(slot)
+        if said is not None and (said.mos_conversation is not None or said.r is not None):
+            return said.mos_conversation if said.mos_conversation is not None else score_of(said.r)
+        lost, sent = int(self._remote_lost[slot]), int(self._legs.packets_sent[slot])
+        if lost < 0 or sent <= 0:
+            return -1.0
+        jitter_ms = float(self._remote_jitter[slot]) * MS_PER_SAMPLE
+        return score_of(
+            rating_of(Stream(max(sent - lost, 0), lost, 0, max(jitter_ms, 0.0), stream.round_trip_ms))
+        )
 
     def quality(self, slot: int) -> Quality:
         """The leg's statistics as they are now."""
         one = np.array([slot], np.intp)
-        reception = self._reception
-        remote_jitter, trip = float(self._remote_jitter[slot]), float(self._round_trip_s[slot])
+        reception, stream, heard = self._reception, self._stream(slot), self._heard(slot)
+        remote_jitter = float(self._remote_jitter[slot])
         return Quality(
             packets_received=int(reception.total_received(one)[0]),
             packets_sent=int(self._legs.packets_sent[slot]),
-            packets_lost=int(reception.lost(one)[0]),
-            jitter_ms=round(float(reception.jitter[slot]) * MS_PER_SAMPLE, 3),
+            packets_lost=stream.lost,
+            jitter_ms=round(stream.jitter_ms, 3),
             max_jitter_ms=round(float(reception.max_jitter[slot]) * MS_PER_SAMPLE, 3),
             remote_lost=int(self._remote_lost[slot]),
             remote_jitter_ms=round(remote_jitter * MS_PER_SAMPLE, 3) if remote_jitter >= 0 else -1.0,
-            round_trip_ms=round(trip * 1000.0, 3) if trip >= 0 else -1.0,
+            round_trip_ms=round(stream.round_trip_ms, 3),
+            packets_late=heard.late,
+            packets_duplicated=int(reception.duplicated[slot]),
+            packets_reordered=int(reception.reordered[slot]),
+            concealed_ms=heard.concealed_ms,
+            buffer_ms=heard.buffer_ms,
+            mos=score_of(rating_of(stream, heard)),
+            remote_mos=self._remote_score(slot, stream),
         )

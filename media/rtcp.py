@@ -1,8 +1,8 @@
 """RTCP compound packets (RFC 3550 section 6): our reports for many legs at once, and reading of the peer's.
 
-Invariants: what we send is a valid compound (report first, then SDES with CNAME, section 6.1). Reading
-never raises and never looks beyond MAX_CHUNKS packets of a compound; anything malformed makes the whole
-compound None.
+Invariants: what we send is a valid compound (report first, then SDES with CNAME, section 6.1); a peer that
+has agreed to reduced size gets a BYE alone (RFC 5506). Reading takes both forms, never raises and never looks
+beyond MAX_CHUNKS packets; anything malformed makes the whole None.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from media import xr
 from media.packet import F64, STRIDE, U8, Bools
 
 SR, RR, SDES, BYE = 200, 201, 202, 203
@@ -50,7 +51,8 @@ def ntp(now: float) -> int:
 
 
 def intervals_s(random: F64, first: Bools) -> F64:
-    """Seconds to the next report of n legs (section 6.3.1), float64[n]; `random` is uniform in 0..1.
+    """Seconds from one report of n legs to the next (section 6.3.1), float64[n]; `random` is uniform in 0..1.
+    To be drawn again when that time has come (6.3.6): the report goes only if it is due by the new one too.
 
     A session has two members and G.711's 5 % are far above what reports need, so the minimum rules: 5 s,
     halved for the first report, spread over 0.5 to 1.5 times, divided by e - 3/2.
@@ -110,17 +112,16 @@ def build_reports(
     return table.view(np.uint8).reshape(ssrcs.size, table.dtype.itemsize)
 
 
-def build_bye(ssrc: int, cname: bytes) -> bytes:
-    """RR (empty) + SDES + BYE of one leg."""
+def build_bye(ssrc: int, cname: bytes, reduced: bool = False) -> bytes:
+    """RR (empty) + SDES + BYE of one leg; `reduced`: the BYE alone."""
+    bye = struct.pack(">II", (2 << 30) | (1 << 24) | (BYE << 16) | 1, ssrc)
+    if reduced:
+        return bye
     name = cname[:_CNAME_BYTES].ljust(_CNAME_BYTES, b".")
     sdes = (
         struct.pack(">IIBB", (2 << 30) | (1 << 24) | (SDES << 16) | 6, ssrc, 1, _CNAME_BYTES) + name + b"\0\0"
     )
-    return (
-        struct.pack(">II", (2 << 30) | (RR << 16) | 1, ssrc)
-        + sdes
-        + struct.pack(">II", (2 << 30) | (1 << 24) | (BYE << 16) | 1, ssrc)
-    )
+    return struct.pack(">II", (2 << 30) | (RR << 16) | 1, ssrc) + sdes + bye
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,21 +138,25 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Compound:
-    """What a peer's compound said. `sr_ntp`: middle 32 bits of its NTP time, None without an SR."""
+    """What a peer said. `sr_ntp`: middle 32 bits of its NTP time, None without an SR."""
 
     ssrc: int
     sr_ntp: int | None
     blocks: tuple[Block, ...]
     goodbye: bool
+    metrics: tuple[xr.VoipMetrics, ...] = ()
 
 
 def parse(data: bytes) -> Compound | None:
-    """Read a compound packet; None when it is not a valid one (section A.2)."""
-    if len(data) < 8 or len(data) > STRIDE or len(data) % 4 or data[0] >> 6 != 2 or data[1] not in (SR, RR):
+    """Read a packet, compound (section A.2) or of reduced size (RFC 5506); None when it is neither."""
+    if len(data) < 8 or len(data) > STRIDE or len(data) % 4 or data[0] >> 6 != 2:
+        return None
+    if not SR <= data[1] <= xr.XR:
         return None
     ssrc = int.from_bytes(data[4:8], "big")
     sr_ntp: int | None = None
     blocks: list[Block] = []
+    metrics: list[xr.VoipMetrics] = []
     goodbye = False
     at = 0
     for _ in range(MAX_CHUNKS):
@@ -173,8 +178,10 @@ def parse(data: bytes) -> Compound | None:
             blocks += [_block(data, body + 24 * index) for index in range(count)]
         elif kind == BYE:
             goodbye = True
+        elif kind == xr.XR:
+            metrics += xr.read(data[at:end])
         at = end
-    return Compound(ssrc, sr_ntp, tuple(blocks), goodbye)
+    return Compound(ssrc, sr_ntp, tuple(blocks), goodbye, tuple(metrics))
 
 
 def _block(data: bytes, at: int) -> Block:

@@ -4,8 +4,8 @@ batches.
 State is struct-of-arrays by slot; each call takes at most one packet of each leg (`media.batch.rounds`), so
 every step is one operation on arrays. Invariant: `highest` never falls within one source; a jump of the
 sequence number is believed only when the next packet confirms it (A.1's two in a row); a new SSRC starts a
-new source, and what was counted before is kept. Which of the last HOLES numbers have not come is known, so that
-a packet that comes after its successor is told from one that comes twice.
+new source, and what was counted before is kept. Which of the last HOLES numbers have not come is known, so
+that a packet that comes after its successor is told from one that comes twice.
 """
 
 from __future__ import annotations
