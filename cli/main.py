@@ -29,6 +29,7 @@ from cli import (
     phone,
     prompts,
     queues,
+    recordings,
     reload,
     report,
     route,
@@ -58,6 +59,7 @@ _PARTS = (
     prompts,
     flow,
     voicemail,
+    recordings,
 )
 
 app = typer.Typer(

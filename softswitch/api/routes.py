@@ -37,6 +37,7 @@ from softswitch.api.control import Control, UnknownName
 from softswitch.api.doctor import DoctorRoutes, Examine, no_doctor
 from softswitch.api.orders import OrderRoutes
 from softswitch.api.peer import giver
+from softswitch.api.recordings import NoRecordings, RecordingRoutes, Recordings
 from softswitch.api.rehearsal import RehearsalRoutes, Rehearse, no_rehearsal
 from softswitch.api.reload import Reload, ReloadRoutes, no_reload
 from softswitch.api.types import (
@@ -74,6 +75,7 @@ def build_app(
     reload: Reload = no_reload,
     rehearse: Rehearse = no_rehearsal,
     promises: Promises | None = None,
+    recordings: Recordings | None = None,
 ) -> Starlette:
     """The application. `rules` are the queues' times for reports; `flush` puts on disk what the log
     still holds in memory, so that an answer contains all that happened before the question; `examine` is
@@ -89,6 +91,7 @@ def build_app(
     }
     parts = (
         OrderRoutes(control),
+        RecordingRoutes(recordings or NoRecordings()),
         live,
         past,
         DoctorRoutes(examine),

@@ -26,6 +26,7 @@ from softswitch.app.mailboxes import MailboxControl
 from softswitch.app.messages import MessageShell
 from softswitch.app.outside import Outside
 from softswitch.app.promises import PromiseControl
+from softswitch.app.recordings import RecordingShell
 from softswitch.app.reload import told
 from softswitch.app.restoring import restore, tell_recovered
 from softswitch.app.settings import make_settings, make_thresholds
@@ -45,6 +46,7 @@ from softswitch.net.resolver import Resolver
 from softswitch.net.transports import Transports
 from softswitch.sip.flow import Flow, Transport
 from softswitch.store import SqliteReader, Writer
+from softswitch.store.recordings import TapeReader
 
 log = logger("switch")
 SETTLE_S = 4.0
@@ -90,6 +92,16 @@ class Server:
         tell_recovered(self._store.recovered)
         reader = await SqliteReader.open(config.store.path)
         self._stack.push_async_callback(reader.close)
+        self._recordings = RecordingShell(
+            lambda: self._config,
+            lambda: self._switch,
+            self._feed,
+            self._give,
+            self._store,
+            await TapeReader.open(config.store.path),
+            self._clock.now,
+        )
+        self._stack.push_async_callback(self._recordings.close)
         opened = await self._transports.open(config.sip.listen)
         self._stack.push_async_callback(self._transports.close)
         self.listeners = tuple(f"{transport}:{host}:{port}" for transport, host, port in opened)
@@ -102,10 +114,14 @@ class Server:
         self._stack.push_async_callback(self._live_speech.close)
         self._feed(self._switch.start)
         await restore(config, self._switch, self._feed, self._store, self._messages, self._clock.now())
-        for work in (self._messages.mailer.run(), self._messages.speak()):
+        await self._recordings.keeper.adopt()
+        for work in (self._messages.mailer.run(), self._messages.speak(), *self._recordings.work()):
             self._stack.push_async_callback(_ended, self._loop.create_task(work))
         self._started = True
         await self._open_api(reader)
+
+    def _give(self, command: Callable[[float], list[Effect]]) -> None:
+        self.control.give(command)
 
     async def _open_api(self, reader: SqliteReader) -> None:
         config = self._config
@@ -133,6 +149,7 @@ class Server:
             promises=PromiseControl(self._switch, self.control.give),
             mailboxes=MailboxControl(lambda: self._config, self._switch, self._feed),
             reload=self.reload,
+            recordings=self._recordings,
             rehearse=lambda asked: rehearse(self._switch.hub, asked, self._clock.now()),
         )
         api = await ApiServer.start(app, config.api.socket)
@@ -159,7 +176,7 @@ class Server:
             resolver=Resolver(DnsLookup(self._clock.now), tuple(bound)),
             speech=self._live_speech,
             requests=self._outside.requests,
-            more=self._messages.effects,
+            more=self._messages.effects | self._recordings.effects,
         )
         self._stack.callback(self._effects.close)
         self._driver: Driver[Effect] = Driver(self._switch, self._clock, self._loop, self._effects.carry_out)

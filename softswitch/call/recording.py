@@ -151,7 +151,9 @@ class Recordings:
         if order is None or (order != "start" and not running):
             return
         try:
-            self.order(call, order, f"key of {call.story.agent if leg is call.partner else call.identity.name}", now)
+            self.order(
+                call, order, f"key of {call.story.agent if leg is call.partner else call.identity.name}", now
+            )
         except LocalError as error:
             self.hub.warn("an order by keys cannot be obeyed", call=call.id, reason=str(error))
             return

@@ -34,10 +34,12 @@ class Recordings(Section):
     directory: FilePath = Field(Path("var/recordings"), description="where recordings are written")
     format: Literal["wav", "flac", "opus"] = Field(
         "flac",
-        description="what a recording becomes after its call: `flac` is half as large and loses nothing, `opus` "
-        "is an eighth and takes 30 times the work, `wav` stays as it is",
+        description="what a recording becomes after its call: `flac` is half as large and loses nothing, "
+        "`opus` is an eighth and takes 30 times the work, `wav` stays as it is",
     )
-    opus_kbps: int = Field(24, ge=8, le=128, description="for `opus`: kilobits a second for both sides together")
+    opus_kbps: int = Field(
+        24, ge=8, le=128, description="for `opus`: kilobits a second for both sides together"
+    )
     workers: int = Field(1, ge=1, le=16, description="how many recordings are compressed at once")
     announce: Prompts = Field(
         (),
@@ -52,7 +54,8 @@ class Recordings(Section):
     )
     record_keys: Keys = Field(
         "",
-        description="keys by which an agent starts and stops the recording where it is `on-demand`; none if empty",
+        description="keys by which an agent starts and stops the recording where it is `on-demand`; none if "
+        "empty",
     )
     keep_days: Annotated[float, Field(ge=0, le=36_500)] = Field(
         0.0, description="days after which recordings are deleted; 0: they are kept for ever"
@@ -66,12 +69,13 @@ class Recordings(Section):
     )
     when_full: Literal["stop", "delete-oldest"] = Field(
         "stop",
-        description="what happens below `min_free_mb`: no recording is begun, or the oldest are deleted first",
+        description="what happens below `min_free_mb`: no recording is begun, or the oldest are deleted "
+        "first",
     )
     key_file: FilePath | None = Field(
         None,
-        description="a file with the key (32 random octets in base64) by which recordings are encrypted after "
-        "their call; without it they are not",
+        description="a file with the key (32 random octets in base64) by which recordings are encrypted "
+        "after their call; without it they are not",
     )
     old_key_files: Annotated[tuple[FilePath, ...], Strict(False), Field(max_length=100)] = Field(
         (), description="files with earlier keys, so that older recordings can still be heard"

@@ -1,10 +1,10 @@
-"""Recordings encrypted at rest: AES-256-GCM in pieces, so that a file of any length is read with little memory.
+"""Recordings encrypted at rest: AES-256-GCM in pieces, so that a file of any length takes little memory.
 
 A file is `CCREC1\\n`, the first 8 octets of the key's SHA-256 (which key it needs), 32 random octets, then
 pieces of 64 KiB, each with its tag. The file's own key is HKDF-SHA256 (RFC 5869) of the key and those random
 octets; the nonce of a piece is its number and whether it is the last (the STREAM construction of Hoang,
-Reyhanitabar, Rogaway, Vizar, 2015). Invariant: what `decrypted` gives is what `encrypted` took: a piece that was
-changed, moved, or left out, at the end too, is an error.
+Reyhanitabar, Rogaway, Vizar, 2015). Invariant: what `decrypted` gives is what `encrypted` took: a piece that
+was changed, moved, or left out, at the end too, is an error.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def decrypted(file: BinaryIO, keys: Sequence[Key]) -> Iterator[bytes]:
     key = next((key for key in keys if key.name == name), None)
     if key is None:
         raise LocalError(
-            f"it needs the key {name.hex()}, which is in no key file; name its file in recordings.old_key_files"
+            f"it needs the key {name.hex()}, which is in no key file; name it in recordings.old_key_files"
         )
     box = _box(key, header[-SALT_BYTES:])
     number = 0

@@ -113,9 +113,7 @@ class TapeReader:
     async def beginning_with(self, start: str) -> list[Tape]:
         """At most two whose id begins so: enough to know whether it is the only one."""
         last = start[:-1] + chr(ord(start[-1]) + 1) if start else "\x7f"
-        return await self._fetch(
-            f"{_SELECT} WHERE id >= ? AND id < ? ORDER BY id LIMIT 2", (start, last)
-        )
+        return await self._fetch(f"{_SELECT} WHERE id >= ? AND id < ? ORDER BY id LIMIT 2", (start, last))
 
     async def unfinished(self) -> list[Tape]:
         """Those that a run left being recorded, or not compressed yet, the oldest first."""
