@@ -20,7 +20,7 @@ DIAL_HZ: Final = ((425.0,), (350.0, 440.0), (400.0,), (440.0,), (450.0,), (350.0
 """The dial tones of E.180's countries, those with one line and those with two."""
 
 BAND_HZ: Final = (330.0, 470.0)
-STEADY_SHARE: Final = 0.90
+STEADY_SHARE: Final = 0.80
 """Of the energy in the band, that one dial tone must be."""
 _WIDE_HZ: Final = (0.0, 540.0)
 

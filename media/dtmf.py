@@ -35,12 +35,15 @@ MIN_TONE_MS: Final = 31.5  # halfway between 23 ms (must be refused) and 40 ms (
 END_PIECES: Final = 5  # 20 ms of interruption touch at most 4 whole pieces, 40 ms of pause at least 7
 SCREEN_SHARE: Final = 0.5  # of the frame's energy that the two strongest filters must hold
 SCREEN_TWIST: Final = 10.0 ** (12.0 / 10.0)  # at most between them
-TONE_SHARE: Final = 0.80  # of the frame's energy that the two measured tones must hold (S/N above 6 dB)
-FREQUENCY_TOLERANCE: Final = 0.025  # between 1.5 % (+ 2 Hz), accepted, and 3.5 %, rejected
+CLEAN_PIECES: Final = 6  # 30 ms: pieces of a press that must hold hardly anything else; 40 ms fill at least 7
+CLEAN_SHARE: Final = 0.85  # of such a piece's energy that the two tones hold
+TONE_SHARE: Final = 0.84  # of the frame's energy that the two measured tones must hold (S/N above 8 dB)
+MAX_OFFSET: Final = 0.015  # of the nominal frequency is accepted, and 2 Hz; 3.5 % must be rejected
+MARGIN_HZ: Final = 2.0 + 5.0  # the 5 Hz are for the error of the measurement, 15 dB over noise
 MAX_HIGH_OVER_LOW: Final = 10.0 ** (5.5 / 10.0)  # twist: 4 dB must pass
 MAX_LOW_OVER_HIGH: Final = 10.0 ** (9.5 / 10.0)  # twist: 8 dB must pass
 MIN_AMPLITUDE: Final = 32767.0 * 10.0 ** (-40.0 / 20.0)  # of both together: -35 dBm0 of each is -35.2 dBFS
-DIAL_SHARE: Final = 0.1  # of the frame's energy in the band of dial tones makes the measurement look for one
+DIAL_SHARE: Final = 0.04  # of the frame's energy in the band of dial tones makes the measurement look for one
 PRESENT: Final = 0.35  # of its amplitude in the full frame: a tone is there in a 5 ms piece
 STEADY: Final = (0.5, 1.6)  # allowed change of amplitude inside the full frame
 
@@ -69,7 +72,7 @@ _FURTHEST_HZ: Final = 60
 _SQUARE_OF_POWER: Final = 4.0 / goertzel.hann_gain(np.arange(_FURTHEST_HZ + 1, dtype=np.float32), FRAME) ** 2
 """Square of the amplitude by power at the filter, for a tone so many Hz beside it."""
 _RADIANS_TO_HZ = np.float32(RATE_HZ / (2.0 * np.pi * _SHIFT))
-_TOLERANCE_HZ = (np.array(DTMF_HZ) * FREQUENCY_TOLERANCE).astype(np.float32)
+_TOLERANCE_HZ = (np.array(DTMF_HZ) * MAX_OFFSET + MARGIN_HZ).astype(np.float32)
 
 _CODES = np.array(
     [
@@ -81,14 +84,16 @@ _CODES = np.array(
 
 
 def _piece_fits() -> Float32:
-    """Least-squares fit of both tones of each key to a piece: float32[16, PIECE, 4] (cos, sin low; cos, sin
-    high)."""
-    fits = np.zeros((16, PIECE, 4))
+    """What a piece is multiplied by, for each key: float32[16, PIECE, 8]. Columns 0 to 3 are the
+    least-squares fit of both tones (cos, sin low; cos, sin high), 4 to 7 an orthonormal basis of what both
+    tones can be."""
+    fits = np.zeros((16, PIECE, 8))
     n = np.arange(PIECE) - (PIECE - 1) / 2.0
     for code, digit in enumerate(DIGITS):
         angles = [2.0 * np.pi * hz / RATE_HZ * n for hz in key_hz(digit)]
         basis = np.stack([f(a) for a in angles for f in (np.cos, np.sin)], axis=1)
-        fits[code] = np.linalg.pinv(basis).T
+        fits[code, :, :4] = np.linalg.pinv(basis).T
+        fits[code, :, 4:] = np.linalg.qr(basis)[0]
     return fits.astype(np.float32)
 
 
@@ -113,6 +118,7 @@ class InbandDetector:
         self._key = np.full(capacity, IDLE, dtype=np.int8)
         self._accepted = np.zeros(capacity, dtype=np.bool_)
         self._heard_ms = np.zeros(capacity, dtype=np.float32)
+        self._clean = np.zeros(capacity, dtype=np.int32)  # pieces of the press with little else in them
         self._absent = np.zeros(
             capacity, dtype=np.int32
         )  # pieces without the key at the end of the last frame
@@ -125,6 +131,7 @@ class InbandDetector:
         self._key[slot] = IDLE
         self._accepted[slot] = False
         self._heard_ms[slot] = 0.0
+        self._clean[slot] = 0
         self._absent[slot] = 0
 
     def suspects(self, slots: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
@@ -185,8 +192,7 @@ class InbandDetector:
         suspect &= both > np.float32(MIN_AMPLITUDE**2 / 4.0)
         suspect &= np.minimum(low, high) * np.float32(SCREEN_TWIST) > np.maximum(low, high)
         rows = np.flatnonzero(suspect | (self._key[slots] != IDLE))
-        suspect = suspect[rows]
-        return rows + start, suspect, suspect & (dial[rows] > DIAL_SHARE * energy[rows])
+        return rows + start, suspect[rows], dial[rows] > DIAL_SHARE * energy[rows]
 
     def _measure(
         self,
@@ -215,7 +221,7 @@ class InbandDetector:
             if not len(slots):
                 return slots
         reference = np.where(full[:, None], levels, self._level[slots])
-        presence = _presence(both, key, reference)  # [m, 8]: 0 absent to about 1
+        presence, clean = _presence(both, key, reference)  # [m, 8]: 0 absent to about 1
         now = presence[:, PIECES:]
         full &= ((now > STEADY[0]) & (now < STEADY[1])).all(axis=1)
         fresh &= full
@@ -223,7 +229,7 @@ class InbandDetector:
         refused = (key != self._key[slots]) & ~fresh
         key = np.where(refused, self._key[slots], key)
         presence[refused] = 0.0
-        return self._advance(slots, key, reference, presence, full, fresh)
+        return self._advance(slots, key, reference, presence, clean, full, fresh)
 
     def _advance(
         self,
@@ -231,6 +237,7 @@ class InbandDetector:
         key: npt.NDArray[np.int8],
         reference: Float32,
         presence: Float32,
+        clean: npt.NDArray[np.bool_],
         full: npt.NDArray[np.bool_],
         fresh: npt.NDArray[np.bool_],
     ) -> npt.NDArray[np.intp]:
@@ -242,8 +249,10 @@ class InbandDetector:
         piece_ms = np.float32(PIECE_MS)
         carried = (before[:, ::-1] * run_before).sum(axis=1) * piece_ms
         heard_ms = np.where(fresh, carried, self._heard_ms[slots]) + (now * run_now).sum(axis=1) * piece_ms
+        spotless = np.where(fresh, (clean[:, PIECES - 1 :: -1] & run_before).sum(axis=1), self._clean[slots])
+        spotless += (clean[:, PIECES:] & run_now).sum(axis=1)
         was_accepted = self._accepted[slots] & ~fresh
-        accepted = ~was_accepted & (heard_ms >= MIN_TONE_MS) & (key != IDLE)
+        accepted = ~was_accepted & (heard_ms >= MIN_TONE_MS) & (spotless >= CLEAN_PIECES) & (key != IDLE)
         # The longest absence that has ended or is still running in this frame.
         leading = np.where(here[:, PIECES:].any(axis=1), here[:, PIECES:].argmax(axis=1), PIECES)
         trailing = np.where(here[:, PIECES:].any(axis=1), here[:, : PIECES - 1 : -1].argmax(axis=1), PIECES)
@@ -255,6 +264,7 @@ class InbandDetector:
         self._key[slots] = np.where(down, key, IDLE)
         self._accepted[slots] = down & (accepted | was_accepted)
         self._heard_ms[slots] = heard_ms
+        self._clean[slots] = spotless
         self._absent[slots] = np.where(full, 0, running)
         self._level[slots] = reference
         pressed: npt.NDArray[np.intp] = slots[accepted]
@@ -281,14 +291,15 @@ def _full_frame(blocks: Float32) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.
     return good, _CODES[low, high], np.sqrt(squares)
 
 
-def _presence(samples: Float32, key: npt.NDArray[np.int8], reference: Float32) -> Float32:
-    """How much of its key each 5 ms piece holds: float32[m, 320] -> [m, 8], amplitude of the weaker tone over
-    `reference` float32[m, 2]."""
+def _presence(
+    samples: Float32, key: npt.NDArray[np.int8], reference: Float32
+) -> tuple[Float32, npt.NDArray[np.bool_]]:
+    """How much of its key each 5 ms piece holds: float32[m, 320] -> float32[m, 8], amplitude of the weaker
+    tone over `reference` float32[m, 2]; and bool[m, 8], it holds hardly anything else."""
     pieces = samples.reshape(len(samples), 2 * PIECES, PIECE)
     fit = pieces @ _FITS[key]
-    squares = fit * fit
-    amplitude = np.sqrt(
-        np.stack([squares[..., 0] + squares[..., 1], squares[..., 2] + squares[..., 3]], axis=-1)
-    )
-    ratio: Float32 = (amplitude / np.maximum(reference, 1.0)[:, None, :]).min(axis=2)
-    return ratio
+    np.square(fit, out=fit)
+    squares = fit[..., 0:4:2] + fit[..., 1:4:2]
+    ratio: Float32 = np.sqrt((squares / np.maximum(reference * reference, 1.0)[:, None, :]).min(axis=2))
+    clean = fit[..., 4:].sum(axis=2) >= CLEAN_SHARE * np.einsum("ijk,ijk->ij", pieces, pieces)
+    return ratio, clean
