@@ -161,6 +161,9 @@ class MediaPlane:
             agreed.ptime_ms,
             agreed.send,
             agreed.receive,
+            agreed.rtcp_mux,
+            agreed.rtcp_xr,
+            agreed.rtcp_reduced,
         )
         return [Media(audio.worker, remote)]
 

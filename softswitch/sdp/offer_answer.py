@@ -44,6 +44,12 @@ __all__ = [
 ]
 
 MAX_PTIME_MS = 200
+RTCP_ATTRIBUTES: tuple[Attribute, ...] = (
+    ("rtcp-mux", None),
+    ("rtcp-rsize", None),
+    ("rtcp-xr", "voip-metrics"),
+)
+OFFERED_RTCP = (("rtcp-mux", None), ("rtcp-xr", "voip-metrics"))
 
 Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 
@@ -70,7 +76,8 @@ class Negotiated(msgspec.Struct, frozen=True, gc=False):
 
     `address`, `port`: where the peer receives; `rtcp_port` 0: nowhere. `payload_type` and
     `event_payload_type` are what we send. `send`, `receive`: which way audio may flow now. `held`: the peer
-    does not want to hear us.
+    does not want to hear us. `rtcp_mux`: RTCP goes over the RTP port (RFC 5761); `rtcp_xr`: the peer wants
+    VoIP metrics (RFC 3611); `rtcp_reduced`: RTCP may be of reduced size (RFC 5506).
     """
 
     address: str
@@ -83,11 +90,14 @@ class Negotiated(msgspec.Struct, frozen=True, gc=False):
     send: bool = True
     receive: bool = True
     held: bool = False
+    rtcp_mux: bool = False
+    rtcp_xr: bool = False
+    rtcp_reduced: bool = False
 
 
 def make_offer(local: LocalMedia, previous: SessionDescription | None = None) -> SessionDescription:
     """Our offer. `previous` is what we sent last in this session: its m= lines keep their places (8)."""
-    audio = _audio(local, local.codecs, local.event_payload_type, local.direction, "0-16")
+    audio = _audio(local, local.codecs, local.event_payload_type, local.direction, "0-16", OFFERED_RTCP)
     if previous is None or not previous.media:
         return _describe(local, (audio,))
     place = next((i for i, m in enumerate(previous.media) if m.port), 0)
@@ -127,7 +137,12 @@ def make_answer(
         negotiated = _negotiated(offer, media, codec, events, local.ptime_ms, send, receive, held)
         allowed = sorted(OUR_EVENTS & events[1]) if events else []
         audio = _audio(
-            local, (codec,), events and events[0], _direction(send, receive), event_ranges(allowed)
+            local,
+            (codec,),
+            events and events[0],
+            _direction(send, receive),
+            event_ranges(allowed),
+            _answered_rtcp(negotiated),
         )
         audio = msgspec.structs.replace(audio, protocol=media.protocol)
         sections = tuple(audio if i == place else _refused(m) for i, m in enumerate(offer.media))
@@ -186,8 +201,19 @@ def _describe(
     return SessionDescription(origin, media, local.address, (), lines)
 
 
+def _answered_rtcp(negotiated: Negotiated) -> tuple[Attribute, ...]:
+    """An answer takes up what the offer proposed (RFC 5761 section 5.1.1)."""
+    taken = (negotiated.rtcp_mux, negotiated.rtcp_reduced, negotiated.rtcp_xr)
+    return tuple(attribute for attribute, wanted in zip(RTCP_ATTRIBUTES, taken, strict=True) if wanted)
+
+
 def _audio(
-    local: LocalMedia, codecs: Sequence[Codec], event_type: int | None, direction: Direction, events: str
+    local: LocalMedia,
+    codecs: Sequence[Codec],
+    event_type: int | None,
+    direction: Direction,
+    events: str,
+    rtcp: tuple[Attribute, ...],
 ) -> MediaDescription:
     formats = [str(codec.payload_type) for codec in codecs]
     attributes: list[Attribute] = [("rtpmap", rtpmap_of(codec)) for codec in codecs]
@@ -199,6 +225,7 @@ def _audio(
         attributes.append(("fmtp", f"{event_type} {events}"))
     attributes.append(("ptime", str(local.ptime_ms)))
     attributes.append((direction, None))
+    attributes += rtcp
     return MediaDescription("audio", local.port, "RTP/AVP", tuple(formats), attributes=tuple(attributes))
 
 
@@ -269,7 +296,15 @@ def _negotiated(
         send,
         receive,
         held,
+        rtcp_mux=_flag(theirs, media, "rtcp-mux") is not None,
+        rtcp_xr="voip-metrics" in (_flag(theirs, media, "rtcp-xr") or ""),
+        rtcp_reduced=_flag(theirs, media, "rtcp-rsize") is not None,
     )
+
+
+def _flag(theirs: SessionDescription, media: MediaDescription, name: str) -> str | None:
+    stated = media.attribute(name)
+    return theirs.attribute(name) if stated is None else stated
 
 
 def _unreachable(theirs: SessionDescription, media: MediaDescription, local_address: str) -> str | None:

@@ -43,6 +43,8 @@ def test_our_offer_as_text() -> None:
         "a=fmtp:101 0-16",
         "a=ptime:20",
         "a=sendrecv",
+        "a=rtcp-mux",
+        "a=rtcp-xr:voip-metrics",
         "",
     ]
 
@@ -238,7 +240,20 @@ def test_hold_of_old_by_address(address: str) -> None:
 def test_rtcp_port(lines: str, rtcp_port: int) -> None:
     answer, media = make_answer(session(lines), OURS)
     assert media.rtcp_port == rtcp_port
-    assert answer.media[0].attribute("rtcp-mux") is None
+    assert media.rtcp_mux == ("rtcp-mux" in lines) == (answer.media[0].attribute("rtcp-mux") is not None)
+
+
+def test_what_the_peer_says_of_rtcp() -> None:
+    plain = "m=audio 4000 RTP/AVP 0"
+    answer, media = make_answer(session(plain), OURS)
+    assert (media.rtcp_mux, media.rtcp_xr, media.rtcp_reduced) == (False, False, False)
+    assert not [name for name, _ in answer.media[0].attributes if name.startswith("rtcp")]
+    full = plain + "|a=rtcp-mux|a=rtcp-rsize|a=rtcp-xr:rcvr-rtt=all voip-metrics"
+    answer, media = make_answer(session(full), OURS)
+    assert (media.rtcp_mux, media.rtcp_xr, media.rtcp_reduced) == (True, True, True)
+    assert answer.media[0].attribute("rtcp-xr") == "voip-metrics"
+    assert accept_answer(make_offer(OURS), session(full)).rtcp_mux
+    assert not accept_answer(make_offer(OURS), session(plain)).rtcp_mux
 
 
 def test_ipv6_meets_ipv6() -> None:
