@@ -205,14 +205,8 @@ def _tell(record: CallRecord, happened: list[StoredEvent], json: bool) -> None:
     if json:
         print_json({"record": record, "events": happened})
         return
-    quality = [
-        f"{leg}: {loss:.1f} % lost, jitter {jitter or 0.0:.1f} ms"
-        for leg, loss, jitter in (
-            ("caller", record.caller_loss_percent, record.caller_jitter_ms),
-            ("agent", record.agent_loss_percent, record.agent_jitter_ms),
-        )
-        if loss is not None
-    ]
+    from cli.sound import quality_lines
+
     print_fields(
         [
             ("call", record.id),
@@ -234,7 +228,7 @@ def _tell(record: CallRecord, happened: list[StoredEvent], json: bool) -> None:
             ("on hold", duration(record.hold_s)),
             ("wrap-up", duration(record.wrapup_s)),
             ("SIP status", record.sip_status or None),
-            ("quality", quality),
+            ("sound", quality_lines(record)),
             ("recording", record.recording),
         ]
     )

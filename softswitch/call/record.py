@@ -129,12 +129,20 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
     caller_jitter_ms: float | None = None
     agent_loss_percent: float | None = None
     agent_jitter_ms: float | None = None
+    caller_mos: float | None = None
+    """How what came from the caller would be judged, 1 to 4.5 (E-model, G.107)."""
+    agent_mos: float | None = None
     legs: tuple[LegRecord, ...] = ()
 
     @property
     def open(self) -> bool:
         """Whether the call is not over."""
         return self.ended_at is None
+
+
+def mos_of(quality: Quality) -> float | None:
+    """How what came from a leg would be judged; None where nothing came."""
+    return quality.mos if quality.mos >= 1.0 else None
 
 
 def loss_percent(quality: Quality) -> float | None:

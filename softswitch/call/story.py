@@ -11,7 +11,15 @@ from typing import Literal
 from media.messages import Quality
 from softswitch.call.identity import Identity
 from softswitch.call.leg import Leg
-from softswitch.call.record import CallRecord, Direction, Disposition, EndedBy, LegRecord, loss_percent
+from softswitch.call.record import (
+    CallRecord,
+    Direction,
+    Disposition,
+    EndedBy,
+    LegRecord,
+    loss_percent,
+    mos_of,
+)
 from softswitch.call.text import printable
 from softswitch.sip.message import Request
 
@@ -195,6 +203,8 @@ class Story:
             caller_jitter_ms=theirs.jitter_ms if theirs is not None else None,
             agent_loss_percent=loss_percent(agents) if agents is not None else None,
             agent_jitter_ms=agents.jitter_ms if agents is not None else None,
+            caller_mos=mos_of(theirs) if theirs is not None else None,
+            agent_mos=mos_of(agents) if agents is not None else None,
             legs=tuple(notes.record() for notes in self._legs.values()),
         )
 
