@@ -30,25 +30,10 @@ from ivr.messages import (
     Transfer,
     Withdraw,
 )
-from ivr.node import (
-    BACK,
-    FLOW_PREFIX,
-    HANG_UP,
-    KEYS,
-    REPEAT,
-    RETURN,
-    Enter,
-    Event,
-    Go,
-    Leave,
-    Step,
-    Timeout,
-    Visit,
-    Wait,
-)
+from ivr.node import FLOW_PREFIX, KEYS, Enter, Event, Go, Leave, Step, Timeout, Visit, Wait
 from ivr.prompt import for_caller
 from ivr.template import clean, render
-from ivr.trail import MAX_CALLS, Call, Place, Trail
+from ivr.way import NOWHERE, Way
 
 MAX_KEYS_AHEAD = 16
 """Keys kept for later nodes; what is pressed beyond that is dropped."""
@@ -79,9 +64,10 @@ class Session:
         "_outputs",
         "_path",
         "_playing",
-        "_trail",
+        "_secrets",
         "_visit",
         "_wait",
+        "_way",
         "_world",
         "done",
         "flow",
@@ -106,6 +92,7 @@ class Session:
         self._look = look
         self._world = world or World()
         self._asked = 0
+        self._secrets: frozenset[str] | None = None
         self._next_ask = 1
         self._node = ""
         self._visit: Visit | None = None
@@ -115,7 +102,7 @@ class Session:
         self._next_play = 1
         self._keys: deque[str] = deque()
         self._ignored: tuple[str, float] | None = None
-        self._trail = Trail()
+        self._way = Way(flows, self.variables)
         self._path: list[str] = []
         self._outputs: list[Output] = []
 
@@ -195,8 +182,21 @@ class Session:
 
     @property
     def is_secret(self) -> bool:
-        """Whether what is pressed now must not be written down."""
-        return not self.done and self._wait.secret
+        """Whether what is pressed now must not be written down: it is a secret, or pressed ahead, where
+        something in these flows will want a secret.
+        """
+        if self.done or self._wait.secret or self._wait.keys:
+            return not self.done and self._wait.secret
+        return bool(self.secrets)
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The variables that hold what must not be written down."""
+        if self._secrets is None:
+            nodes = (node for flow in self.flows.values() for node in flow.nodes.values())
+            secret = (node for node in nodes if getattr(node, "secret", False))
+            self._secrets = frozenset(name for node in secret for name in node.sets())
+        return self._secrets
 
     def render(self, template: str) -> str:
         """A text with the variables of this call filled in."""
@@ -307,17 +307,15 @@ class Session:
 
     def _enter(self, step: Go | Enter) -> bool:
         """Make the target the current node; False if the walk ended instead."""
-        place = self._resolve(step) if isinstance(step, Go) else self._call(step)
-        if place is None:
+        place = self._way.follow(step, (self.flow.name, self._node) if self._path else NOWHERE)
+        if isinstance(place, HangUp):
+            self._end(place)
             return False
         if len(self._path) >= MAX_STEPS:
             self._end(HangUp("too-long", f"{MAX_STEPS} nodes entered in one call"))
             return False
         flow, name = place
-        is_new = not self._path or flow != self.flow.name
         self.flow, self._node = self.flows[flow], name
-        if is_new and self.flow.language:
-            self.variables["language"] = self.flow.language
         self._path.append(f"{flow}.{name}")
         self._outputs.append(Entered(flow, name, step.data))
         try:
@@ -326,57 +324,6 @@ class Session:
             self._end(self._failure(f"{type(error).__name__}: {error}").output)
             return False
         return True
-
-    def _call(self, enter: Enter) -> Place | None:
-        """The beginning of a flow that is to come back here."""
-        flow = self.flows.get(enter.flow)
-        during = flow.language if flow is not None else ""
-        if not self._trail.call(Call(self.flow.name, enter.then, self.language, during or self.language)):
-            self._end(self._failure(f"flows call one another over {MAX_CALLS} deep").output)
-            return None
-        return self._resolve(Go(FLOW_PREFIX + enter.flow))
-
-    def _return(self, go: Go) -> Place | None:
-        """Where the flow that called this one goes on. A language that was chosen meanwhile stays."""
-        call = self._trail.over()
-        if call is None:
-            self._end(HangUp())
-            return None
-        if self.language == call.during:
-            self.variables["language"] = call.before
-        self.flow, self._node = self.flows[call.flow], ""
-        return self._resolve(Go(call.then, go.data))
-
-    def _resolve(self, go: Go) -> Place | None:
-        """The place that a target means; None if the walk ends there. Keeps the way back."""
-        here = (self.flow.name, self._node)
-        target = go.target
-        if target == HANG_UP:
-            self._end(HangUp("no-choice" if go.data.keys() & {"timeout", "invalid"} else "completed"))
-            return None
-        if target == REPEAT:
-            return here
-        if target == BACK:
-            return self._trail.back() or here
-        if target == RETURN:
-            return self._return(go)
-        if target.startswith(FLOW_PREFIX):
-            flow = self.flows.get(target.removeprefix(FLOW_PREFIX))
-            place = (flow.name, flow.start) if flow is not None else ("", "")
-        else:
-            place = (self.flow.name, target)
-        if self._known(place, target) is not None:
-            is_menu = bool(self._node) and self.flow.nodes[self._node].returnable
-            self._trail.went(here, place, is_menu=is_menu)
-            return place
-        return None
-
-    def _known(self, place: Place, target: str) -> Place | None:
-        """The place, if it exists; else the walk fails."""
-        if place[0] in self.flows and place[1] in self.flows[place[0]].nodes:
-            return place
-        self._end(self._failure(f"there is no {target!r}").output)
-        return None
 
     def _failure(self, why: str) -> Leave:
         return Leave(HangUp("failure", f"node {self.flow.name}.{self._node}: {why}"))

@@ -46,13 +46,14 @@ class Trail:
         if there in menus:
             del self._menus[menus.index(there) :]
 
-    def back(self) -> Place | None:
-        """The menu before, and the depth at which it was; None if there is none."""
+    def back(self) -> tuple[Place | None, list[Call]]:
+        """The menu before (None: there is none), and the calls that are left for it, the outermost first."""
         if not self._menus:
-            return None
+            return None, []
         place, depth = self._menus.pop()
+        left = self._calls[depth:]
         del self._calls[depth:]
-        return place
+        return place, left
 
     def call(self, call: Call) -> bool:
         """Another flow is called. False: too deep."""

@@ -139,6 +139,22 @@ def test_the_language_comes_back_too_unless_it_was_chosen() -> None:
         assert one.at == "main.after" and one.session.language == expected
 
 
+def test_back_out_of_a_called_flow_brings_the_language_back_too_unless_it_was_chosen() -> None:
+    chosen = {"first": {"type": "language", "language": "ru", "next": "second"}, "second": OTHER["second"]}
+    for nodes, main, language, expected in (
+        (OTHER, "", "es", "en"),
+        (OTHER, "en", "es", "en"),
+        (chosen, "", "es", "ru"),
+        (chosen, "en", "es", "ru"),
+    ):
+        one = Caller(flow("menu", MAIN, language=main), other(nodes, language), variables={"language": "en"})
+        one.press("1")
+        if nodes is OTHER:
+            one.listen()
+        one.press("*")
+        assert one.at == "main.menu" and one.session.language == expected, (main, language)
+
+
 def test_return_without_a_call_ends_the_walk() -> None:
     assert (
         Caller(other({"first": {"type": "play", "prompt": "X.", "next": "@return"}})).listen()[-1] == HangUp()
