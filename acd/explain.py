@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from acd.line import Caller
     from acd.needs import Needs, Skills
     from acd.queue import Queue
-    from acd.strategies.least_occupancy import Weighed
 
 CHANGES = 100_000
 CALLS = 2_000
@@ -51,13 +50,10 @@ class Mark(NamedTuple):
     wanted: Skills | None
     missed: tuple[str, ...]
     named: str
-    weighed: Weighed | None
 
 
 if TYPE_CHECKING:  # what Mark takes; a plain tuple is made faster
-    MarkFields = tuple[
-        int, int, float, Queue, Agent, Needs, Skills | None, tuple[str, ...], str, Weighed | None
-    ]
+    MarkFields = tuple[int, int, float, Queue, Agent, Needs, Skills | None, tuple[str, ...], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +131,7 @@ class Explain:
             figures[index + 1] = agent.calls
             figures[index + 2] = agent.talk_s
 
-    def mark(self, offer: int, caller: Caller, agent: Agent, weighed: Weighed | None, now: float) -> None:
+    def mark(self, offer: int, caller: Caller, agent: Agent, now: float) -> None:
         """The agent, who is still ready, is about to be reserved for the caller."""
         mark = (
             self._count,
@@ -147,7 +143,6 @@ class Explain:
             caller.wanted,
             tuple(caller.missed) if caller.missed else (),
             caller.named,
-            weighed,
         )
         marks = self._marks.get(caller.call)
         if marks is None:
@@ -171,18 +166,21 @@ class Explain:
         for number in range(self._count - 1, max(begin, mark.change) - 1, -1):
             index = number % self._size
             then[self._orders[index]] = self._before(index)
-        candidates: list[Figures] = []
+        ready: dict[Agent, Before] = {}
         excluded: dict[str, str] = {}
-        occupancies = mark.weighed.by_order() if mark.weighed is not None else {}
         for agent in agents.values():
             if mark.queue.name not in agent.levels and agent is not mark.agent:
                 continue
             before = then.get(agent.order) or _now(agent)
             why = _excluded(mark, agent, before)
             if why is None or agent is mark.agent:
-                candidates.append(_figures(mark, agent, before, occupancies.get(agent.order)))
+                ready[agent] = before
             else:
                 excluded[agent.name] = why
+        occupancies = _weighed(mark, list(ready))
+        candidates = [
+            _figures(mark, agent, before, occupancies.get(agent.order)) for agent, before in ready.items()
+        ]
         return Explanation(
             mark.offer,
             mark.at,
@@ -201,6 +199,17 @@ class Explain:
 
 def _now(agent: Agent) -> Before:
     return Before(agent.state, agent.pause, agent.idle_since, agent.calls, agent.talk_s)
+
+
+def _weighed(mark: Mark, agents: list[Agent]) -> dict[int, float]:
+    """Stable order -> occupancy, where it was compared; as far as the accounts reach back."""
+    by_level: dict[int, list[Agent]] = {}
+    for agent in agents:
+        by_level.setdefault(agent.levels.get(mark.queue.name, 0), []).append(agent)
+    occupancies: dict[int, float] = {}
+    for level, same in by_level.items():
+        occupancies |= mark.queue.pool.weighed(level, same, mark.at)
+    return occupancies
 
 
 def _excluded(mark: Mark, agent: Agent, before: Before) -> str | None:

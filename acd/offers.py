@@ -208,8 +208,7 @@ class Offers:
             now,
             floor.timers.set(expires_at, partial(self._expire, self._last_id)),
         )
-        weighed = queue.pool.weighed(agent) if queue.pool.weighs and agent not in floor.freed else None
-        floor.explain.mark(offer.id, caller, agent, weighed, now)
+        floor.explain.mark(offer.id, caller, agent, now)
         floor.offers[offer.id] = caller.offers[offer.id] = agent.offer = offer
         if len(caller.offers) >= queue.at_once + caller.extra and (caller.seeking or floor.seekers):
             floor.unseek(caller)

@@ -7,13 +7,13 @@ strategies of his seats (`Pool.seat`) by the floor.
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import cast
 
 from acd.agent import Agent
 from acd.needs import ANY_LEVEL
-from acd.strategies.least_occupancy import LeastOccupancy, Weighed
+from acd.strategies.least_occupancy import LeastOccupancy
 from acd.strategy import Candidate, FigureStrategy, KeyStrategy, Strategy, StrategyFactory
 
 FORGETFUL = (FigureStrategy.remove, KeyStrategy.remove, LeastOccupancy.remove)
@@ -43,7 +43,7 @@ class Pool:
 
     __slots__ = (
         "_best_of", "_factory", "_queue", "_spare", "at_once", "by_skill", "learns", "levels", "size",
-        "weighs", "widens",
+        "widens",
     )  # fmt: skip
 
     def __init__(self, queue: str, factory: StrategyFactory) -> None:
@@ -55,7 +55,6 @@ class Pool:
         self.widens = bool(getattr(spare, "widens", False))
         self.by_skill = bool(getattr(spare, "by_skill", False))
         self.learns = type(spare).remove not in FORGETFUL
-        self.weighs = isinstance(spare, LeastOccupancy)
         self.levels: list[tuple[int, Strategy]] = []
         self._best_of: list[Callable[[float], Candidate | None]] = []  # of each of `levels`
         self.size = 0
@@ -74,12 +73,14 @@ class Pool:
         self._best_of = [_best_of(strategy) for _, strategy in self.levels]
         return strategy
 
-    def weighed(self, agent: Agent) -> Weighed | None:
-        """The occupancies by which the agent's level was ranked just now."""
-        for level, strategy in self.levels:
-            if isinstance(strategy, LeastOccupancy) and level == agent.levels.get(self._queue):
-                return strategy.weighed()
-        return None
+    def weighed(self, level: int, agents: Sequence[Agent], then: float) -> Mapping[int, float]:
+        """Stable order -> occupancy of the agents of a level who were ready at a moment that is past; empty
+        where it is not compared.
+        """
+        for known, strategy in self.levels:
+            if isinstance(strategy, LeastOccupancy) and known == level:
+                return strategy.weighed(agents, then)
+        return {}
 
     def first(self, now: float) -> Agent | None:
         """The best of all."""

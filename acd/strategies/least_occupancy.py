@@ -5,222 +5,320 @@ mean of those with enough among the agents that are compared: all who are ready 
 Nobody who has just logged in is flooded. Ties (closer than TIE): longest idle, fewest calls today, stable
 order.
 
-An occupancy drifts while the agent waits: idle time comes in at one edge of the window, old time leaves at
-the other. Between two moments at which what leaves changes its kind, both sums are linear in time
-(`Occupancy.course`). So one row for each ready agent holds the two straight lines and the moment until which
-they hold, and a decision is a few numpy operations over the columns: exact, without a Python loop. Expired
-rows are renewed on the way.
+An occupancy drifts while the agent waits, but only downwards, and not fast (acd.occupancy). So the figures of
+most need not be known to tell who has the least: each agent stands in the order of a lower bound
+(acd.strategies.falling), a decision computes the exact figures of those whose bound is not above the least
+figure found so far, and these get better bounds. That is O(log n) and a handful of agents; how many depends
+on how close together they are and how long nobody has looked, and each look serves the later decisions too.
 
-The columns are `_cells`, ROWS x capacity numbers, row after row, which Python writes one by one (an array
-takes a number somewhat faster than numpy) and numpy reads: rows 0 and 1 are the slopes of (busy_s, total_s)
-over the seconds since `_base`, 2 and 3 their offsets, then valid until, idle since, calls, order. A column of
-nobody has an infinite busy time, so that it is never the least, and is valid for ever; the next who comes
-gets it.
+The bound of an agent with occupancy o, whose course holds until u, and who is busy for b then, is the
+straight line from here that is nowhere above the course (its slope now is the steepest before u), and reaches
+0 not after u + b, before which he cannot reach it.
+
+Who is not busy at all cannot fall any lower, and all newcomers count the same: these two stand in the order
+of the ties. The mean is never below the least, so it has to be computed only where a ranking goes on behind
+the first, or where all are as good as equal.
 """
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterator
-from math import inf
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from heapq import heappop, heappush
+from math import ceil, log2
 
-import numpy as np
-from numpy.typing import NDArray
-
+from acd.occupancy import Course
+from acd.strategies.falling import Falling, Seated
+from acd.strategies.longest_idle import LongestIdle
 from acd.strategy import Candidate
 
 MIN_HISTORY_S = 300.0
 TIE = 1e-9
-NOTHING_S = 1e-9  # instead of no history at all, so that no division is by zero
+ROUNDED = 1 + 1e-9
+CLOSE = 10 * TIE  # bounds are computed with rounding
+NOTHING_S = 1e-7  # busy for so long is not busy
+STEEPEST = 1.2  # of the ladder's rung 0, in windows: what most who work without long pauses are below
+FLATTEST = -16  # the lowest rung
+STEPS = 2  # rungs for a doubling
+FRONT, FRONT_MOST = 6, 10  # so many, or up to so many, are looked at by every decision
+AHEAD = 4  # who are looked at when somebody becomes ready, so that a decision finds its work done
 
-Floats = NDArray[np.float64]
-ROWS = 8
-UNTIL, IDLE_SINCE, CALLS, ORDER = range(4, ROWS)
-NOBODY_S = 1e9  # whose time is long and constant, and who is busy for ever
-
-
-class Weighed(NamedTuple):
-    """What a ranking has compared: shape (n,) both; columns of nobody are infinite."""
-
-    orders: Floats
-    occupancies: Floats
-
-    def by_order(self) -> dict[int, float]:
-        """Agent's stable order -> his occupancy, 0 to 1."""
-        pairs = zip(self.orders.tolist(), self.occupancies.tolist(), strict=True)
-        return {int(order): occupancy for order, occupancy in pairs if occupancy < inf}
+Rank = tuple[float, float, int, int, Seated]  # occupancy, idle since, calls, order
 
 
 class LeastOccupancy:
-    """Rank by occupancy at the moment of the decision. O(n) in numpy, about 10 us for hundreds of ready
-    agents.
-    """
+    """Rank by occupancy at the moment of the decision."""
 
     at_once = 1
 
     def __init__(self, min_history_s: float = MIN_HISTORY_S) -> None:
         self.min_history_s = min_history_s
-        self._capacity = 16
-        self._cells = array("d", bytes(8 * ROWS * self._capacity))
-        self._table: Floats = np.frombuffer(self._cells).reshape(ROWS, -1)
-        self._lines: list[Floats] = []  # rows 0 to 3 of the columns in use, and room for two results
-        self._agents: list[Candidate | None] = []  # column -> agent, as far as columns are in use
-        self._free: list[int] = []  # columns of nobody
-        self._gone: list[int] = []  # columns of those who left since the last decision
-        self._columns: dict[int, int] = {}  # order -> column
-        self._fresh: dict[int, Candidate] = {}  # ready, without a column yet: many leave before a decision
-        self._base = 0.0
-        self._renew_at = inf  # no column ends before
-        self._last: Floats | None = None  # the occupancies of the last ranking
-        self._newcomers = False  # whether there may be any; the history of one who is ready never shrinks
+        self._seated: dict[int, Seated] = {}  # by order; all who were ever ready
+        self._rungs: dict[int, Falling] = {}
+        self._ladder: list[Falling] = []
+        self._still = LongestIdle()  # who is not busy at all
+        self._new = LongestIdle()  # newcomers
+        self._known: list[tuple[float, int]] = []  # when a newcomer has enough history at the earliest, order
+        self._places: dict[int, LongestIdle] = {}  # order -> where he stands, if he is in one of these
+        self._front: list[Seated] = []  # looked at by every decision: they stand in no order
+        self._base = -1.0  # of the first who came: small numbers are exact
 
     def add(self, agent: Candidate, now: float) -> None:
         """See Strategy."""
-        self._fresh[agent.order] = agent
+        if self._base < 0:
+            self._base = now
+        self._bring_up(now)
+        order = agent.order
+        before = self._seated.get(order)
+        if before is not None and before.falling is not None:
+            before.falling.take(before)
+        course = agent.occupancy.course(now)
+        seated = self._seated[order] = Seated(agent, course)
+        if self._is_known(_total_s(course, now)):
+            self._look(seated, now)
+            self._put(seated)
+        else:
+            self._welcome(now)  # so that what is known of the past is not heaped up
+            self._place(seated, self._new, now)
+            self._wait(seated, now)
 
     def remove(self, agent: Candidate, offered: bool) -> None:
         """See Strategy."""
-        if self._fresh.pop(agent.order, None) is not None:
-            return
-        column = self._columns.pop(agent.order)
-        self._agents[column] = None
-        self._gone.append(column)
+        order = agent.order
+        self._seated[order].ready = False
+        if order in self._places:
+            self._places.pop(order).remove(agent, offered)
 
     def best(self, now: float) -> Candidate | None:
         """The first of `ranked`."""
-        if not self._columns and len(self._fresh) == 1:  # the usual case while callers wait
-            self._last = None
-            return next(iter(self._fresh.values()))
-        if self._fresh or self._gone:
-            self._settle(now)
-        if not self._columns:
-            self._last = None
-            return None
-        self._last = occupancies = self._occupancies(now)
-        return self._agents[self._least(occupancies)]  # an empty column is never the least
+        if self._places:
+            return next(self.ranked(now), None)
+        if len(self._front) > FRONT_MOST * 2:
+            self._thin_out()
+        least = self._descend(2.0, now) + TIE
+        tied = [seated for seated in self._front if seated.figure <= least]
+        if len(tied) <= 1:
+            return tied[0].agent if tied else None
+        return min(map(_rank, tied), key=_tie)[4].agent
 
     def ranked(self, now: float) -> Iterator[Candidate]:
-        """See Strategy."""
-        if (first := self.best(now)) is None:
-            return
-        yield first
-        if (occupancies := self._last) is None:
-            return
-        # only callers who have been missed need more than the best: then sort once
-        ties = np.round(occupancies / TIE)
-        idle_since, calls, order = self._table[IDLE_SINCE:, : len(self._agents)]
-        for column in np.lexsort((order, calls, idle_since, ties)):
-            agent = self._agents[column]
-            if agent is not None and agent is not first:
-                yield agent
-
-    def weighed(self) -> Weighed | None:
-        """The figures of the last ranking; None if it had nothing to compare. Before any change."""
-        last = self._last
-        return None if last is None else Weighed(self._table[ORDER, : len(last)].copy(), last)
-
-    def _settle(self, now: float) -> None:
-        """Give who came since the last decision the columns of who left; empty what remains of those."""
-        if len(self._agents) > 4 * len(self._columns) + 64:  # most of them have gone: begin anew
-            for order, column in self._columns.items():
-                agent = self._agents[column]
-                assert agent is not None
-                self._fresh[order] = agent
-            self._agents, self._free, self._gone, self._columns = [], [], [], {}
-        if not self._columns:
-            self._base = now  # small numbers keep the lines exact
-        agents, columns, gone, free = self._agents, self._columns, self._gone, self._free
-        for order, agent in self._fresh.items():
-            if gone or free:
-                columns[order] = column = (gone or free).pop()
-                agents[column] = agent
+        """See Strategy. O(log n) for each who is looked at, but once O(n) for the mean if newcomers are
+        among many.
+        """
+        self._welcome(now)
+        heap: list[Rank] = []
+        still, new = self._still.ranked(now), self._new.ranked(now)
+        self._next(heap, still, 0.0)
+        mean: float | None = None
+        has_new, is_first, seen = self._new.best(now) is not None, True, 0
+        while True:
+            if is_first and mean is None:
+                self._descend(heap[0][0] if heap else 2.0, now)
             else:
-                columns[order] = column = len(agents)
-                agents.append(agent)
-                if column >= self._capacity:
-                    self._grow()
-            self._write(column, agent, now)
-        self._fresh.clear()
-        if gone:
-            cells, capacity = self._cells, self._capacity
-            for column in gone:
-                cells[column] = cells[capacity + column] = 0.0
-                cells[2 * capacity + column] = cells[UNTIL * capacity + column] = inf
-                cells[3 * capacity + column] = NOBODY_S
-            free += gone
-            gone.clear()
-        if not self._lines or len(self._lines[0]) != len(agents):
-            self._lines = [*self._table[:4, : len(agents)], np.empty(len(agents)), np.empty(len(agents))]
+                self._further(heap[0][0] if heap else 2.0, now)
+            for seated in self._front[seen:]:
+                heappush(heap, _rank(seated))
+            seen = len(self._front)
+            if has_new and mean is None and (not is_first or self._all_equal(heap[0][0] if heap else 0.0, now)):
+                mean = self._mean(now)
+                self._next(heap, new, mean)
+                continue
+            if not heap:
+                return
+            tied = [heappop(heap)]
+            while heap and heap[0][0] <= tied[0][0] + TIE:
+                tied.append(heappop(heap))
+            chosen = min(tied, key=_tie)
+            for rank in tied:
+                if rank is not chosen:
+                    heappush(heap, rank)
+            place = self._places.get(chosen[3])
+            if place is self._still:
+                self._next(heap, still, 0.0)
+            elif place is self._new and mean is not None:
+                self._next(heap, new, mean)
+            is_first = False
+            yield chosen[4].agent
 
-    def _grow(self) -> None:
-        was = self._table
-        capacity = 2 * self._capacity
-        self._cells = array("d", bytes(8 * ROWS * capacity))
-        self._table = np.frombuffer(self._cells).reshape(ROWS, -1)
-        self._table[:, : self._capacity] = was
-        self._capacity = capacity
-        self._lines = []
+    def weighed(self, agents: Sequence[Candidate], then: float) -> Mapping[int, float]:
+        """Order -> occupancy, of these at a moment that is past, compared with one another."""
+        ratios: dict[int, float] = {}
+        new: list[int] = []
+        for agent in agents:
+            figures = agent.occupancy.figures_at(then)
+            if figures is None:
+                continue
+            if self._is_known(total_s := sum(figures)):
+                ratios[agent.order] = figures[0] / total_s
+            else:
+                new.append(agent.order)
+        mean = sum(ratios.values()) / len(ratios) if ratios else 0.0
+        return ratios | dict.fromkeys(new, mean)
 
-    def _write(self, column: int, agent: Candidate, now: float) -> None:
-        at, busy_s, busy_rate, idle_s, idle_rate, until = agent.occupancy.course(now)
-        passed_s, total_rate = at - self._base, busy_rate + idle_rate
-        cells, capacity = self._cells, self._capacity
-        cells[column] = busy_rate
-        cells[column := column + capacity] = total_rate
-        cells[column := column + capacity] = busy_s - busy_rate * passed_s
-        cells[column := column + capacity] = busy_s + idle_s + NOTHING_S - total_rate * passed_s
-        cells[column := column + capacity] = until
-        cells[column := column + capacity] = agent.idle_since
-        cells[column := column + capacity] = agent.calls
-        cells[column + capacity] = agent.order
-        if until < self._renew_at:
-            self._renew_at = until
-        if busy_s + idle_s < self.min_history_s:
-            self._newcomers = True
+    # ----- where agents stand
 
-    def _renew(self, now: float) -> None:
-        """Write anew the columns whose lines have ended."""
-        untils = self._table[UNTIL, : len(self._agents)]
-        for column in (untils <= now).nonzero()[0].tolist():
-            agent = self._agents[column]
-            if agent is not None:
-                self._write(column, agent, now)
-        self._renew_at = float(untils.min())
+    def _is_known(self, total_s: float) -> bool:
+        return total_s >= self.min_history_s and total_s > 0
 
-    def _occupancies(self, now: float) -> Floats:
-        """Shape (n,), 0 to 1, infinite in columns of nobody."""
-        if self._renew_at <= now:
-            self._renew(now)
-        busy_rates, total_rates, busy_s, total_s, busy, totals = self._lines
+    def _thin_out(self) -> None:
+        """Whoever is not among the first of those in front stands in the order again."""
+        front = sorted((seated for seated in self._front if seated.ready), key=_figure)
+        for seated in front[FRONT:]:
+            self._put(seated)
+        self._front = front[:FRONT]
+
+    def _put(self, seated: Seated) -> None:
+        """He has enough history, and was looked at."""
+        figure, course = seated.figure, seated.course
+        passed_s = seated.at - course.at
+        busy_s = course.busy_s + course.busy_rate * passed_s
+        if busy_s < NOTHING_S:
+            self._place(seated, self._still, seated.at)
+            return
+        if course.busy_rate:
+            rate = figure / busy_s  # 1 / total
+        else:
+            rate = figure / (course.until - seated.at + busy_s)
+            if course.total_rate:
+                rate = max(rate, figure * figure / busy_s)
+        window_s = seated.agent.occupancy.window_s
+        rung = max(FLATTEST, ceil(STEPS * log2(rate * window_s / STEEPEST)))
+        falling = self._rungs.get(rung)
+        if falling is None:
+            falling = self._rungs[rung] = Falling(STEEPEST * 2.0 ** (rung / STEPS) * ROUNDED / window_s)
+            self._ladder.append(falling)
+        falling.put(seated, self._base)
+
+    def _bring_up(self, now: float) -> None:
+        """Have some of the lowest in front, so that the next decision has less to look at."""
+        if len(self._front) > FRONT_MOST:
+            self._thin_out()
+        figures = sorted(seated.figure for seated in self._front if seated.ready)
+        level = figures[FRONT - 1] if len(figures) >= FRONT else 2.0
         passed_s = now - self._base
-        np.multiply(busy_rates, passed_s, busy)  # row by row and in place: what counts is the calls
-        np.add(busy, busy_s, busy)
-        np.multiply(total_rates, passed_s, totals)
-        np.add(totals, total_s, totals)
-        result: Floats = np.divide(busy, totals)
-        if self._newcomers:
-            new = totals < self.min_history_s
-            if new.any():
-                known = result[~new & (result < inf)]
-                result[new] = known.mean() if known.size else 0.0
-            else:
-                self._newcomers = False
-        return result
+        for _ in range(AHEAD):
+            lowest, falling = level, None
+            for other in self._ladder:
+                if (keys := other.keys) and (bound := -keys[-1] - other.rate * passed_s) < lowest:
+                    lowest, falling = bound, other
+            if falling is None:
+                return
+            seated = falling.pop()
+            if seated.ready:
+                self._look(seated, now)
+                self._front.append(seated)
 
-    def _least(self, occupancies: Floats) -> int:
-        """The column of the least; ties by idle since, calls, order."""
-        first = int(occupancies.argmin())
-        least = occupancies.item(first)
-        occupancies[first] = inf
-        second = occupancies.item(occupancies.argmin())
-        occupancies[first] = least
-        if second > least + TIE:
-            return first
-        columns = (occupancies <= least + TIE).nonzero()[0]
-        for row in (IDLE_SINCE, CALLS, ORDER):
-            if len(columns) == 1:
-                break
-            values = self._table[row, columns]
-            columns = columns[values == values.min()]
-        return int(columns[0])
+    def _place(self, seated: Seated, place: LongestIdle, now: float) -> None:
+        seated.figure = 0.0
+        self._places[seated.agent.order] = place
+        place.add(seated.agent, now)
+
+    def _wait(self, seated: Seated, now: float) -> None:
+        """A newcomer's time in the window grows by no more than a second a second."""
+        lacks_s = self.min_history_s - _total_s(seated.course, now)
+        heappush(self._known, (now + max(1e-6, lacks_s), seated.agent.order))
+
+    def _welcome(self, now: float) -> None:
+        """Newcomers who have enough history now are compared like the others."""
+        known = self._known
+        while known and known[0][0] <= now:
+            order = heappop(known)[1]
+            if self._places.get(order) is not self._new:
+                continue
+            seated = self._seated[order]
+            seated.course = seated.agent.occupancy.course(now)
+            if self._is_known(_total_s(seated.course, now)):
+                self._places.pop(order).remove(seated.agent, False)
+                self._look(seated, now)
+                self._put(seated)
+            else:
+                self._wait(seated, now)
+
+    # ----- figures
+
+    def _look(self, seated: Seated, now: float) -> None:
+        """His occupancy at this moment."""
+        course = seated.course
+        if course.until <= now:
+            course = seated.course = seated.agent.occupancy.course(now)
+        passed_s = now - course.at
+        seated.at = now
+        seated.figure = (course.busy_s + course.busy_rate * passed_s) / (
+            course.total_s + course.total_rate * passed_s
+        )
+
+    def _descend(self, least: float, now: float) -> float:
+        """Look at those in front, and at all whose bound is not above the least figure, which is `least` so
+        far; give it.
+        """
+        gone = False
+        for seated in self._front:
+            if not seated.ready:
+                gone = True
+                continue
+            course = seated.course
+            if course.until <= now:
+                course = seated.course = seated.agent.occupancy.course(now)
+            passed_s = now - course.at
+            figure = (course.busy_s + course.busy_rate * passed_s) / (
+                course.total_s + course.total_rate * passed_s
+            )
+            seated.at, seated.figure = now, figure
+            if figure < least:
+                least = figure
+        if gone:
+            self._front = [seated for seated in self._front if seated.ready]
+        return self._further(least, now)
+
+    def _further(self, least: float, now: float) -> float:
+        """Whose bound is not above the least figure comes to the front."""
+        passed_s = now - self._base
+        for falling in self._ladder:
+            keys, fallen = falling.keys, falling.rate * passed_s
+            while keys and -keys[-1] - fallen <= least + CLOSE:
+                seated = falling.pop()
+                if seated.ready:
+                    self._look(seated, now)
+                    self._front.append(seated)
+                    if seated.figure < least:
+                        least = seated.figure
+        return least
+
+    def _all_equal(self, least: float, now: float) -> bool:
+        """Whether the mean may be as good as the least: not, if one is clearly above it."""
+        clear = least + 2 * TIE * len(self._seated)
+        if any(seated.figure > clear for seated in self._front):
+            return False
+        passed_s = now - self._base
+        return not any(falling.highest(passed_s) > clear for falling in self._ladder)
+
+    def _mean(self, now: float) -> float:
+        """Of all who are compared and no newcomers; 0 without any."""
+        for falling in self._ladder:
+            for seated in falling.empty():
+                self._look(seated, now)
+                self._front.append(seated)
+        still = sum(place is self._still for place in self._places.values())
+        count = still + len(self._front)
+        return sum(seated.figure for seated in self._front) / count if count else 0.0
+
+    def _next(self, heap: list[Rank], agents: Iterator[Candidate], figure: float) -> None:
+        """The next of those who stand in the order of the ties joins the others."""
+        if (agent := next(agents, None)) is not None:
+            heappush(heap, (figure, agent.idle_since, agent.calls, agent.order, self._seated[agent.order]))
+
+
+def _total_s(course: Course, now: float) -> float:
+    return course.total_s + course.total_rate * (now - course.at)
+
+
+def _rank(seated: Seated) -> Rank:
+    agent = seated.agent
+    return (seated.figure, agent.idle_since, agent.calls, agent.order, seated)
+
+
+def _figure(seated: Seated) -> float:
+    return seated.figure
+
+
+def _tie(rank: Rank) -> tuple[float, int, int]:
+    return rank[1:4]

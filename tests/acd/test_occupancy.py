@@ -48,8 +48,31 @@ def test_the_course_of_a_ready_agent_is_what_comes(
         passed_s = at - course.at
         expected = occupancy.figures(at)
         assert course.busy_s + course.busy_rate * passed_s == pytest.approx(expected[0], abs=1e-6)
-        assert course.idle_s + course.idle_rate * passed_s == pytest.approx(expected[1], abs=1e-6)
+        assert course.total_s + course.total_rate * passed_s == pytest.approx(sum(expected), abs=1e-6)
         at += step
+
+
+@given(HISTORY, st.integers(1, 300), st.integers(0, 400), st.integers(0, 400))
+def test_what_was_can_be_told_later(
+    history: list[tuple[Share, int]], window_s: int, then: int, later: int
+) -> None:
+    occupancy, _, now = replayed(history, window_s)
+    expected = occupancy.figures(float(now + then))
+    occupancy.switch(Share.BUSY, float(now + then))
+    occupancy.figures(float(now + then + later))
+    found = occupancy.figures_at(float(now + then))
+    assert found is not None
+    assert found == pytest.approx(expected, abs=1e-6)
+
+
+def test_what_is_forgotten_is_not_told() -> None:
+    occupancy = Occupancy(100.0)
+    told = {}
+    for i in range(3000):
+        occupancy.switch(Share.BUSY if i % 2 else Share.IDLE, START + i * 0.5)
+        told[i] = occupancy.figures(START + i * 0.5)
+    assert occupancy.figures_at(START + 100.0) is None
+    assert occupancy.figures_at(START + 2800 * 0.5) == pytest.approx(told[2800], abs=1e-6)
 
 
 def test_example() -> None:
