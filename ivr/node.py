@@ -73,7 +73,8 @@ class Wait:
     """Wait for the end of the playback, for a key, for the answer to an ask, or until `until`.
 
     With `keys` a key is handed over; otherwise it is kept for a later node, and with `barge_in` its arrival
-    ends the wait as the end of the playback would (Timeout is given). `secret` keeps the keys out of the log.
+    ends the wait as the end of the playback would (Timeout is given). `secret` keeps the keys out of the log
+    (a node that may wait so has a field `secret`, which is true if it does).
     """
 
     until: float | None = None

@@ -8,7 +8,7 @@ answer to any other is dropped.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
 from acd.events import Kind
@@ -187,27 +187,37 @@ class Menu:
             self.hub.at(deadline, lambda at: self._due(call, session, deadline, at))
 
     def _leave(self, call: Call, output: ivr.EnterQueue | ivr.Transfer | ivr.HangUp, now: float) -> None:
+        secrets: frozenset[str] = frozenset()
         if call.session is not None:
             call.language = call.session.language or call.language
+            secrets = call.session.secrets
         call.session = None
         call.story.stop("menu", now)
         match output:
             case ivr.EnterQueue(queue, priority, call_type, carry):
                 call.priority = priority or call.priority
-                self._send_on(call, f"queue:{queue}", call_type, carry, now)
+                self._send_on(call, f"queue:{queue}", call_type, carry, secrets, now)
             case ivr.Transfer(target, call_type, fallback, wait_s, carry):
                 if target.startswith("agent:"):
                     call.fallback = Target.parse(fallback) if fallback else None
                     call.agent_wait_s = wait_s
-                self._send_on(call, target, call_type, carry, now)
+                self._send_on(call, target, call_type, carry, secrets, now)
             case ivr.HangUp(cause, detail):
                 if cause == "failure":
                     self.hub.warn("a menu failed", call=call.id, detail=detail)
                     call.story.disposition = Disposition.FAILED
                 self.steps.farewell(call, (), cause, now)
 
-    def _send_on(self, call: Call, target: str, call_type: str, carry: Mapping[str, str], now: float) -> None:
-        """With what was chosen, and what was learned."""
+    def _send_on(
+        self,
+        call: Call,
+        target: str,
+        call_type: str,
+        carry: Mapping[str, str],
+        secrets: Collection[str],
+        now: float,
+    ) -> None:
+        """With what was chosen, and what was learned; of `secrets` the log has the names only."""
         try:
             parsed = Target.parse(target)
         except LocalError as error:
@@ -217,5 +227,6 @@ class Menu:
             return
         call.story.call_type = printable(call_type) or call.story.call_type
         if added := carrying.carry(call.carried, carry):
-            self.hub.log(now, Kind.CARRIED, call, **added)
+            shown = {name: "?" if name in secrets else value for name, value in added.items()}
+            self.hub.log(now, Kind.CARRIED, call, **shown)
         self.steps.go(call, parsed, now)

@@ -170,6 +170,38 @@ def test_a_secret_is_not_in_the_log() -> None:
     assert "42" not in repr(here.log)
 
 
+@pytest.mark.parametrize("secret", [True, False])
+def test_a_secret_that_is_pressed_ahead_is_not_in_the_log_either(secret: bool) -> None:
+    nodes = {
+        "hello": {"type": "play", "prompt": "hello", "barge_in": False, "next": "ask"},
+        "ask": ACCOUNT["ask"] | {"secret": secret, "next": "bye"},
+        "bye": {"type": "hangup"},
+    }
+    here, call = centre(nodes)
+    for key in "42#":
+        here.key(call, key)
+    here.play_out(call)
+    assert call.story.path[-1] == "main.bye"
+    digits = [event.data["digit"] for event in here.log if event.kind is Kind.DIGIT]
+    assert digits == (["?", "?", "?"] if secret else ["4", "2", "#"])
+    assert ("42" in repr(here.log)) is not secret
+
+
+def test_a_secret_that_the_agent_is_given_is_not_in_the_log() -> None:
+    nodes = {
+        "ask": ACCOUNT["ask"] | {"secret": True, "next": "sales"},
+        "sales": {"type": "queue", "queue": "sales", "carry": [ACCOUNT["ask"]["into"]]},
+    }
+    here, call = centre(nodes)
+    here.log_in("201")
+    for key in "42#":
+        here.key(call, key)
+    here.settle()
+    assert here.phones["201"].legs[0].invite.headers.get("X-CC-Account-No") == "42"
+    (told,) = [event for event in here.log if event.kind is Kind.CARRIED]
+    assert told.data == {ACCOUNT["ask"]["into"]: "?"}
+
+
 # ----- asking
 
 
