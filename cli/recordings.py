@@ -1,4 +1,4 @@
-"""`cc recordings`: what was recorded, to be heard, exported, checked and deleted; and `cc calls record`, orders
+"""`cc recordings`: what was recorded, to be heard, exported, checked, deleted; and `cc calls record`, orders
 about the recording of a live call.
 """
 

@@ -40,7 +40,6 @@ socket = "cc.sock"
 
 [recordings]
 directory = "recordings"
-format = "wav"
 min_free_mb = 0
 {recordings}
 
@@ -116,7 +115,8 @@ guests = true
 
 
 class RunningSwitch(Program):
-    """One switch. `extra` is TOML added at the end, `sales` keys of the queue `sales`."""
+    """One switch. `extra` is TOML added at the end, `sales` keys of the queue `sales`, `recordings` of
+    [recordings]."""
 
     def __init__(
         self,
@@ -125,7 +125,7 @@ class RunningSwitch(Program):
         *,
         extra: str = "",
         sales: str = "",
-        recordings: str = "",
+        recordings: str = 'format = "wav"',
         lost_s: float = 30,
         text: str | None = None,
     ) -> None:
@@ -133,8 +133,14 @@ class RunningSwitch(Program):
         self.directory = directory
         first = free_rtp_port(PORT_PAIRS)
         self.config = directory / "cc.toml"
-        values = {"port": self.port, "first": first, "last": first + 2 * PORT_PAIRS - 1, "prompts": prompts}
-        self.config.write_text((text or CENTRE).format(**values, extra=extra, sales=sales, recordings=recordings, lost_s=lost_s))
+        values: dict[str, Any] = {
+            "port": self.port,
+            "first": first,
+            "last": first + 2 * PORT_PAIRS - 1,
+            "prompts": prompts,
+        }
+        values |= {"extra": extra, "sales": sales, "recordings": recordings, "lost_s": lost_s}
+        self.config.write_text((text or CENTRE).format(**values))
         self.api = ApiClient(directory / "cc.sock")
         arguments = ("-m", "cli.main", "serve", "-c", self.config)
         super().__init__(sys.executable, *arguments, cwd=ROOT)
