@@ -128,7 +128,8 @@ def _scalar(value: object) -> str | None:
         return "true" if value else "false"
     if isinstance(value, str | int | float):
         try:
-            return str(value)[:MAX_VALUE]
+            # JSON may hold halves of surrogate pairs, which nothing after this can.
+            return str(value)[:MAX_VALUE].encode("utf-8", "replace").decode()
         except ValueError:  # a number of thousands of digits
             return None
     return None

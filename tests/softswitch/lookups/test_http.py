@@ -166,3 +166,7 @@ def test_no_answer_breaks_it(body: bytes, wanted: list[str]) -> None:
 def test_hostile_json(body: bytes) -> None:
     with contextlib.suppress(LocalError):
         values_of(200, body, ["a"])
+
+
+def test_halves_of_surrogate_pairs_go_no_further() -> None:
+    assert values_of(200, b'{"name": "A\\ud800B"}', []) == {"name": "A?B"}
