@@ -23,7 +23,7 @@ from cli.refusals import FAILED, BadUsage
 
 if TYPE_CHECKING:
     from ivr.messages import Output, Request
-    from ivr.session import Session
+    from softswitch.app.flow_trial import Trial
 
 TIME_OUT = "t"
 GIVE_UP = "q"
@@ -84,7 +84,7 @@ def try_flow(
     """
     path = find_config(config)
     typed = None if keys is None else _keys(keys)
-    from softswitch.app.flow_trial import trial
+    from softswitch.app.flow_trial import Trial
     from softswitch.call.rehearsal import moment
     from softswitch.config import load
     from softswitch.errors import LocalError
@@ -98,15 +98,15 @@ def try_flow(
         began = moment(at, loaded.world.time_zone, time.time())
     except LocalError as error:
         raise BadUsage(f"--at {error}") from None
-    session = trial(loaded, flow, caller, number, dict(_pair(one) for one in given or ()))
+    trial = Trial(loaded, flow, caller, number, dict(_pair(one) for one in given or ()))
     hand = Hand(typed, deque(answer or ()), ask=None if json or typed is not None else _ask)
     steps: list[Step] = []
-    for step in walk(session, hand, began):
+    for step in walk(trial, hand, began):
         steps.append(step)
         if not json:
             print(_shown(step))
     if json:
-        print_json({"flow": flow, "path": session.path, "steps": steps})
+        print_json({"flow": flow, "path": trial.session.path, "steps": steps})
     if steps and steps[-1].what == "failure":
         raise typer.Exit(FAILED)
 
@@ -161,11 +161,11 @@ class Hand:
         return self.ask("answer (name=value ..., none, fail, t: too late)> ").strip()
 
 
-def walk(session: Session, hand: Hand, began: float) -> Iterator[Step]:
+def walk(trial: Trial, hand: Hand, began: float) -> Iterator[Step]:
     """The walk, step by step, until it ends or the caller hangs up."""
     from ivr import messages as ivr
 
-    now, playing = began, 0
+    session, now, playing = trial.session, began, 0
     asked: ivr.Ask | None = None
     outputs = session.handle(ivr.Start(), now)
     for _ in range(MAX_INPUTS):
@@ -188,6 +188,11 @@ def walk(session: Session, hand: Hand, began: float) -> Iterator[Step]:
         deadline = session.deadline()
         if asked is not None:
             open_ask, asked = asked, None
+            if (found := trial.known(open_ask.request)) is not None:
+                text = "answered: " + (" ".join(found.values()) or "none")
+                yield Step(now, "answer", text, {"values": dict(found), "error": ""})
+                outputs = session.handle(ivr.Answer(open_ask.ask, found, ""), now)
+                continue
             said = hand.answer()
             if said != TIME_OUT:
                 values, error = _answer(said, open_ask.request)

@@ -128,6 +128,18 @@ WALKS = {
         "Bine ați venit la Crama Veche.",
         {"target": "queue:general", "call_type": "order"},
     ),
+    "outsourcer: whom he wants is found out": (
+        ("outsourcer", "which", "--to", "7000", "--keys", "7104 2"),
+        (),
+        "Здравствуйте. Чайный дом.",
+        {"target": "queue:general-ru", "call_type": "question"},
+    ),
+    "outsourcer: nobody of ours": (
+        ("outsourcer", "which", "--to", "7000", "--keys", "9999"),
+        (),
+        "We do not know nine nine nine nine.",
+        {"queue": "general"},
+    ),
     "outsourcer: a client with a menu of his own": (
         ("outsourcer", "client", "--to", "020 7946 0103", "--keys", "2 417"),
         (),
