@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 
@@ -33,8 +33,15 @@ def runner() -> ModuleType:
     return module
 
 
-def copied(name: str, directory: Path, changes: Mapping[str, str] | None = None) -> Path:
-    """A copy of the example with its data; its cc.toml with `changes` (old text -> new text)."""
+def copied(
+    name: str,
+    directory: Path,
+    changes: Mapping[str, str] | None = None,
+    rows: Callable[[str], bool] | None = None,
+) -> Path:
+    """A copy of the example with its data; its cc.toml with `changes` (old text -> new text), and of its
+    clients those rows only that `rows` is true of.
+    """
     folder = directory / name
     shutil.copytree(EXAMPLES / name, folder, ignore=shutil.ignore_patterns("var", "__pycache__"))
     runner().make_data(folder)
@@ -43,16 +50,25 @@ def copied(name: str, directory: Path, changes: Mapping[str, str] | None = None)
         assert old in text, f"{old!r} does not stand in {name}/cc.toml"
         text = text.replace(old, new)
     (folder / "cc.toml").write_text(text, encoding="utf-8")
+    if rows is not None:
+        clients = folder / "clients.csv"
+        kept = [row for row in clients.read_text(encoding="utf-8").splitlines(keepends=True) if rows(row)]
+        clients.write_text("".join(kept), encoding="utf-8")
     return folder
 
 
 class RunningExample(RunningSwitch):
-    """One of the examples as a running switch; `changes` as in `copied`."""
+    """One of the examples as a running switch; `changes` and `rows` as in `copied`."""
 
     def __init__(
-        self, name: str, directory: Path, prompts: Path, changes: Mapping[str, str] | None = None
+        self,
+        name: str,
+        directory: Path,
+        prompts: Path,
+        changes: Mapping[str, str] | None = None,
+        rows: Callable[[str], bool] | None = None,
     ) -> None:
-        folder = copied(name, directory, changes)
+        folder = copied(name, directory, changes, rows)
         (folder / "var").mkdir(exist_ok=True)
         (folder / "var" / "prompts").symlink_to(prompts)
         text = (folder / "cc.toml").read_text(encoding="utf-8").replace("{", "{{").replace("}", "}}")
