@@ -14,6 +14,10 @@ class ClipError(MediaError):
     """A prompt or tone cannot be played: the message names the clip and says what to do."""
 
 
+class CaptureError(MediaError):
+    """A file is no capture, or cannot be read: the message names it and the cause."""
+
+
 class RecordError(MediaError):
     """A recording cannot be made or continued: the message names the file and the cause."""
 
