@@ -37,10 +37,11 @@ def clips_of(files: Iterable[Path], cache: Path, loudness_lufs: float) -> dict[s
 
 def unmade(clips: Mapping[str, str]) -> list[tuple[str, str]]:
     """What is still to be made: (file, clip)."""
-    return [(file, clip) for file, clip in clips.items() if not _is_there(Path(clip))]
+    return [(file, clip) for file, clip in clips.items() if not is_made(Path(clip))]
 
 
-def _is_there(path: Path) -> bool:
+def is_made(path: Path) -> bool:
+    """Whether a clip is there, and holds some sound."""
     try:
         return path.stat().st_size > _HEADER_BYTES
     except OSError:

@@ -16,6 +16,7 @@ from pathlib import Path
 from ivr.messages import Prompt
 from ivr.prompt import Catalogue, Speech
 from softswitch.errors import LocalError
+from softswitch.prompt_clips import is_made
 
 PROGRAM = "espeak-ng"
 TIMEOUT_S = 30.0
@@ -35,7 +36,7 @@ class Speaker:
 
     def unspoken(self, prompts: Iterable[Prompt]) -> list[Speech]:
         """What is not in the cache yet."""
-        return [speech for speech in self._catalogue.speeches(prompts) if not _is_clip(Path(speech.path))]
+        return [speech for speech in self._catalogue.speeches(prompts) if not is_made(Path(speech.path))]
 
     def missing(self, prompts: Iterable[Prompt]) -> str:
         """Why these prompts cannot be made, and the remedy; empty if they can (or are there already)."""
@@ -134,13 +135,6 @@ def _with_sizes(wav: bytes) -> bytes:
     header[4:8] = (len(wav) - 8).to_bytes(4, "little")
     header[data + 4 : data + 8] = (len(wav) - data - 8).to_bytes(4, "little")
     return bytes(header) + wav[data + 8 :]
-
-
-def _is_clip(path: Path) -> bool:
-    try:
-        return path.stat().st_size > _WAV_HEADER_BYTES
-    except OSError:
-        return False
 
 
 def write_atomically(path: Path, data: bytes) -> None:

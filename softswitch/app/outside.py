@@ -66,10 +66,11 @@ class Outside:
             # What is needed for it takes a tenth of a second to load: not while a caller waits.
             await asyncio.to_thread(self._client)
         if self._recognisers is None and not self._closed and _listens(config):
-            self._heard_by = speech = config.speech
+            speech = config.speech
             self._recognisers = Recognisers(
                 speech.processes, speech.at_once, speech.pronunciations, self._answer
             )
+            self._heard_by = speech
             await self._recognisers.open()
 
     def configure(self, config: toml.Config) -> None:

@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from softswitch.errors import LocalError
 from softswitch.log import logger
 
 log = logger("speech")
@@ -29,13 +30,19 @@ Answer = Callable[[int, Mapping[str, str], str], None]
 
 
 class Recognisers:
-    """`count` processes; `answer` hears what callers have said."""
+    """`count` processes; `answer` hears what callers have said. LocalError: no place for their sockets."""
 
     def __init__(self, count: int, at_once: int, words: Mapping[str, str], answer: Answer) -> None:
         self._at_once = at_once
         self._words = dict(words)
         self._answer = answer
-        self._directory = Path(tempfile.mkdtemp(prefix="cc-speech-"))
+        try:
+            self._directory = Path(tempfile.mkdtemp(prefix="cc-speech-"))
+        except OSError as error:
+            raise LocalError(
+                f"there is no place for the recognisers' sockets: {error.strerror}; make room in the "
+                "temporary directory, or name another one in TMPDIR"
+            ) from error
         self.sockets = tuple(str(self._directory / f"{number}.sock") for number in range(count))
         """Where audio goes; asks go to the process of number `ask % count`."""
         self._processes: dict[int, asyncio.subprocess.Process] = {}
