@@ -1,25 +1,170 @@
-"""Jitter buffer: microseconds for the put and get of one 20 ms frame, 1 000 legs, beside speexdsp's.
+"""Jitter buffer beside speexdsp's: how much delay at equal loss on every trace, and microseconds a frame.
 
-Both get the same packets in the same order: every leg's packets are delayed by 0 to 40 ms at random, one in a
-hundred is lost. Speexdsp's functions are called through ctypes, and what an equally long loop of empty ctypes
-calls costs is subtracted, so that it is charged for its own C code only.
+**Delay.** Both get the packets of `benchmarks.traces` and a tick every 20 ms. What a buffer never plays of
+what arrived (late, or skipped to shorten the delay) is its loss; its delay is from sending to playing, one
+way through the network included. Speexdsp's runs with its defaults; ours with a row of late shares, and its
+delay is read off at the loss that speexdsp's had. SEEDS runs of five minutes each; a trace with nothing to
+adapt to (constant, gamma, the drifts between two steps) leaves both the same best delay, as ticks come every
+20 ms.
+
+**Time.** Put and get of one frame, 1 000 legs, 0 to 40 ms of jitter, 1 % of loss. Speexdsp's functions are
+called through ctypes, and what an equally long loop of empty ctypes calls costs is subtracted, so that it is
+charged for its own C code only.
+
+`python -m benchmarks.jitter --picture` draws jitter.png.
 """
 
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
+import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.harness import MissingPeerError, Row
+from benchmarks import speex, traces
+from benchmarks.harness import Row, line
 from media.jitter import JitterBuffer
 
 LEGS = 1000
 FRAME = 160
+SEEDS = (1050, 3550, 711)
+SHARES = (0.001, 0.003, 0.007, 0.012, 0.02, 0.03, 0.05, 0.09)
+TICK_S = 0.02
+MAX_FRAMES = 40
+AFTER_TICKS = 60
+PICTURE = Path(__file__).with_name("jitter.png")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a buffer made of a trace: percent of the arrived packets that it did not play, mean delay in
+    ms."""
+
+    lost_percent: float
+    delay_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Course:
+    """A trace as ticks: packet numbers in order of arrival, and the tick that each one comes before."""
+
+    trace: traces.Trace
+    packets: npt.NDArray[np.int64]
+    ticks: npt.NDArray[np.int64]
+
+    def outcome(self, played: npt.NDArray[np.int64]) -> Outcome:
+        """`played`: int64[k, 2], tick and packet number of every frame played."""
+        delay = (played[:, 0] + 1) * TICK_S - self.trace.sent[played[:, 1]]
+        return Outcome(100.0 * (1.0 - len(played) / len(self.packets)), float(1000.0 * delay.mean()))
+
+
+def _course(trace: traces.Trace) -> _Course:
+    packets = np.flatnonzero(~np.isnan(trace.arrivals))
+    packets = packets[np.argsort(trace.arrivals[packets], kind="stable")]
+    return _Course(trace, packets, np.floor(trace.arrivals[packets] / TICK_S).astype(np.int64))
+
+
+def of_speex(course: _Course, ticks: int) -> Outcome:
+    """Speexdsp's buffer with its defaults."""
+    buffer, at, played = speex.Buffer(), 0, []
+    for tick in range(ticks):
+        while at < len(course.packets) and course.ticks[at] <= tick:
+            buffer.put(int(course.packets[at]))
+            at += 1
+        number = buffer.get()
+        if number is not None:
+            played.append((tick, number))
+    buffer.close()
+    return course.outcome(np.array(played))
+
+
+def of_ours(courses: list[_Course], ticks: int, late_share: float) -> list[Outcome]:
+    """Ours on all traces at once, a leg each. A frame holds its number; two fifths of the time nobody
+    speaks."""
+    buffer, slots = JitterBuffer(len(courses), MAX_FRAMES, late_share=late_share), np.arange(len(courses))
+    leg = np.concatenate([np.full(len(course.packets), slot) for slot, course in enumerate(courses)])
+    number = np.concatenate([course.packets for course in courses])
+    tick_of = np.concatenate([course.ticks for course in courses])
+    order = np.argsort(tick_of, kind="stable")
+    leg, number, tick_of = leg[order], number[order], tick_of[order]
+    edges = np.searchsorted(tick_of, np.arange(ticks + 1))
+    played: list[list[tuple[int, int]]] = [[] for _ in courses]
+    for tick in range(ticks):
+        here = slice(edges[tick], edges[tick + 1])
+        frames = np.zeros((here.stop - here.start, FRAME), np.uint8)
+        frames[number[here] % 100 >= 60] = 0xFF
+        frames[:, :4] = number[here].astype("<u4").view(np.uint8).reshape(-1, 4)
+        numbers, stamps = number[here].astype(np.uint16), (number[here] * FRAME).astype(np.uint32)
+        buffer.put(leg[here], numbers, stamps, frames)
+        heard, present = buffer.get(slots)
+        which = heard[:, :4].copy().view("<u4")[:, 0]
+        for slot in np.flatnonzero(present).tolist():
+            played[slot].append((tick, int(which[slot])))
+    return [course.outcome(np.array(found)) for course, found in zip(courses, played, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One trace: speexdsp's outcome, our delay at its loss, and our whole curve, means over the seeds."""
+
+    name: str
+    speex: Outcome
+    ours_ms: float
+    curve: list[Outcome]
+
+
+def compare(seconds: float = 300.0, seeds: tuple[int, ...] = SEEDS) -> list[Comparison]:
+    """All traces."""
+    names = list(traces.KINDS)
+    ticks = round(seconds / TICK_S) + AFTER_TICKS
+    courses = [_course(traces.make(name, seconds, seed)) for name in names for seed in seeds]
+    theirs = [of_speex(course, ticks) for course in courses]
+    ours = [of_ours(courses, ticks, share) for share in SHARES]
+    found = []
+    for index, name in enumerate(names):
+        legs = range(index * len(seeds), (index + 1) * len(seeds))
+        at_equal = [_at(theirs[leg].lost_percent, [share[leg] for share in ours]) for leg in legs]
+        curve = [_mean([share[leg] for leg in legs]) for share in ours]
+        found.append(Comparison(name, _mean([theirs[leg] for leg in legs]), float(np.mean(at_equal)), curve))
+    return found
+
+
+def _mean(outcomes: list[Outcome]) -> Outcome:
+    return Outcome(
+        float(np.mean([one.lost_percent for one in outcomes])),
+        float(np.mean([one.delay_ms for one in outcomes])),
+    )
+
+
+def _at(lost_percent: float, curve: list[Outcome]) -> float:
+    """Our delay where our loss is this."""
+    points = sorted((one.lost_percent, one.delay_ms) for one in curve)
+    return float(np.interp(lost_percent, [x for x, _ in points], [y for _, y in points]))
+
+
+def draw(comparisons: list[Comparison], path: Path = PICTURE) -> None:
+    """Our curves and speexdsp's points, a panel a trace, as a PNG."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, panels = plt.subplots(2, (len(comparisons) + 1) // 2, figsize=(17, 7), squeeze=False)
+    for panel, one in zip(panels.flat, comparisons, strict=False):
+        points = sorted((each.lost_percent, each.delay_ms) for each in one.curve)
+        panel.plot([x for x, _ in points], [y for _, y in points], "o-", label="ours", markersize=3)
+        panel.plot(one.speex.lost_percent, one.speex.delay_ms, "rs", label="speexdsp")
+        panel.set_title(f"{one.name}: {one.ours_ms:.1f} / {one.speex.delay_ms:.1f} ms", fontsize=10)
+        panel.set_xlabel("arrived and not played, %", fontsize=8)
+        panel.set_ylabel("mean delay, ms", fontsize=8)
+    panels.flat[0].legend()
+    figure.suptitle("Jitter buffers: delay against loss (in the titles: ours / speexdsp's at equal loss)")
+    figure.tight_layout()
+    figure.savefig(path, dpi=80)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,32 +204,15 @@ def ours_us(ticks: list[Arrivals]) -> tuple[float, float]:
     return (time.perf_counter() - begin) / len(ticks) / LEGS * 1e6, played / len(ticks) / LEGS
 
 
-class _Packet(ctypes.Structure):
-    """JitterBufferPacket of speex_jitter.h."""
-
-    _fields_ = [
-        ("data", ctypes.c_void_p),
-        ("len", ctypes.c_uint32),
-        ("timestamp", ctypes.c_uint32),
-        ("span", ctypes.c_uint32),
-        ("sequence", ctypes.c_uint16),
-        ("user_data", ctypes.c_uint32),
-    ]
-
-
 def speex_us(ticks: list[Arrivals]) -> tuple[float, float, float]:
     """The same figures for libspeexdsp, and what the same loop costs when its calls do nothing."""
-    try:
-        library = ctypes.CDLL("libspeexdsp.so.1")
-    except OSError as error:
-        raise MissingPeerError("libspeexdsp is missing: apt-get install libspeexdsp1") from error
-    library.jitter_buffer_init.restype = ctypes.c_void_p
+    library = speex.library()
     buffers = [ctypes.c_void_p(library.jitter_buffer_init(FRAME)) for _ in range(LEGS)]
     sound = ctypes.create_string_buffer(FRAME)
     address = ctypes.cast(sound, ctypes.c_void_p).value
     calls = [
         [
-            (buffers[slot], ctypes.byref(_Packet(address, FRAME, timestamp, FRAME, sequence, 0)))
+            (buffers[slot], ctypes.byref(speex.Packet(address, FRAME, timestamp, FRAME, sequence, 0)))
             for slot, sequence, timestamp in zip(
                 batch.slots.tolist(), batch.sequence.tolist(), batch.timestamps.tolist(), strict=True
             )
@@ -92,7 +220,7 @@ def speex_us(ticks: list[Arrivals]) -> tuple[float, float, float]:
         for batch in ticks
     ]
     room = ctypes.create_string_buffer(2048)
-    out = _Packet(ctypes.addressof(room), 2048, 0, 0, 0, 0)
+    out = speex.Packet(ctypes.addressof(room), 2048, 0, 0, 0, 0)
     out_at, offset = ctypes.byref(out), ctypes.byref(ctypes.c_int32())
     played = 0
     begin = time.perf_counter()
@@ -122,8 +250,7 @@ def speex_us(ticks: list[Arrivals]) -> tuple[float, float, float]:
     return whole * each, played / len(ticks) / LEGS, idle * each
 
 
-def run(quick: bool = False) -> list[Row]:
-    """The rows of this benchmark; the best of several runs each, as the machine is shared."""
+def _speed(quick: bool) -> Row:
     ticks = arrivals(60 if quick else 300)
     turns = [(ours_us(ticks), speex_us(ticks)) for _ in range(2 if quick else 5)]
     ours, ours_played = min(mine for mine, _ in turns)
@@ -134,11 +261,37 @@ def run(quick: bool = False) -> list[Row]:
         f"subtracted from speexdsp's; ticks with a frame to play: {ours_played:.1%}, "
         f"speexdsp {peer_played:.1%}"
     )
-    return [Row("jitter", ours, "us a leg and tick", "speexdsp", peer, peer / ours, None, note)]
+    return Row("jitter", ours, "us a leg and tick", "speexdsp", peer, peer / ours, None, note)
+
+
+def _delays(comparisons: list[Comparison]) -> list[Row]:
+    return [
+        Row(
+            f"jitter delay, {one.name}",
+            one.ours_ms,
+            "ms",
+            "speexdsp",
+            one.speex.delay_ms,
+            one.speex.delay_ms / one.ours_ms,
+            None,
+            f"mean delay from sending to playing at speexdsp's loss ({one.speex.lost_percent:.2f} %)",
+        )
+        for one in comparisons
+    ]
+
+
+def run(quick: bool = False) -> list[Row]:
+    """The rows of this benchmark; of the times the best of several runs each, as the machine is shared."""
+    seconds, seeds = (20.0, SEEDS[:1]) if quick else (300.0, SEEDS)
+    return [_speed(quick), *_delays(compare(seconds, seeds))]
 
 
 if __name__ == "__main__":
-    from benchmarks.harness import line
-
-    for row in run():
+    if "--picture" in sys.argv:
+        compared = compare()
+        draw(compared)
+        found = _delays(compared)
+    else:
+        found = run()
+    for row in found:
         print(line(row), row.note, sep="\n")
