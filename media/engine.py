@@ -31,6 +31,7 @@ from media.messages import (
     Digit,
     Disconnect,
     Event,
+    Flash,
     Latched,
     MediaLost,
     PauseRecord,
@@ -52,11 +53,12 @@ from media.recorder import Recorder
 from media.relay import Relay
 from media.reports import Reports
 from media.sequence import Reception
-from media.speech import Speech
-from media.tone import DIGITS
+from media.speech import KEYS, Speech
+from media.telephone_event import FLASH
+from media.tone_guard import ToneGuard
 
 LOST_CHECK_TICKS = 25
-RELAYED_KEY_MS = 100
+RELAYED_KEY_MS, RELAYED_GAP_MS = 100, 60
 LAWS = {"PCMU": 0, "PCMA": 1}
 
 
@@ -94,6 +96,7 @@ class Engine:
         self._speech = Speech(legs)
         self._keys = KeyPresses(capacity)
         self._relay = Relay(legs)
+        self._guard = ToneGuard(legs, self._inside.detector)
         self._slot_of: dict[int, int] = {}
         self._free = list(range(capacity - 1, -1, -1))
         self._events: list[Event] = []
@@ -189,6 +192,8 @@ class Engine:
         legs.payload_type[slot] = command.payload_type & 0x7F
         events = command.event_payload_type
         legs.event_type[slot] = NO_EVENTS if events is None else events & 0x7F
+        legs.event_clock[slot] = 0 if events is None else command.event_clock_hz
+        self._keys.clock(slot, command.event_clock_hz)
         legs.send[slot] = command.send and not nowhere
         legs.receive[slot] = command.receive
         legs.settle(slot)
@@ -197,8 +202,19 @@ class Engine:
         legs.rtcp_reduced[slot] = command.rtcp_reduced
         if 0 < command.rtcp_port < 65536:
             legs.rtcp_port[slot] = command.rtcp_port
-        self._inside.detect(slot, events is None)
+        self._listen_for_keys(slot)
         self._reports.start(slot, now)
+
+    def _listen_for_keys(self, slot: int) -> None:
+        """The leg, its events or its peer have changed: are keys searched in its audio, and in its peer's?
+        Not where both sides of a bridge have events: what they send goes across as it is."""
+        legs = self._legs
+        for one in {slot, int(legs.peer[slot])} - {NO_PEER}:
+            guarded = self._guard.settle(one)
+            bridged = legs.peer[one] != NO_PEER
+            known = legs.used[one] and legs.configured[one]
+            spared = bridged and legs.event_type[one] != NO_EVENTS
+            self._inside.detect(one, bool(known and not guarded and not spared))
 
     def _connect(self, command: Connect, now: float) -> None:
         a, b = self._slot_of.get(command.a), self._slot_of.get(command.b)
@@ -207,6 +223,7 @@ class Engine:
         for slot in (a, b):
             self._part(slot)
         self._legs.peer[a], self._legs.peer[b] = b, a
+        self._listen_for_keys(a)
         for slot in {a, b}:
             self._keys.bridged(slot)
             self._events += self._speech.stop(slot)
@@ -221,6 +238,8 @@ class Engine:
         if peer != NO_PEER:
             self._legs.peer[peer] = NO_PEER
             self._legs.peer[slot] = NO_PEER
+            self._listen_for_keys(slot)
+            self._listen_for_keys(peer)
 
     def _play(self, command: Play, now: float) -> None:
         slot = self._slot_of.get(command.leg)
@@ -286,7 +305,7 @@ class Engine:
         """One packet of each of some legs."""
         if self._listener.latched:
             self._announce_latched()
-        allowed = None if arrived.kinds is None else self._take_keys(arrived, arrived.kinds == EVENT)
+        allowed = None if arrived.kinds is None else self._take_keys(arrived, arrived.kinds == EVENT, now)
         listening = self._inside.wanted
         if listening is not None:
             heard = listening[arrived.slots]
@@ -297,7 +316,20 @@ class Engine:
                 self._inside.put(
                     some.slots, some.rows, some.lengths, some.timestamps, some.data, some.streams
                 )
+        if self._guard.busy:
+            self._guard_tones(arrived, now)
         return self._relay.relay(arrived, allowed, now)
+
+    def _guard_tones(self, arrived: Arrived, now: float) -> None:
+        """Take the keys out of the audio of legs whose peers want them in another way."""
+        guarded = self._guard.on[arrived.slots]
+        guarded &= self._legs.receive[arrived.slots]
+        if arrived.kinds is not None:
+            guarded &= arrived.kinds != EVENT
+        if guarded.any():
+            slots, codes = self._guard.hear(arrived.select(guarded))
+            if slots.size:
+                self._report_tones(slots, codes, now)
 
     def _announce_latched(self) -> None:
         legs = self._legs
@@ -309,25 +341,33 @@ class Engine:
         self._listener.latched.clear()
         self._relay.changed()
 
-    def _take_keys(self, arrived: Arrived, events: Bools) -> Bools:
+    def _take_keys(self, arrived: Arrived, events: Bools, now: float) -> Bools:
         """Report new presses; `events` bool[n]. Returns bool[n]: may be relayed, audio among them."""
-        slots, codes, relayable = self._keys.receive(arrived.select(events))
+        slots, codes, relayable = self._keys.receive(arrived.select(events), now)
         self._report_keys(slots, codes, inband=False)
         allowed = ~events
-        allowed[events] = relayable
+        allowed[events] = relayable & ~self._guard.on[arrived.slots[events]]
         return allowed
 
+    def _report_tones(self, slots: Index, codes: U8, now: float) -> None:
+        """Report keys heard as tones, if no event has told of them."""
+        untold = self._keys.heard(slots, codes, now)
+        self._report_keys(slots[untold], codes[untold], inband=True)
+
     def _report_keys(self, slots: Index, codes: U8, inband: bool) -> None:
-        """Tell of pressed keys; a peer without telephone-event gets a key that came as an event as a tone."""
+        """Tell of pressed keys, and send them to peers that want them in another way than they came."""
         legs = self._legs
         for slot, code in zip(slots.tolist(), codes.tolist(), strict=True):
-            digit = DIGITS[code]
-            self._events.append(Digit(int(legs.leg[slot]), digit, "inband" if inband else "rfc4733"))
+            leg = int(legs.leg[slot])
+            if code == FLASH:
+                self._events.append(Flash(leg))
+            else:
+                self._events.append(Digit(leg, KEYS[code], "inband" if inband else "rfc4733"))
             peer = int(legs.peer[slot])
-            if inband or peer == NO_PEER or not legs.receive[slot] or legs.playing[peer]:
+            if not self._guard.on[slot] or not legs.receive[slot]:
                 continue
-            if legs.event_type[peer] == NO_EVENTS:
-                self._events += self._speech.send_keys(peer, digit, RELAYED_KEY_MS, RELAYED_KEY_MS)
+            if not legs.playing[peer] or self._speech.sounding(peer):
+                self._events += self._speech.send_keys(peer, KEYS[code], RELAYED_KEY_MS, RELAYED_GAP_MS)
                 self._relay.changed()
 
     # ----- time
@@ -340,7 +380,7 @@ class Engine:
         self._events += ended
         slots, codes = self._inside.tick()
         if slots.size:
-            self._report_keys(slots, codes, inband=True)
+            self._report_tones(slots, codes, now)
         self._events += self._inside.ended()
         self._ticks += 1
         if self._ticks % LOST_CHECK_TICKS == 0:

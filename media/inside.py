@@ -47,7 +47,7 @@ class Inside:
         self._jitter_frames = jitter_frames
         self._concealer = Concealer(legs.capacity)
         self._stream = np.zeros(legs.capacity, np.int64)  # whose audio it is, as `put` was told
-        self._detector = InbandDetector(legs.capacity)
+        self.detector = InbandDetector(legs.capacity)
         self._recorder = recorder
         self._recordings: dict[int, _Recording] = {}
         self._silence = SilenceWatch()
@@ -62,7 +62,7 @@ class Inside:
         self._framer.reset(slot)
         self._jitter.reset(slot)
         self._concealer.reset(slot)
-        self._detector.reset(slot)
+        self.detector.reset(slot)
 
     def heard(self, slot: int) -> Heard:
         """What the jitter buffer and the concealment have made of the leg's audio so far."""
@@ -118,7 +118,7 @@ class Inside:
         if not searched.any():
             return slots[:0], np.empty(0, np.uint8)
         coded[~present] = SILENCE[legs.law[slots[~present]]][:, None]
-        return self._detector.detect(slots[searched], coded[searched], legs.law[slots[searched]])
+        return self.detector.detect(slots[searched], coded[searched], legs.law[slots[searched]])
 
     def start(
         self, recording: int, left: int, right: int, path: str, silence_s: float = 0.0
@@ -149,7 +149,6 @@ class Inside:
         """Search the leg's audio for keys, or no longer."""
         if wanted and not self._legs.detecting[slot]:
             self._begin_listening(slot)
-            self._detector.reset(slot)
         self._legs.detecting[slot] = wanted
 
     def stop(self, recording: int) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from media.listen import Arrived
+from media.one_key import OneKey
 from media.packet import HEADER_BYTES, I64, U8, Bools, Index
 from media.telephone_event import LAST_CODE, EventReceiver
 
@@ -23,6 +24,7 @@ class KeyPresses:
 
     def __init__(self, capacity: int) -> None:
         self._receiver = EventReceiver(capacity)
+        self._one = OneKey(capacity)
         self._stream = np.full(capacity, -1, np.int64)
         self._highest = np.zeros(capacity, np.int64)  # extended sequence number of event packets
         self._seen = np.zeros(capacity, np.uint64)  # bit i: `_highest` - i was seen
@@ -31,6 +33,7 @@ class KeyPresses:
     def reset(self, slot: int) -> None:
         """A new leg has the slot."""
         self._receiver.reset(slot)
+        self._one.reset(slot)
         self._stream[slot] = -1
         self._old[slot] = False
 
@@ -38,21 +41,34 @@ class KeyPresses:
         """The slot has a new peer."""
         self._old[slot] = True
 
-    def receive(self, events: Arrived) -> tuple[Index, U8, Bools]:
+    def clock(self, slot: int, hz: int) -> None:
+        """What a second is in the leg's event packets."""
+        self._receiver.clock(slot, hz)
+
+    def heard(self, slots: Index, codes: U8, now: float) -> Bools:
+        """Presses heard as tones, of n different legs: codes uint8[n] -> bool[n], no event has told of it."""
+        return self._one.tones(slots, codes, now)
+
+    def receive(self, events: Arrived, now: float) -> tuple[Index, U8, Bools]:
         """One event packet of each of n different legs.
 
-        Returns slots[k] and codes uint8[k] of the presses that begin with them, and bool[n]: may be relayed.
+        Returns slots[k] and codes uint8[k] of the presses that begin with them and were not heard as tones
+        before, and bool[n]: may be relayed.
         """
         slots = events.slots
         payloads = events.data[events.rows, HEADER_BYTES : HEADER_BYTES + EVENT_BYTES]
         whole = events.lengths >= HEADER_BYTES + EVENT_BYTES
         self._follow(slots, events.streams, events.extended)
         fresh = whole & self._first_time(slots, events.extended)
-        new, codes = self._receiver.receive(slots[fresh], events.timestamps[fresh], payloads[fresh])
-        self._old[new] = False
-        # Flash and the like are no presses, so nothing would ever show that they are new.
+        begins = np.zeros(slots.size, np.bool_)
+        begins[fresh] = self._receiver.begins(slots[fresh], events.timestamps[fresh], payloads[fresh])
+        self._old[slots[begins]] = False
+        presses = fresh & (payloads[:, 0] <= LAST_CODE)
+        untold = np.zeros(slots.size, np.bool_)
+        untold[presses] = self._one.events(slots[presses], payloads[presses, 0], begins[presses], now)
+        # Fax and modem tones are no presses, so nothing would ever show that they are new.
         relayable = whole & (~self._old[slots] | (payloads[:, 0] > LAST_CODE))
-        return new, codes, relayable
+        return slots[untold], payloads[untold, 0], relayable
 
     def _follow(self, slots: Index, streams: I64, extended: I64) -> None:
         """Forget what was known of a stream that has ended."""

@@ -63,6 +63,7 @@ class Legs:
         self.law = np.zeros(capacity, np.uint8)  # 0 PCMU, 1 PCMA
         self.payload_type = np.zeros(capacity, np.int16)
         self.event_type = np.full(capacity, NO_EVENTS, np.int16)
+        self.event_clock = np.zeros(capacity, np.int32)  # Hz of its telephone-event; 0 without
         self.expected = np.zeros(capacity, np.uint32)  # first word of plain audio from it; 0 until it latches
         self.send = np.zeros(capacity, np.bool_)
         self.receive = np.zeros(capacity, np.bool_)

@@ -43,10 +43,11 @@ class SetRemote(Message, frozen=True):
     """What offer/answer settled for a leg. May be sent again (re-INVITE).
 
     `codec` is what both sides use; `payload_type` is what we send and expect for it, `event_payload_type` is
-    telephone-event (RFC 4733) or None, in which case the leg gets the in-band detector. `send`/`receive` are
-    the direction seen from us: hold is receive=False and/or send=False. A changed address unlatches the leg.
-    `rtcp_mux`: RTCP goes over the RTP port (RFC 5761). `rtcp_xr`: the peer wants VoIP metrics (RFC 3611).
-    `rtcp_reduced`: RTCP need not be compound (RFC 5506).
+    telephone-event (RFC 4733) or None. Keys are listened for in the audio as well, but not in that of a leg
+    with events that is bridged to another such. `send`/`receive` are the direction seen from us: hold is
+    receive=False and/or send=False. A changed address unlatches the leg. `rtcp_mux`: RTCP goes over the RTP
+    port (RFC 5761). `rtcp_xr`: the peer wants VoIP metrics (RFC 3611). `rtcp_reduced`: RTCP need not be
+    compound (RFC 5506). `event_clock_hz` is the clock of its telephone-event.
     """
 
     leg: int
@@ -62,6 +63,7 @@ class SetRemote(Message, frozen=True):
     rtcp_mux: bool = False
     rtcp_xr: bool = False
     rtcp_reduced: bool = False
+    event_clock_hz: int = 8000
 
 
 class Connect(Message, frozen=True):
@@ -99,7 +101,8 @@ class Stop(Message, frozen=True):
 
 
 class SendDigits(Message, frozen=True):
-    """Send keys to a leg as RFC 4733 events (as in-band tones where the leg has no telephone-event)."""
+    """Send keys to a leg as RFC 4733 events (as in-band tones where the leg has no telephone-event). `!` is a
+    flash, which has no tone."""
 
     leg: int
     digits: str
@@ -192,11 +195,18 @@ class Latched(Message, frozen=True):
 
 
 class Digit(Message, frozen=True):
-    """A key was pressed: reported once, when it is certain (RFC 4733: first packet; in-band: 40 ms)."""
+    """A key was pressed: reported once, when it is certain (RFC 4733: first packet; in-band: 40 ms), even if
+    it came both ways."""
 
     leg: int
     digit: str
     method: DtmfMethod
+
+
+class Flash(Message, frozen=True):
+    """The hook was flashed (RFC 4733 event 16), which is no key."""
+
+    leg: int
 
 
 class Played(Message, frozen=True):
@@ -284,6 +294,7 @@ Event = (
     | AllocateFailed
     | Latched
     | Digit
+    | Flash
     | Played
     | MediaLost
     | Recorded

@@ -33,6 +33,8 @@ from media.tone import DIGITS, keys
 TONES = -1
 """Play id of keys sent as tones: nobody asked for an answer."""
 MAX_KEYS = 64
+KEYS = DIGITS + "!"
+"""In the order of their event codes; the last is the flash."""
 MAX_RESUMABLE = 8
 EVENT_BYTES = 4
 
@@ -59,6 +61,7 @@ class Speech:
         self._needs: list[str] = []
         self._left_at: dict[int, dict[tuple[str, ...], int]] = {}
         self._data = np.zeros((0, STRIDE), np.uint8)
+        self._tones: dict[int, list[Clip]] = {}  # slot -> tones that follow those being played
 
     def play(self, slot: int, command: Play) -> list[Played]:
         """Instead of what the leg was hearing, begin to play, as soon as the clips are there (`needs`)."""
@@ -121,6 +124,7 @@ class Speech:
             return []
         self._legs.playing[slot] = False
         self._waiting.pop(slot, None)
+        self._tones.pop(slot, None)
         stopped = self._player.stop(slot)
         command = self._current.pop(slot, None)
         if command is None:
@@ -132,19 +136,33 @@ class Speech:
         return [Played(command.leg, command.play, "stopped")]
 
     def send_keys(self, slot: int, digits: str, duration_ms: int, gap_ms: int) -> list[Played]:
-        """Send keys by RFC 4733, or as tones where the leg has no telephone-event."""
-        digits = "".join(digit for digit in digits.upper() if digit in DIGITS)[:MAX_KEYS]
+        """Send keys by RFC 4733, or as tones where the leg has no telephone-event. `!` is a flash, which is
+        no tone."""
+        events = self._legs.event_type[slot] != NO_EVENTS
+        known = KEYS if events else DIGITS
+        digits = "".join(digit for digit in digits.upper() if digit in known)[:MAX_KEYS]
         if not digits:
             return []
-        if self._legs.event_type[slot] != NO_EVENTS:
-            self._keys.send(slot, [DIGITS.index(digit) for digit in digits], duration_ms, gap_ms)
+        if events:
+            self._keys.clock(slot, int(self._legs.event_clock[slot]))
+            self._keys.send(slot, [KEYS.index(digit) for digit in digits], duration_ms, gap_ms)
             self._legs.keying[slot] = True
             return []
-        events = self.stop(slot)
         duration_ms, gap_ms = min(max(duration_ms, 40), 2000), min(max(gap_ms, 40), 2000)
-        self._player.play(slot, TONES, [clip_of(keys(digits, duration_ms, gap_ms))], False)
+        clip = clip_of(keys(digits, duration_ms, gap_ms))
+        if self.sounding(slot):
+            waiting = self._tones.setdefault(slot, [])
+            if len(waiting) < MAX_KEYS:
+                waiting.append(clip)
+            return []
+        played = self.stop(slot)
+        self._player.play(slot, TONES, [clip], False)
         self._legs.playing[slot] = True
-        return events
+        return played
+
+    def sounding(self, slot: int) -> bool:
+        """Is the leg hearing keys as tones?"""
+        return self._player.playing(slot) == TONES
 
     @property
     def busy(self) -> bool:
@@ -196,6 +214,9 @@ class Speech:
     def _finish(self, finished: list[tuple[int, int]]) -> list[Played]:
         events = []
         for slot, play in finished:
+            if play == TONES and (waiting := self._tones.get(slot)):
+                self._player.play(slot, TONES, [waiting.pop(0)], False)
+                continue
             self._legs.playing[slot] = False
             command = self._current.pop(slot, None)
             if command is not None and play == command.play:

@@ -22,14 +22,17 @@ from media.batch import rounds
 Slots = npt.NDArray[np.intp]
 
 TICK: Final = 160  # 20 ms at 8 kHz
-LAST_CODE: Final = 15  # events above are not keys (flash, fax and modem tones)
+CLOCK_HZ: Final = 8000
+MAX_CLOCK_HZ: Final = 48000
+FLASH: Final = 16
+LAST_CODE: Final = FLASH  # events above are no presses (fax and modem tones)
 END_BIT: Final = 0x80
 VOLUME: Final = 10  # -10 dBm0
 END_PACKETS: Final = 3
 MAX_QUEUED: Final = 64  # keys a leg may have waiting to be sent
 MAX_ROUNDS: Final = 32  # packets of one slot taken from one batch; more is a flood and is dropped
 SEGMENT: Final = 0xFFFF  # a longer press goes on in a new segment (section 2.5.1.3)
-STALE: Final = 10 * 8000  # a timestamp further back than this is a new timeline, not a reordered packet
+STALE_TICKS: Final = 500  # a timestamp further back than 10 s is a new timeline, not a reordered packet
 
 
 class EventReceiver:
@@ -50,6 +53,11 @@ class EventReceiver:
         self._restart = np.full(capacity, -1, dtype=np.int32)  # duration of a packet that may start a repeat
         self._before = np.full(capacity, -1, dtype=np.int16)  # code of the former press with this timestamp
         self._first = np.zeros(capacity, dtype=np.intp)  # scratch of `rounds`
+        self._tick = np.full(capacity, TICK, dtype=np.int32)  # 20 ms of the slot's clock
+
+    def clock(self, slot: int, hz: int) -> None:
+        """The clock of the slot's events: 8000, or that of another codec, up to 48000."""
+        self._tick[slot] = min(max(hz, CLOCK_HZ), MAX_CLOCK_HZ) // 50
 
     def reset(self, slot: int | Slots) -> None:
         """Forget everything about a slot, or about some (a new leg has it, or a new source)."""
@@ -63,12 +71,19 @@ class EventReceiver:
         Returns slots[k] and codes uint8[k] of presses not reported before, in batch order. A slot may occur
         many times; past MAX_ROUNDS in one batch its packets are dropped.
         """
+        new = self.begins(slots, timestamps, payloads)
+        return slots[new], payloads[new, 0]
+
+    def begins(
+        self, slots: Slots, timestamps: npt.NDArray[np.uint32], payloads: npt.NDArray[np.uint8]
+    ) -> npt.NDArray[np.bool_]:
+        """As `receive`; bool[n]: a press begins with the packet."""
         keys = np.flatnonzero(payloads[:, 0] <= LAST_CODE)
         new = np.zeros(len(slots), dtype=np.bool_)
         for turn in rounds(slots[keys], self._first, MAX_ROUNDS):
             at = keys[turn]
             new[at] = self._receive_once(slots[at], timestamps[at], payloads[at])
-        return slots[new], payloads[new, 0]
+        return new
 
     def _receive_once(
         self, slots: Slots, timestamps: npt.NDArray[np.uint32], payloads: npt.NDArray[np.uint8]
@@ -79,6 +94,7 @@ class EventReceiver:
         duration = payloads[:, 2].astype(np.int32) << 8 | payloads[:, 3]
         known, last_code, last = self._known[slots], self._code[slots], self._duration[slots]
         ahead = (timestamps - self._timestamp[slots]).view(np.int32)
+        tick = self._tick[slots]
         same_code = known & (code == last_code)
         same_time = known & (ahead == 0)
         # The same press, seen through senders that do not keep its timestamp: a next segment of a long press,
@@ -87,7 +103,7 @@ class EventReceiver:
             same_code
             & (ahead > 0)
             & (
-                ((ahead == SEGMENT) & ~self._ended[slots] & (last >= SEGMENT - 4 * TICK))
+                ((ahead == SEGMENT) & ~self._ended[slots] & (last >= SEGMENT - 4 * tick))
                 | ((ahead <= last) & (duration >= last))
             )
         )
@@ -98,7 +114,7 @@ class EventReceiver:
         armed = self._restart[slots]
         after_end = same_time & same_code & self._ended[slots] & ~end & (duration <= self._grown[slots])
         repeated = after_end & (armed >= 0) & (duration > armed)
-        later = known & ((ahead > 0) | (ahead < -STALE)) & ~goes_on
+        later = known & ((ahead > 0) | (ahead < -STALE_TICKS * tick)) & ~goes_on
         new: npt.NDArray[np.bool_] = ~known | later | other_key | repeated
         current = new | (same_time & same_code) | goes_on
         self._restart[slots] = np.where(after_end & ~new, duration, np.where(current, -1, armed))
@@ -154,15 +170,20 @@ class EventSender:
         self._length = np.zeros(capacity, dtype=np.int64)
         self._until = np.zeros(capacity, dtype=np.int64)  # press and gap: when the next key may begin
         self._waiting: dict[int, deque[_Queued]] = {}
+        self._scale = np.ones(capacity, dtype=np.int64)  # units of the slot's event clock in one of 8 kHz
+
+    def clock(self, slot: int, hz: int) -> None:
+        """The clock in which the slot's durations are told: 8000 or a multiple of it, up to 48000."""
+        self._scale[slot] = min(max(hz, CLOCK_HZ), MAX_CLOCK_HZ) // CLOCK_HZ
 
     def send(self, slot: int, codes: Iterable[int], duration_ms: int = 100, gap_ms: int = 100) -> int:
-        """Queue keys (RFC 4733 codes 0 to 15; others are left out); returns how many were taken.
+        """Queue keys (RFC 4733 codes 0 to 15, and 16, flash; others are left out); returns how many were
+        taken.
 
-        A key lasts 40 ms to 8 s and a gap at least 40 ms (the two repeated end packets); a leg holds at most
-        MAX_QUEUED keys.
-        """
+        A key lasts 40 ms to one segment (8 s, at 48 kHz 1.3 s) and a gap at least 40 ms (the two repeated
+        end packets); a leg holds at most MAX_QUEUED keys."""
         queue = self._waiting.setdefault(slot, deque())
-        duration = min(max(-(-duration_ms * 8 // TICK), 2), SEGMENT // TICK) * TICK
+        duration = min(max(-(-duration_ms * 8 // TICK), 2), SEGMENT // (TICK * int(self._scale[slot]))) * TICK
         gap = min(max(-(-gap_ms * 8 // TICK), END_PACKETS - 1), 500) * TICK
         taken = 0
         for code in codes:
@@ -194,8 +215,9 @@ class EventSender:
         payloads = np.empty((len(sent), 4), dtype=np.uint8)
         payloads[:, 0] = self._code[sent]
         payloads[:, 1] = np.where(ending[sounding], END_BIT | VOLUME, VOLUME)
-        payloads[:, 2] = duration[sounding] >> 8
-        payloads[:, 3] = duration[sounding] & 0xFF
+        told = duration[sounding] * self._scale[sent]
+        payloads[:, 2] = told >> 8
+        payloads[:, 3] = told & 0xFF
         age = elapsed[sounding].astype(np.uint32)
         self._elapsed[at] += TICK
         finished = [

@@ -22,6 +22,7 @@ from media.messages import (
     Disconnect,
     Latched,
     MediaLost,
+    PauseRecord,
     Ping,
     Play,
     Played,
@@ -485,8 +486,8 @@ def test_event_becomes_a_tone_for_a_peer_without_events(bench: EngineBench) -> N
     a, b = bridged(bench, events=None)
     bench.receive(a.key(1, 160, a.timestamp))
     heard = b.hears(bench.tick(12))
-    assert [one.payload_type for one in heard] == [0] * 10
-    assert heard[0].payload != heard[9].payload
+    assert [one.payload_type for one in heard] == [0] * 8
+    assert heard[0].payload != heard[7].payload
 
 
 def test_inband_key_is_found(bench: EngineBench) -> None:
@@ -548,6 +549,26 @@ def test_recording_has_both_sides(bench: EngineBench, tmp_path: Path) -> None:
     rate, channels = read_wav(path)
     assert rate == 8000 and channels.shape == (2, 8000)
     assert np.median(np.abs(channels[0])) > 0.01 and np.max(np.abs(channels[1])) == 0
+
+
+def test_a_pause_is_silence(bench: EngineBench, tmp_path: Path) -> None:
+    a, b = bridged(bench)
+    path = tmp_path / "call.wav"
+    bench.do(Record(5, 1, 2, str(path)), PauseRecord(6), PauseRecord(5))
+    loud = bytes([0x9F]) * 160
+    for _ in range(50):
+        bench.receive(a.next(loud), b.next(loud))
+        bench.tick()
+    bench.do(PauseRecord(5, False))
+    for _ in range(100):
+        bench.receive(a.next(loud), b.next(loud))
+        bench.tick()
+    bench.do(StopRecord(5))
+    bench.close()
+    [done] = bench.take(Recorded)
+    assert isinstance(done, Recorded) and done.duration_ms == 3000
+    _, channels = read_wav(path)
+    assert not channels[:, :8000].any() and np.median(np.abs(channels[:, -4000:])) > 0.01
 
 
 def test_recording_that_cannot_be_made_fails_alone(bench: EngineBench) -> None:

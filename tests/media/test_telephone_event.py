@@ -137,7 +137,7 @@ def test_a_press_longer_than_a_segment() -> None:
 
 
 def test_what_is_no_key_is_ignored() -> None:
-    assert receive(EventReceiver(1), press(0, 16) + press(1600, 255)) == []
+    assert receive(EventReceiver(1), press(0, 17) + press(1600, 255)) == []
 
 
 def test_a_new_timeline_far_behind() -> None:
@@ -161,7 +161,7 @@ def test_hostile_packets_are_bounded(seed: int, count: int) -> None:
     payloads = random.integers(0, 256, (count, 4)).astype(np.uint8)
     payloads[:, 0] %= 20
     found, codes = EventReceiver(3).receive(slots, timestamps, payloads)
-    assert (codes <= 15).all()
+    assert (codes <= 16).all()
     assert (np.bincount(found, minlength=3) <= MAX_ROUNDS).all()
 
 
@@ -216,7 +216,7 @@ def test_what_is_sent_is_received(codes: list[int], duration_ms: int, gap_ms: in
 
 def test_the_queue_is_bounded_and_takes_keys_only() -> None:
     sender = EventSender(1)
-    assert sender.send(0, [99, -1, 16]) == 0
+    assert sender.send(0, [99, -1, 17]) == 0
     assert not sender.active.any()
     assert sender.send(0, [1] * 500) == MAX_QUEUED
     assert (sender.send(0, [1]), sender.send(0, [1])) == (1, 0), "the key being sent does not wait"

@@ -204,6 +204,7 @@ class EngineBench:
         *,
         codec: CodecName = "PCMU",
         events: int | None = 101,
+        event_clock_hz: int = 8000,
         hint: bool = True,
         latched: bool = True,
     ) -> Phone:
@@ -211,7 +212,9 @@ class EngineBench:
         answer = self.do(Allocate(leg, address, port) if hint else Allocate(leg))
         local = next(one.port for one in answer if isinstance(one, Allocated))
         payload_type = 0 if codec == "PCMU" else 8
-        remote = SetRemote(leg, address, port, port + 1, codec, payload_type, events)
+        remote = SetRemote(
+            leg, address, port, port + 1, codec, payload_type, events, event_clock_hz=event_clock_hz
+        )
         self.do(remote)
         phone = Phone(self, leg, local, address, port, remote, payload_type)
         if latched:
