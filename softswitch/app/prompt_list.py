@@ -73,6 +73,8 @@ def _places(config: Config) -> Iterator[Row]:
     for name, box in config.mailboxes.items():
         for prompt in in_language(box.greeting, box.language):
             yield prompt, f"mailboxes.{name}.greeting"
+    for prompt in config.recordings.announce:
+        yield prompt, "recordings.announce"
     for prompt in config.whisper_prompts():
         yield prompt, "whispers"
     if config.prompts.music is not None:

@@ -66,8 +66,8 @@ class Extension(Section):
     )
     record: Record = Field(
         "no",
-        description="which calls from and to it are recorded: `always`, `on-demand`, `no`; those of queues go by "
-        "their queue",
+        description="which calls from and to it are recorded: `always`, `on-demand`, `no`; those of queues "
+        "go by their queue",
     )
 
 
@@ -166,8 +166,8 @@ class Queue(WaitingRules):
     )
     record: Record = Field(
         "no",
-        description="which conversations are recorded: `always` (or true), `on-demand` by the agent's keys, `no` "
-        "(or false): by an administrator's order only",
+        description="which conversations are recorded: `always` (or true), `on-demand` by the agent's keys, "
+        "`no` (or false): by an administrator's order only",
     )
     announce_recording: bool = Field(
         True, description="whether callers of this queue hear recordings.announce before they are recorded"
@@ -241,8 +241,8 @@ class Route(Section):
     )
     record: OptionalRecord = Field(
         "",
-        description="which of its calls are recorded, whatever queue or extension says: `always`, `on-demand`, "
-        "`no`, or `never`: by no order either; as these say if absent",
+        description="which of its calls are recorded, whatever queue or extension says: `always`, "
+        "`on-demand`, `no`, or `never`: by no order either; as these say if absent",
     )
 
     @model_validator(mode="after")

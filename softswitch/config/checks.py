@@ -14,6 +14,7 @@ from ivr.flow import suggest
 from ivr.prompt import every
 from softswitch.config.check_agents import check_agents
 from softswitch.config.check_calls import check_flows, check_overflows, check_peers, check_routes, no_such
+from softswitch.config.check_recordings import check_recordings
 from softswitch.config.check_routing import check_routing
 from softswitch.config.check_services import check_services
 from softswitch.config.check_voicemail import check_voicemail
@@ -46,6 +47,7 @@ def check(draft: Draft, strategies: Mapping[str, object]) -> list[Fault]:
         check_agent_routes,
         check_peers,
         check_voicemail,
+        check_recordings,
         check_services,
         _feature_codes,
         _pauses,

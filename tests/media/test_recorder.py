@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from media.errors import RecordError
-from media.recorder import Recorder
+from media.recorder import RESUME_FRAMES, Recorder
 from tests.support.audio import dominant_hz, read_wav, sine
 
 
@@ -142,3 +142,44 @@ def test_close_completes_everything(tmp_path: Path) -> None:
     recorder.close()
     assert recorder.saved() == [(5, str(tmp_path / "x.wav"), 140)]
     assert read_wav(tmp_path / "x.wav")[1].shape == (2, 7 * 160)
+
+
+def test_a_pause_is_silence_of_its_length_in_one_recording(recorder: Recorder, tmp_path: Path) -> None:
+    for recording in (1, 2):
+        recorder.start(recording, str(tmp_path / f"{recording}.wav"))
+
+    def both(hz: float, frames: int) -> None:
+        for frame in tone_frames(hz, frames):
+            block = np.stack([frame, frame])
+            recorder.write(np.array([1, 2]), block, block)
+
+    both(500, 50)
+    recorder.pause(1, True)
+    both(700, 100)
+    recorder.pause(1, False)
+    both(700, RESUME_FRAMES)  # said in the pause, and late
+    both(900, 50)
+    recorder.pause(7, True)  # there is none
+    recorder.pause(2, False)
+    for recording in (1, 2):
+        assert recorder.stop(recording)[1] == 20 * (200 + RESUME_FRAMES)
+    assert recorder.flush()
+    _, (left, right) = read_wav(tmp_path / "1.wav")
+    silence = slice(50 * 160, (150 + RESUME_FRAMES) * 160)
+    assert not left[silence].any() and not right[silence].any()
+    assert dominant_hz(left[: 50 * 160], 8000) == pytest.approx(500, abs=1)
+    assert dominant_hz(right[(150 + RESUME_FRAMES) * 160 :], 8000) == pytest.approx(900, abs=1)
+    assert np.abs(read_wav(tmp_path / "2.wav")[1][0][silence]).max() > 0.1, "the other goes on"
+
+
+def test_a_full_disk_ends_one_recording(recorder: Recorder, tmp_path: Path) -> None:
+    (tmp_path / "full.wav").symlink_to("/dev/full")
+    recorder.start(1, str(tmp_path / "full.wav"))
+    recorder.start(2, str(tmp_path / "good.wav"))
+    for frame in tone_frames(500, 50):
+        recorder.write(np.array([1, 2]), np.stack([frame, frame]), np.stack([frame, frame]))
+    assert recorder.flush()
+    ((failed, _, reason),) = recorder.failures()
+    assert failed == 1 and "No space left" in reason
+    recorder.pause(1, True)
+    assert recorder.stop(2)[1] == 1000
