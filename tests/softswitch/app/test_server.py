@@ -254,3 +254,54 @@ async def test_a_reload_that_the_core_refuses_changes_nothing_around_it(config: 
     await server.stop()
     with pytest.raises(LocalError, match="being stopped"):
         await server.reload("test")
+
+
+EVERYTHING = """
+time_zone = "Europe/Moscow"
+[mailboxes.desk]
+extensions = ["201"]
+[calendars.never]
+[lists.vip]
+numbers = ["+74951234567"]
+[clients.acme]
+numbers = ["700"]
+queues = ["sales"]
+[databases.bank]
+path = "bank.db"
+[services.crm]
+url = "http://127.0.0.1:1/"
+[[routes]]
+name = "vips"
+number = "600"
+when = { list = "vip", not_calendar = "never" }
+to = "voicemail:desk"
+guests = true
+"""
+
+
+async def test_a_reload_takes_over_every_section_that_is_not_of_the_start(config: Config) -> None:
+    file = config.api.socket.parent / "cc.toml"
+    server = Server(config, lambda: load(file))
+    await server.start()
+    api = ApiClient(config.api.socket)
+    assert await asyncio.to_thread(api.get, "mailboxes") == []
+    table, _, rest = EVERYTHING.partition("[mailboxes")
+    text = file.read_text().replace("[sip]\n", "[sip]\nguests = true\n", 1)
+    file.write_text(f"{table}{text}[mailboxes{rest}")
+    assert (await server.reload("test")).restart_needed == ()
+    (box,) = await asyncio.to_thread(api.get, "mailboxes")
+    assert (box["name"], box["extensions"]) == ("desk", ["201"])
+
+    async def lead(number: str) -> dict[str, object]:
+        question = {"from_number": "+74951234567", "to_number": number}
+        found = await asyncio.to_thread(lambda: api.post("route", "try", body=question))
+        return {key: found.get(key, "") for key in ("to", "rule", "client")}
+
+    assert await lead("600") == {"to": "voicemail:desk", "rule": "vips", "client": ""}
+    assert (await lead("700"))["client"] == "acme"
+    lookups = server._outside._lookups
+    assert (list(lookups._databases), list(lookups._services)) == (["bank"], ["crm"])
+    offset_s = server._switch.hub.settings.utc_offset_s
+    assert offset_s(1_700_000_000.0) == 3 * 3600
+    assert server._effects._speech._config().mailboxes.keys() == {"desk"}
+    await server.stop()
