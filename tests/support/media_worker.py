@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 E = TypeVar("E", bound=Message)
 
 
-FIRST_PORT, LAST_PORT = 10000, 32000
+FIRST_PORT, LAST_PORT = 10000, 20000
 """Below the ports that systems give out by themselves, so that no other program comes by one by chance."""
 
 

@@ -1,8 +1,8 @@
 """Free ports for programs that cannot be told to choose their own.
 
-Invariant: no two calls in one test process return the same port, and concurrent test processes start at
-different places of a range that the system does not give out by itself (below 32768), so that what is free
-now is still free when the program binds it a moment later.
+Invariant: no two calls in one test process return the same port, and the test processes of one run (xdist)
+have a part each of a range that the system does not give out by itself (below 32768), so that what is free
+now is still free when the program binds it a moment later. (`tests.support.media_worker` has the range below.)
 """
 
 import os
@@ -11,14 +11,18 @@ import socket
 from collections.abc import Iterator
 from itertools import count
 
-LOWEST, HIGHEST = 20_000, 31_998
-_start = random.Random(os.getpid()).randrange(0, HIGHEST - LOWEST, 2)
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_PART = 11_998 // _WORKERS // 2 * 2
+LOWEST = 20_000 + _WORKER * _PART
+HIGHEST = LOWEST + _PART
+_start = random.Random(os.getpid()).randrange(0, _PART, 2)
 
 
 def _candidates() -> Iterator[int]:
     """Even ports, each once a round."""
     for step in count(0, 2):
-        yield LOWEST + (_start + step) % (HIGHEST - LOWEST)
+        yield LOWEST + (_start + step) % _PART
 
 
 _ports = _candidates()
