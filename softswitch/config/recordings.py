@@ -35,12 +35,14 @@ class Recordings(Section):
     format: Literal["wav", "flac", "opus"] = Field(
         "flac",
         description="what a recording becomes after its call: `flac` is half as large and loses nothing, "
-        "`opus` is an eighth and takes 30 times the work, `wav` stays as it is",
+        "`opus` is a tenth and takes ten times the work, `wav` stays as it is",
     )
     opus_kbps: int = Field(
         24, ge=8, le=128, description="for `opus`: kilobits a second for both sides together"
     )
-    workers: int = Field(1, ge=1, le=16, description="how many recordings are compressed at once")
+    workers: int = Field(
+        1, ge=1, le=16, description="how many recordings are compressed at once; read at the start"
+    )
     announce: Prompts = Field(
         (),
         validate_default=False,

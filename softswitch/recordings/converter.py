@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, BinaryIO, Literal, cast
 
 import msgspec
 
-from softswitch.errors import LocalError
 from softswitch.recordings.cipher import PIECE_BYTES, SALT_BYTES, decrypted, encrypted, read_key
+from softswitch.recordings.files import length_s
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -90,42 +90,41 @@ def main() -> int:
 
 def perform(job: Job) -> Answer:
     """One job; whatever goes wrong is the answer."""
-    from av.error import FFmpegError
-
     try:
         return _keep(job) if isinstance(job, Keep) else _decode(job)
-    except (OSError, FFmpegError) as error:  # FFmpeg's have a strerror too
-        return Failed(f"{getattr(error, 'filename', None) or job.target}: {error.strerror or error}")
-    except (LocalError, ValueError, MemoryError) as error:
-        return Failed(f"{job.source}: {error}" if str(error) else f"{job.source}: it takes too much memory")
+    except ImportError as error:
+        return Failed(f'{job.source}: {error}; install it, or set recordings.format to "wav"')
+    except MemoryError:
+        return Failed(f"{job.source}: it takes too much memory")
+    except Exception as error:  # noqa: BLE001 - FFmpeg's are of many kinds, and the next job counts
+        what = getattr(error, "strerror", None) or error
+        where = getattr(error, "filename", None) or (job.target if isinstance(error, OSError) else job.source)
+        return Failed(f"{where}: {what}")
 
 
 def _keep(job: Keep) -> Done:
     source, target = Path(job.source), Path(job.target)
     if source == target:  # it stays as it is, and gets its checksum
         size, digest = checksum(source)
-        with source.open("rb") as file:
-            return Done(size, digest, _length_s(file, "wav"))
-    length_s = 0.0
+        return Done(size, digest, length_s(source))
+    sound_s = length_s(source)
     with contextlib.ExitStack() as stack:
         plain: BinaryIO = stack.enter_context(source.open("rb"))
-        length_s = _length_s(plain, "wav")
-        plain.seek(0)
         if job.format != "wav":
             # Without a name: nothing of it is left, however this ends.
             made: BinaryIO = stack.enter_context(tempfile.TemporaryFile(dir=target.parent))
             _compress(plain, made, job)
             made.seek(0)
             found_s = _length_s(made, _container(job.format))
-            if abs(found_s - length_s) > LENGTH_TOLERANCE_S:
-                raise ValueError(f"it became {found_s:.1f} s of sound in the place of {length_s:.1f} s")
+            if abs(found_s - sound_s) > LENGTH_TOLERANCE_S:
+                raise ValueError(f"it became {found_s:.1f} s of sound in the place of {sound_s:.1f} s")
             plain = made
         plain.seek(0)
         pieces: Iterable[bytes] = _pieces(plain)
         if job.key_file:
             pieces = encrypted(pieces, read_key(Path(job.key_file)), os.urandom(SALT_BYTES))
         size, digest = write(target, pieces)
-    return Done(size, digest, length_s)
+    return Done(size, digest, sound_s)
 
 
 def _decode(job: Decode) -> Done:

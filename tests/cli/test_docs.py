@@ -11,6 +11,7 @@ import msgspec
 from softswitch.api import types
 from softswitch.api.doctor import DoctorRoutes, no_doctor
 from softswitch.api.orders import OrderRoutes
+from softswitch.api.recordings import NoRecordings, RecordingRoutes, RecordingStatus, Verified
 from softswitch.api.rehearsal import RehearsalRoutes, no_rehearsal
 from softswitch.api.routes import LiveRoutes, LogRoutes
 from softswitch.api.voicemail import MailboxStatus, MessageStatus, NoMailboxes, VoicemailRoutes
@@ -37,6 +38,7 @@ def test_the_api_page_names_every_route_and_every_key() -> None:
     routes += [*OrderRoutes(None).routes(), *DoctorRoutes(no_doctor).routes()]  # type: ignore[arg-type]
     routes += VoicemailRoutes(NoMailboxes()).routes()
     routes += RehearsalRoutes(no_rehearsal).routes()
+    routes += RecordingRoutes(NoRecordings()).routes()
     for route in routes:
         path = route.path.replace("{name}", "NAME").replace("{call:path}", "ID")
         methods = (route.methods or set()) - {"HEAD"}
@@ -46,6 +48,7 @@ def test_the_api_page_names_every_route_and_every_key() -> None:
     ]
     answers += [CallRecord, StoredEvent, QueueReport, AgentReport, Diagnosis, Finding]
     answers += [Explained, ExplainedOffer, MailboxStatus, MessageStatus]
+    answers += [RecordingStatus, Verified]
     answers += [RouteQuestion, RouteAnswer, RouteStep, ClientReport]
     for kind in answers:
         for field in msgspec.structs.fields(kind):
