@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from acd.agent import Agent, State
+from acd.agent import READY, Agent, State
 from acd.needs import score
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class Explain:
         self._orders[index] = agent.order
         self._states[index] = state = agent.state
         self._pauses[index] = agent.pause
-        if state is State.READY:
+        if state is READY:
             figures = self._figures
             index *= 3
             figures[index] = agent.idle_since

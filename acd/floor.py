@@ -11,20 +11,33 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from acd.agent import AT_WORK, Agent, AgentConfig, State, Step
+from acd.agent import (
+    AT_WORK,
+    LOGGED_OUT,
+    READY,
+    RINGING,
+    UNREACHABLE,
+    WRAPUP,
+    Agent,
+    AgentConfig,
+    State,
+    Step,
+)
 from acd.errors import AcdError
 from acd.events import Kind, LogEvent
 from acd.explain import Explain
 from acd.line import Line
 from acd.live import LiveOffer, Talk
 from acd.messages import AgentChanged, Log, Output
-from acd.occupancy import Occupancy, Share
+from acd.occupancy import BUSY, Occupancy
 from acd.pausing import follow
 from acd.pool import Pool
 from acd.queue import Caller, Queue, QueueConfig
 from acd.rules import DAY_S, PLAIN, QueueRules
 from acd.strategy import StrategyFactory
 from acd.timers import Timers
+
+WRAPUP_END = Kind.WRAPUP_END
 
 
 class Floor:
@@ -160,12 +173,12 @@ class Floor:
 
         Telling the displays is left to whoever makes the offer.
         """
-        if agent.state is not State.READY:
+        if agent.state is not READY:
             agent.check(Step.OFFERED)
         self.explain.change(agent)
         self.leave_pools(agent, now, queue)
-        agent.state, agent.since = State.RINGING, now
-        agent.occupancy.switch(Share.BUSY, now)
+        agent.state, agent.since = RINGING, now
+        agent.occupancy.switch(BUSY, now)
 
     def show(self, agent: Agent) -> None:
         """Tell the displays."""
@@ -184,20 +197,20 @@ class Floor:
         agent.rest_until = 0.0
 
     def _leave(self, agent: Agent, state: State, now: float, by: str) -> None:
-        if state is State.READY:
+        if state is READY:
             self.leave_pools(agent, now, None)
-        elif state is State.WRAPUP:
+        elif state is WRAPUP:
             self._end_wrapup(agent, now, by)
-        elif state is State.UNREACHABLE:
+        elif state is UNREACHABLE:
             self.log(now, Kind.AGENT_REACHABLE, agent=agent.name)
 
     def _arrive(self, agent: Agent, now: float, by: str) -> None:
-        if agent.state is State.READY:
+        if agent.state is READY:
             agent.today(self.day(now))
             self.freed[agent] = None
-        elif agent.state is State.UNREACHABLE:
+        elif agent.state is UNREACHABLE:
             self.log(now, Kind.AGENT_UNREACHABLE, agent=agent.name, reason=agent.reason())
-        elif agent.state is State.LOGGED_OUT:
+        elif agent.state is LOGGED_OUT:
             self._log_off(agent, now, agent.leaving or by)
 
     def leave_pools(self, agent: Agent, now: float, offered_by: Queue | None = None) -> None:
@@ -289,7 +302,7 @@ class Floor:
         if talk is not None:
             wrapup_s = now - agent.since
             talk.queue.workload.wrapped(wrapup_s)
-            self.log(now, Kind.WRAPUP_END, talk.call, talk.queue.name, agent.name, wrapup_s=wrapup_s, by=by)
+            self.log(now, WRAPUP_END, talk.call, talk.queue.name, agent.name, wrapup_s=wrapup_s, by=by)
 
     def _log_off(self, agent: Agent, now: float, by: str) -> None:
         self.phones.pop(agent.phone, None)

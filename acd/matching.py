@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from acd.agent import Agent, State
+from acd.agent import READY, Agent
 from acd.callbacks import Callbacks
 from acd.floor import Floor
 from acd.line import LAST, Caller, Line, Urgency
@@ -119,7 +119,7 @@ class Matching:
     def _choose(self, caller: Caller, queue: Queue, wanted: int, now: float) -> list[Agent]:
         if caller.named:
             agent = self._floor.agents[caller.named]
-            return [agent] if agent.state is State.READY else []
+            return [agent] if agent.state is READY else []
         missed = caller.missed
         if wanted == 1 and not missed and caller.needs is ANYONE and not caller.wanted:
             first = queue.pool.first(now)
@@ -154,7 +154,7 @@ class Matching:
             if agent is None:  # another configuration has taken him away
                 continue
             level = agent.levels.get(caller.queue.name)
-            if agent.state is State.READY and level is not None and caller.needs.fit(level, agent.skills):
+            if agent.state is READY and level is not None and caller.needs.fit(level, agent.skills):
                 again.append(agent)
         return again[:wanted]
 

@@ -35,6 +35,9 @@ class Share(IntEnum):
     IDLE = 2
 
 
+NEITHER, BUSY, IDLE = Share  # plain names: looking a member up takes longer than what is done with it
+
+
 class Course(Struct, frozen=True, gc=False):
     """The figures of a ready agent and how they go on: valid from `at` to `until` (seconds), both linear in
     time; `total_s` is busy and idle.
@@ -65,7 +68,7 @@ class Occupancy:
         self._busy_s = 0.0
         self._idle_s = 0.0
         self._lost = -inf
-        self._open = Share.NEITHER
+        self._open = NEITHER
         self._open_since = 0.0
         self._course: Course | None = None  # of the open stretch, as last asked for
 
@@ -73,7 +76,7 @@ class Occupancy:
         """From `now` on, time counts as `share`."""
         if share is self._open:
             return
-        if self._open is not Share.NEITHER:
+        if self._open is not NEITHER:
             self._close(self._open, self._open_since, now)
         self._open, self._open_since, self._course = share, now, None
         if len(self._closed) > TIDY_FROM:
@@ -81,9 +84,9 @@ class Occupancy:
 
     def add_busy(self, duration_s: float, now: float) -> None:
         """Count the last `duration_s` of the open stretch as busy, which so far counted in neither."""
-        if self._open is not Share.NEITHER or duration_s <= 0:
+        if self._open is not NEITHER or duration_s <= 0:
             return
-        self._close(Share.BUSY, max(self._open_since, now - duration_s), now)
+        self._close(BUSY, max(self._open_since, now - duration_s), now)
         self._open_since, self._course = now, None
 
     def figures(self, now: float) -> tuple[float, float]:
@@ -93,13 +96,13 @@ class Occupancy:
         busy_s, idle_s = self._busy_s, self._idle_s
         closed, oldest = self._closed, self._oldest
         if oldest < len(closed) and (start := closed[oldest]) < edge:
-            if closed[oldest + 2] == Share.BUSY:
+            if closed[oldest + 2] == BUSY:
                 busy_s -= edge - start
             else:
                 idle_s -= edge - start
-        if self._open is not Share.NEITHER:
+        if self._open is not NEITHER:
             open_s = max(0.0, now - max(edge, self._open_since))
-            if self._open is Share.BUSY:
+            if self._open is BUSY:
                 busy_s += open_s
             else:
                 idle_s += open_s
@@ -122,7 +125,7 @@ class Occupancy:
             start, end, share = closed[index : index + 3]
             sums[int(share)] += max(0.0, min(end, then) - max(start, edge))
         sums[self._open] += max(0.0, then - max(self._open_since, edge))
-        return sums[Share.BUSY], sums[Share.IDLE]
+        return sums[BUSY], sums[IDLE]
 
     def course(self, now: float) -> Course:
         """Figures of an agent who is ready (his open stretch is idle) and their exact course from `now` on.
@@ -139,21 +142,21 @@ class Occupancy:
     def _new_course(self, now: float) -> Course:
         busy_s, idle_s = self.figures(now)
         total_s, edge = busy_s + idle_s, now - self.window_s
-        comes = 1.0 if self._open is Share.IDLE else 0.0
+        comes = 1.0 if self._open is IDLE else 0.0
         if self._oldest < len(self._closed):
             start, end, share = self._closed[self._oldest : self._oldest + 3]
             if start > edge:
                 return Course(now, busy_s, 0.0, total_s, comes, now + (start - edge))
-            leaves = -1.0 if share == Share.BUSY else 0.0
+            leaves = -1.0 if share == BUSY else 0.0
             return Course(now, busy_s, leaves, total_s, comes - 1.0, now + (end - edge))
-        if self._open is Share.IDLE and self._open_since > edge:
+        if self._open is IDLE and self._open_since > edge:
             return Course(now, busy_s, 0.0, total_s, comes, now + (self._open_since - edge))
         return Course(now, busy_s, 0.0, total_s, 0.0, inf)
 
     def _close(self, share: Share, start: float, end: float) -> None:
         if end <= start:
             return
-        if share is Share.BUSY:
+        if share is BUSY:
             self._busy_s += end - start
         else:
             self._idle_s += end - start
@@ -175,7 +178,7 @@ class Occupancy:
     def _drop_oldest(self) -> None:
         oldest = self._oldest
         start, end, share = self._closed[oldest : oldest + 3]
-        if share == Share.BUSY:
+        if share == BUSY:
             self._busy_s -= end - start
         else:
             self._idle_s -= end - start

@@ -26,6 +26,7 @@ from acd.queue import Caller
 
 REST_S = 5.0
 RINGING = State.RINGING.value
+OFFER = Kind.OFFER  # looking it up takes long
 PICKED_UP_S = 30.0
 """How long an agent who has picked up may keep the caller waiting; then he has missed him."""
 
@@ -214,7 +215,7 @@ class Offers:
             floor.unseek(caller)
         queue.passed = 0
         call, name = caller.call, agent.name
-        event = LogEvent(now, Kind.OFFER, call, queue.name, name, {"offer": offer.id})
+        event = LogEvent(now, OFFER, call, queue.name, name, {"offer": offer.id})
         floor.reserve(agent, now, queue)
         floor.out += (
             Log(event),

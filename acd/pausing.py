@@ -7,7 +7,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from acd.agent import Agent, State
+from acd.agent import LOGGED_OUT, PAUSED, Agent, State
 from acd.events import Kind
 from acd.outputs import PauseExceeded
 
@@ -19,12 +19,12 @@ def follow(floor: Floor, agent: Agent, after: State, now: float, by: str) -> Non
     """Close a pause that is in the log when it is no longer wanted, got another reason, or at log-out; begin
     one when he is in it. `after` is the state in which he is now.
     """
-    if agent.paused_at is not None and (agent.pause != agent.paused_for or after is State.LOGGED_OUT):
+    if agent.paused_at is not None and (agent.pause != agent.paused_for or after is LOGGED_OUT):
         pause_s = now - agent.paused_at
         floor.log(now, Kind.UNPAUSE, agent=agent.name, by=by, pause_s=pause_s, reason=agent.paused_for)
         floor.timers.cancel(agent.pause_timer)
         agent.paused_at = agent.pause_timer = None
-    if after is State.PAUSED and agent.paused_at is None:
+    if after is PAUSED and agent.paused_at is None:
         begin(floor, agent, now, now)
         floor.log(now, Kind.PAUSE, agent=agent.name, reason=agent.paused_for, by=agent.pause_by)
 

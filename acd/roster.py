@@ -16,6 +16,9 @@ from acd.waiting import Waiting
 LONGEST_EXTENSION_S = 3600.0
 
 
+BECOME_READY = Step.READY  # looking it up takes long
+
+
 class Roster:
     """The agents' side of the floor."""
 
@@ -114,7 +117,7 @@ class Roster:
         agent = self._logged_in(command.agent, "log in first")
         agent.pause = None
         agent.misses = 0
-        self._floor.move(agent, Step.READY, now, command.by)
+        self._floor.move(agent, BECOME_READY, now, command.by)
 
     def own_call(self, fact: OwnCall, now: float) -> None:
         """Several at once count as one. A ringing offer is taken back: his phone is in use."""

@@ -91,11 +91,12 @@ class FigureStrategy(ABC):
     """Orders by two numbers, then by the stable order.
 
     The numbers lie side by side in arrays: with thousands of agents, what a decision costs is the memory
-    that it has to fetch, and an index of objects is scattered all over it. Mostly the best leave, so what is
-    before `_head` is empty, and the gap that somebody leaves is closed from the nearer end.
+    that it has to fetch, and an index of objects is scattered all over it. Mostly the best leave: what is
+    before `_head` is empty. Whoever else leaves is only noted, and is taken out when he is the first or comes
+    back: so most of that work is done when an agent becomes ready, and not in a decision.
     """
 
-    __slots__ = ("_agents", "_first", "_head", "_second")
+    __slots__ = ("_agents", "_first", "_gone", "_head", "_second")
 
     at_once: int = 1
 
@@ -104,6 +105,7 @@ class FigureStrategy(ABC):
         self._first = array("d")
         self._second = array("d")
         self._agents: list[Candidate | None] = []  # None before `_head` only
+        self._gone: dict[int, float] = {}  # order -> first figure, of those who left and stand here still
 
     @abstractmethod
     def figures(self, agent: Candidate) -> tuple[float, float]:
@@ -111,6 +113,11 @@ class FigureStrategy(ABC):
 
     def add(self, agent: Candidate, now: float) -> None:
         """See Strategy."""
+        if self._gone and (stood := self._gone.pop(agent.order, None)) is not None:
+            self._take_out(agent, stood)
+        if self._head > SWEEP_FROM and 2 * self._head > len(self._agents):
+            del self._first[: self._head], self._second[: self._head], self._agents[: self._head]
+            self._head = 0
         first, second = self.figures(agent)
         firsts, agents = self._first, self._agents
         if len(firsts) == self._head or firsts[-1] < first:
@@ -129,14 +136,21 @@ class FigureStrategy(ABC):
 
     def remove(self, agent: Candidate, offered: bool) -> None:
         """See Strategy."""
+        agents, head = self._agents, self._head
+        if agents[head] is agent:
+            agents[head] = None
+            self._head = head + 1
+        else:
+            self._gone[agent.order] = self.figures(agent)[0]
+
+    def _take_out(self, agent: Candidate, first: float) -> None:
+        """He left long ago, when `first` was his; the gap is closed from the nearer end."""
         firsts, seconds, agents, head = self._first, self._second, self._agents, self._head
-        at = head
-        if agents[at] is not agent:
-            at = bisect_left(firsts, self.figures(agent)[0], head)
-            try:
-                at = agents.index(agent, at)  # the run of equals is short
-            except ValueError:  # his figures have changed all the same
-                at = agents.index(agent)
+        at = bisect_left(firsts, first, head)
+        try:
+            at = agents.index(agent, at)  # the run of equals is short
+        except ValueError:  # his figures had changed while he stood here
+            at = agents.index(agent, head)
         if at - head > len(agents) - at:
             del firsts[at], seconds[at], agents[at]
             return
@@ -147,20 +161,26 @@ class FigureStrategy(ABC):
             agents.insert(head, None)
         else:
             agents[head] = None
-        self._head = head = head + 1
-        if head > SWEEP_FROM and 2 * head > len(agents):
-            del firsts[:head], seconds[:head], agents[:head]
-            self._head = 0
+        self._head = head + 1
 
     def best(self, now: float) -> Candidate | None:
         """The first of `ranked`."""
-        agents, head = self._agents, self._head
-        return agents[head] if head < len(agents) else None
+        agents, gone, head = self._agents, self._gone, self._head
+        while head < len(agents):
+            agent = agents[head]
+            if agent is not None and (not gone or gone.pop(agent.order, None) is None):
+                self._head = head
+                return agent
+            agents[head] = None
+            head += 1
+        self._head = head
+        return None
 
     def ranked(self, now: float) -> Iterator[Candidate]:
         """See Strategy."""
         for index in range(self._head, len(self._agents)):
-            if (agent := self._agents[index]) is not None:
+            agent = self._agents[index]
+            if agent is not None and agent.order not in self._gone:
                 yield agent
 
 

@@ -22,6 +22,7 @@ from acd.returning import Returning
 from acd.talks import Talks
 from acd.wishes import Wishes, is_plain
 
+ENTERQUEUE = Kind.ENTERQUEUE  # looking it up takes long
 LeaveReason = Literal["timeout", "empty", "full", "closed", "gone"]
 
 _LEAVES = {"timeout": Kind.EXITWITHTIMEOUT, "empty": Kind.EXITEMPTY}
@@ -154,7 +155,7 @@ class Waiting:
             more["agent"] = command.agent
         floor.log(
             now,
-            Kind.ENTERQUEUE,
+            ENTERQUEUE,
             caller.call,
             queue.name,
             caller=caller.caller,

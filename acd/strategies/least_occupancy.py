@@ -7,9 +7,11 @@ order.
 
 An occupancy drifts while the agent waits, but only downwards, and not fast (acd.occupancy). So the figures of
 most need not be known to tell who has the least: each agent stands in the order of a lower bound
-(acd.strategies.falling), a decision computes the exact figures of those whose bound is not above the least
-figure found so far, and these get better bounds. That is O(log n) and a handful of agents; how many depends
-on how close together they are and how long nobody has looked, and each look serves the later decisions too.
+(acd.strategies.falling), and a decision computes the exact figures of those whose bound is not above the
+least figure found so far. They stay in front, where every decision looks at them; when somebody becomes
+ready, a few more are brought there, and the others get new bounds. So a decision is O(log n) and a handful of
+agents. It looks at more of them after a time in which nobody came or was asked for: each of those who have
+come close to the least meanwhile, once.
 
 The bound of an agent with occupancy o, whose course holds until u, and who is busy for b then, is the
 straight line from here that is nowhere above the course (its slope now is the steepest before u), and reaches
@@ -40,7 +42,7 @@ STEEPEST = 1.2  # of the ladder's rung 0, in windows: what most who work without
 FLATTEST = -16  # the lowest rung
 STEPS = 2  # rungs for a doubling
 FRONT, FRONT_MOST = 6, 10  # so many, or up to so many, are looked at by every decision
-AHEAD = 4  # who are looked at when somebody becomes ready, so that a decision finds its work done
+AHEAD = 8  # who are looked at when somebody becomes ready, so that a decision finds its work done
 
 Rank = tuple[float, float, int, int, Seated]  # occupancy, idle since, calls, order
 
@@ -118,7 +120,11 @@ class LeastOccupancy:
             for seated in self._front[seen:]:
                 heappush(heap, _rank(seated))
             seen = len(self._front)
-            if has_new and mean is None and (not is_first or self._all_equal(heap[0][0] if heap else 0.0, now)):
+            if (
+                has_new
+                and mean is None
+                and (not is_first or self._all_equal(heap[0][0] if heap else 0.0, now))
+            ):
                 mean = self._mean(now)
                 self._next(heap, new, mean)
                 continue
@@ -190,8 +196,6 @@ class LeastOccupancy:
 
     def _bring_up(self, now: float) -> None:
         """Have some of the lowest in front, so that the next decision has less to look at."""
-        if len(self._front) > FRONT_MOST:
-            self._thin_out()
         figures = sorted(seated.figure for seated in self._front if seated.ready)
         level = figures[FRONT - 1] if len(figures) >= FRONT else 2.0
         passed_s = now - self._base
@@ -201,11 +205,13 @@ class LeastOccupancy:
                 if (keys := other.keys) and (bound := -keys[-1] - other.rate * passed_s) < lowest:
                     lowest, falling = bound, other
             if falling is None:
-                return
+                break
             seated = falling.pop()
             if seated.ready:
                 self._look(seated, now)
                 self._front.append(seated)
+        if len(self._front) > FRONT_MOST:
+            self._thin_out()
 
     def _place(self, seated: Seated, place: LongestIdle, now: float) -> None:
         seated.figure = 0.0
