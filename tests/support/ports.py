@@ -2,7 +2,7 @@
 
 Invariant: no two calls in one test process return the same port, and the test processes of one run (xdist)
 have a part each of a range that the system does not give out by itself (below 32768), so that what is free
-now is still free when the program binds it a moment later. (`tests.support.media_worker` has the range below.)
+now is still free when the program binds it a moment later. (`tests.support.media_worker` has the one below.)
 """
 
 import os
