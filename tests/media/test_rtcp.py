@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from media import rtcp
-from media.messages import Play, Release, Released
+from media import rtcp, xr
+from media.messages import Play, Release, Released, SetRemote
 from tests.support.rtp import Datagram, EngineBench
 
 BLOCK = rtcp.BlockColumns(
@@ -100,4 +100,77 @@ def test_bye_follows_a_leg_that_heard_us() -> None:
     [bye] = bench.tick()
     read = rtcp.parse(bye.data)
     assert read is not None and read.goodbye and bye.remote_port == phone.port + 1
+    bench.close()
+
+
+def test_a_session_on_one_port() -> None:
+    """RFC 5761: our reports go from the RTP port to the RTP port, and the peer's are read there."""
+    bench = EngineBench()
+    phone = bench.phone(1)
+    bench.do(SetRemote(1, phone.address, phone.port, phone.port, "PCMU", 0, 101, rtcp_mux=True))
+    reports: list[Datagram] = []
+    for number in range(500):
+        bench.receive(phone.next())
+        out = bench.tick()
+        reports += [one for one in out if rtcp.parse(one.data) is not None]
+        if number == 250:
+            rr = rtcp.build_reports(np.array([phone.ssrc]), b"phone", bench.now, None, None)[0].tobytes()
+            ours = Datagram(rr, phone.local, phone.address, phone.port)
+            bench.receive(ours)
+    assert {(one.port, one.remote_port) for one in reports} == {(phone.local, phone.port)}
+    ssrc = rtcp.parse(reports[-1].data)
+    assert ssrc is not None
+    told = xr.build(phone.ssrc, xr.VoipMetrics(ssrc.ssrc, 2.0, 0.0, 40.0, 40.0, 80.0, 4.0, 3.9))
+    bench.receive(Datagram(told, phone.local, phone.address, phone.port))  # reduced size: no RR before it
+    [over] = [one for one in bench.do(Release(1)) if isinstance(one, Released)]
+    assert over.quality.packets_received == 501, "the first latched it; RTCP does not count"
+    assert over.quality.remote_mos == 3.9 and over.quality.mos > 4.0
+    bench.close()
+
+
+def test_voip_metrics_for_a_peer_that_wants_them() -> None:
+    bench = EngineBench()
+    phone = bench.phone(1)
+    bench.do(SetRemote(1, phone.address, phone.port, phone.port + 1, "PCMU", 0, 101, rtcp_xr=True))
+    found = []
+    for number in range(1000):
+        packet = phone.next()
+        if number % 10 != 7:  # a tenth is lost
+            bench.receive(packet)
+        found += [rtcp.parse(one.data) for one in bench.tick() if one.port == phone.local + 1]
+    last = found[-1]
+    assert last is not None and len(last.metrics) == 1
+    assert last.metrics[0].source == phone.ssrc
+    assert abs(last.metrics[0].loss_percent - 10.0) < 1.5
+    assert last.metrics[0].mos_conversation is not None and last.metrics[0].mos_conversation < 3.5
+    bench.close()
+
+
+def test_a_bye_of_reduced_size() -> None:
+    bench = EngineBench()
+    phone = bench.phone(1)
+    bench.do(SetRemote(1, phone.address, phone.port, phone.port + 1, "PCMU", 0, 101, rtcp_reduced=True))
+    bench.do(Play(1, 1, ("tone:busy",)))
+    bench.tick(3)
+    bench.do(Release(1))
+    [bye] = bench.tick()
+    assert len(bye.data) == 8
+    read = rtcp.parse(bye.data)
+    assert read is not None and read.goodbye
+    bench.close()
+
+
+def test_reports_are_five_seconds_apart_in_the_mean() -> None:
+    """Drawn anew when its time has come (6.3.6), and between half and one and a half times the interval."""
+    bench = EngineBench()
+    phones = [bench.phone(leg) for leg in range(1, 21)]
+    at: dict[int, list[float]] = {phone.local: [] for phone in phones}
+    for _ in range(40 * 50):
+        bench.receive(*(phone.next() for phone in phones))
+        for one in bench.tick():
+            if one.port - 1 in at:
+                at[one.port - 1].append(bench.now)
+    apart = np.concatenate([np.diff(times) for times in at.values()])
+    assert 4.2 < apart.mean() < 5.8
+    assert apart.min() >= 2.5 / 1.21828 - 0.3 and apart.max() <= 2 * 7.5 / 1.21828 + 0.5
     bench.close()
