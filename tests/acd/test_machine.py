@@ -95,7 +95,8 @@ class Machine(RuleBasedStateMachine):
         wrapup_s: float,
     ) -> None:
         self.rules: dict[str, Any] = {"max_wait_s": max_wait_s, "missed_limit": limit, "wrapup_s": wrapup_s}
-        self.leave_empty = leave_empty
+        self.leave_empty, self.strategies = leave_empty, strategies
+        self.gone: set[str] = set()
         self.centre = Centre(*self.configured(strategies), agents=MEMBERS[0], window_s=1e9)
 
     def configured(self, strategies: tuple[str, str, str]) -> list[QueueConfig]:
@@ -249,8 +250,26 @@ class Machine(RuleBasedStateMachine):
     @rule(strategies=st.tuples(*[st.sampled_from(STRATEGIES)] * 3), members=st.sampled_from(MEMBERS))
     def reconfigure(self, strategies: tuple[str, str, str], members: Any) -> None:
         """Other strategies and memberships, whatever is going on."""
+        self.change(strategies, members)
+
+    @rule(strategies=st.tuples(*[st.sampled_from(STRATEGIES)] * 3), agent=agents)
+    def dismiss(self, strategies: tuple[str, str, str], agent: str) -> None:
+        """An agent is taken out of the configuration for good: refused while he is logged in."""
+        if agent in self.gone:
+            return
+        self.gone.add(agent)
+        try:
+            self.change(strategies, MEMBERS[0])
+        except AcdError:
+            self.gone.remove(agent)
+            self.configured(self.strategies)
+
+    def change(self, strategies: tuple[str, str, str], members: Any) -> None:
         queues, centre = self.configured(strategies), self.centre
-        self.follow(centre._took(centre.acd.reconfigure(queues, configured(members), centre.now)))
+        there = {name: places for name, places in members.items() if name not in self.gone}
+        outputs = centre.acd.reconfigure(queues, configured(there), centre.now)
+        self.strategies = strategies
+        self.follow(centre._took(outputs))
         assert centre.acd.audit() == []
 
     @rule(duration_s=st.sampled_from([0.5, 3.0, 10.0, 20.0, 61.0]))
@@ -341,7 +360,7 @@ class Machine(RuleBasedStateMachine):
         assert self.centre.acd.is_idle()
         assert self.centre.acd.deadline() is None
         assert not self.centre.live
-        assert {view.state for view in self.centre.acd.agents(self.centre.now)} == {"logged out"}
+        assert all(view.state == "logged out" for view in self.centre.acd.agents(self.centre.now))
         ends = Counter(event.call for event in self.centre.log if event.kind in ENDS)
         entered = [event.call for event in self.centre.log if event.kind is Kind.ENTERQUEUE]
         assert ends == Counter(entered), "every call ends in exactly one way"
