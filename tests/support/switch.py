@@ -17,6 +17,7 @@ from tests.support.processes import Program
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "secret"
 PORT_PAIRS = 60
+READY_S = 90  # hundreds of texts are spoken before the first start, on a busy machine too
 
 CENTRE = """\
 language = "en"
@@ -157,7 +158,7 @@ class RunningSwitch(Program):
     async def start(self) -> None:
         """Starts it, and returns when it takes calls."""
         await super().start()
-        await self.wait_line(r"= ready", 30)
+        await self.wait_line(r"= ready", READY_S)
 
     async def get(self, *parts: str, **query: Any) -> Any:
         """An answer of the API."""
