@@ -4,7 +4,7 @@
 #   sh scripts/setup.sh            the switch, `cc`, the development tools
 #   sh scripts/setup.sh --demo     and espeak-ng, which speaks the demo's prompts
 #   sh scripts/setup.sh --test     and the programs that the tests call: SIPp, baresip, espeak-ng
-#   sh scripts/setup.sh --bench    and what the benchmarks compare with: rtpengine, spandsp, speexdsp, SIPp
+#   sh scripts/setup.sh --bench    and what the benchmarks compare with: rtpengine, spandsp, speexdsp, SIPp; prompts
 #   sh scripts/setup.sh --tools    only uv, for `make lock`
 #
 # Python packages come from uv.lock with their hashes. Debian packages are installed only when a program is missing,
@@ -12,6 +12,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 VENV=.venv
+# Two hours of speech in which no key may be heard. The packages are not needed to run the switch.
+SOUNDS=/usr/share/asterisk/sounds
 
 fail() {
     echo "setup: $1" >&2
@@ -20,12 +22,13 @@ fail() {
 
 # ----- Debian packages
 
-# missing_packages "check=package" ...: prints the packages whose check finds nothing. A check with `.so` in its name is
-# a library, any other one a program.
+# missing_packages "check=package" ...: prints the packages whose check finds nothing. A check that begins with / is a
+# file, one with `.so` in its name a library, any other one a program.
 missing_packages() {
     for pair in "$@"; do
         probe=${pair%%=*}
         case $probe in
+            /*) [ -e "$probe" ] ;;
             *.so*) find /usr/lib /usr/local/lib -maxdepth 2 -name "$probe" 2>/dev/null | grep -q . ;;
             *) PATH="$PATH:/usr/sbin:/usr/local/sbin" command -v "$probe" >/dev/null 2>&1 ;;
         esac || echo "${pair#*=}"
@@ -117,10 +120,18 @@ for option in "$@"; do
     case $option in
         --tools) mode=tools ;;
         --demo) need_packages espeak-ng=espeak-ng ;;
-        --test) need_packages sipp=sip-tester baresip=baresip-core espeak-ng=espeak-ng libspandsp.so.2=libspandsp2 ;;
+        --test)
+            need_packages sipp=sip-tester baresip=baresip-core espeak-ng=espeak-ng libspandsp.so.2=libspandsp2 \
+                "$SOUNDS/it_IT_m_Carlo=asterisk-core-sounds-it-wav"
+            ;;
         --bench)
             need_packages sipp=sip-tester espeak-ng=espeak-ng rtpengine=rtpengine-daemon \
-                libspandsp.so.2=libspandsp2 libspeexdsp.so.1=libspeexdsp1
+                libspandsp.so.2=libspandsp2 libspeexdsp.so.1=libspeexdsp1 \
+                "$SOUNDS/en_US_f_Allison=asterisk-core-sounds-en-wav" \
+                "$SOUNDS/es_MX_f_Allison=asterisk-core-sounds-es-wav" \
+                "$SOUNDS/fr_CA_f_June=asterisk-core-sounds-fr-wav" \
+                "$SOUNDS/it_IT_m_Carlo=asterisk-core-sounds-it-wav" \
+                "$SOUNDS/ru_RU_f_IvrvoiceRU=asterisk-core-sounds-ru-wav"
             ;;
         *) fail "unknown option $option; known: --demo --test --bench --tools" ;;
     esac

@@ -108,7 +108,7 @@ def test_a_key_sent_both_ways_is_counted_once(bench: EngineBench, times: int, la
 
 
 def test_the_events_of_a_press_are_lost_but_the_last(bench: EngineBench) -> None:
-    """The tone is told of first; the end packets that follow are of the same press, and the next press is not."""
+    """The tone is told of first; the end packet that follows is of the same press, the next press is not."""
     phone = bench.phone(1)
     events = press(phone, 3, 5)
     for payload in line(("3", 100), ("", 40)):
