@@ -212,6 +212,9 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--media-timeout-s", type=float, default=30.0, help="silence that counts as lost media"
     )
+    parser.add_argument(
+        "--jitter-max-ms", type=int, default=480, help="longest delay of a jitter buffer (80 to 1280)"
+    )
     parser.add_argument("--plain-sockets", action="store_true", help="do not use recvmmsg and sendmmsg")
     return parser.parse_args(arguments)
 
@@ -250,6 +253,7 @@ def main(arguments: Sequence[str]) -> int:
             address=options.address,
             recorder=LiveRecorder(),
             media_timeout_s=options.media_timeout_s,
+            jitter_frames=options.jitter_max_ms // 20,
         )
     except ValueError as error:
         log("error", "wrong_setting", cause=str(error))

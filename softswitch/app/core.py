@@ -71,4 +71,5 @@ def media_settings(config: Config) -> MediaSettings:
         bind=bind if bind != told else None,
         capacity=media.capacity,
         media_timeout_s=media.lost_s,
+        jitter_max_ms=media.jitter_max_ms,
     )

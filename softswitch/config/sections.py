@@ -92,6 +92,13 @@ class Media(Section):
     lost_s: Seconds = Field(
         30.0, description="how long a leg may be silent on the wire before its call is ended"
     )
+    jitter_max_ms: int = Field(
+        480,
+        ge=80,
+        le=1280,
+        multiple_of=20,
+        description="longest delay of a jitter buffer, in steps of 20; it takes what the network needs",
+    )
     codecs: Annotated[
         tuple[Literal["PCMU", "PCMA"], ...], Strict(False), Field(min_length=1, max_length=2)
     ] = Field(("PCMU", "PCMA"), description="codecs, the preferred one first")

@@ -38,6 +38,7 @@ class MediaSettings:
     bind: str | None = None
     capacity: int = 4000
     media_timeout_s: float = 30.0
+    jitter_max_ms: int = 480
     program: tuple[str, ...] = (sys.executable, "-m", "media.worker")
 
 
@@ -168,6 +169,7 @@ class MediaLink:
             "--ports": f"{ports[0]}-{ports[1]}",
             "--capacity": str(s.capacity),
             "--media-timeout-s": f"{s.media_timeout_s:g}",
+            "--jitter-max-ms": str(s.jitter_max_ms),
         }
         if s.bind is not None:
             options["--bind"] = s.bind

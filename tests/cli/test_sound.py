@@ -19,8 +19,10 @@ def test_both_directions_of_a_leg() -> None:
         LegRecord(role="agent", party="eve"),
     )
     assert quality_lines(CallRecord(id="x", started_at=1.0, legs=legs)) == [
-        "from caller 0700: MOS 4.1, 1.0 % lost, 3 late, 1 twice, 260 ms concealed, jitter 3.2 ms (at most 9.9), "
-        "buffered 38 ms",
+        (
+            "from caller 0700: MOS 4.1, 1.0 % lost, 3 late, 1 twice, 260 ms concealed, "
+            "jitter 3.2 ms (at most 9.9), buffered 38 ms"
+        ),
         "to caller 0700: MOS 3.9, 20 of 1000 packets lost, jitter 4.0 ms, round trip 55 ms",
         "from agent anna: 0.0 % lost, jitter 1.0 ms (at most 2.0)",
     ]
