@@ -39,8 +39,8 @@ ROUNDED = 1 + 1e-9
 CLOSE = 10 * TIE  # bounds are computed with rounding
 NOTHING_S = 1e-7  # busy for so long is not busy
 STEEPEST = 1.2  # of the ladder's rung 0, in windows: what most who work without long pauses are below
-FLATTEST = -16  # the lowest rung
-STEPS = 2  # rungs for a doubling
+FLATTEST = -8  # the lowest rung
+STEPS = 1  # rungs for a doubling
 FRONT, FRONT_MOST = 6, 10  # so many, or up to so many, are looked at by every decision
 AHEAD = 8  # who are looked at when somebody becomes ready, so that a decision finds its work done
 
@@ -56,7 +56,7 @@ class LeastOccupancy:
         self.min_history_s = min_history_s
         self._seated: dict[int, Seated] = {}  # by order; all who were ever ready
         self._rungs: dict[int, Falling] = {}
-        self._ladder: list[Falling] = []
+        self._ladder: list[Falling] = []  # all of these on which somebody stands, and maybe more
         self._still = LongestIdle()  # who is not busy at all
         self._new = LongestIdle()  # newcomers
         self._known: list[tuple[float, int]] = []  # when a newcomer has enough history at the earliest, order
@@ -171,6 +171,7 @@ class LeastOccupancy:
         for seated in front[FRONT:]:
             self._put(seated)
         self._front = front[:FRONT]
+        self._ladder = [falling for falling in self._ladder if falling.keys]
 
     def _put(self, seated: Seated) -> None:
         """He has enough history, and was looked at."""
@@ -191,8 +192,9 @@ class LeastOccupancy:
         falling = self._rungs.get(rung)
         if falling is None:
             falling = self._rungs[rung] = Falling(STEEPEST * 2.0 ** (rung / STEPS) * ROUNDED / window_s)
-            self._ladder.append(falling)
         falling.put(seated, self._base)
+        if len(falling.keys) == 1 and falling not in self._ladder:
+            self._ladder.append(falling)
 
     def _bring_up(self, now: float) -> None:
         """Have some of the lowest in front, so that the next decision has less to look at."""
