@@ -78,7 +78,7 @@ def show(
             ("queue", answer["queue"]),
             ("position", answer["position"]),
             ("agent", answer["agent"]),
-            ("recording", answer["recording"]),
+            ("recording", f"{answer['recording_state']} {answer['recording']}".strip()),
         ]
     )
 

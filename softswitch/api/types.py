@@ -141,6 +141,8 @@ class CallStatus(Answer, frozen=True, kw_only=True):
     """Where it waits: the higher the sooner."""
     agent: str = ""
     recording: str = ""
+    recording_state: str = ""
+    """announced, recording, paused; empty: it is not recorded now."""
 
 
 class MediaWorkerStatus(Answer, frozen=True, kw_only=True):

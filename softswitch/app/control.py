@@ -269,4 +269,5 @@ def _call(call: Call, place: WaitingView | None) -> CallStatus:
         priority=place.priority if place is not None else call.priority,
         agent=call.agent or story.agent,
         recording=story.recording,
+        recording_state=call.taping.state if call.taping is not None else "",
     )

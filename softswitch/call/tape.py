@@ -74,6 +74,13 @@ class Taping:
     keys: dict[int, tuple[str, float]] = field(default_factory=dict)
     """What each of them has pressed of late, and when."""
 
+    @property
+    def state(self) -> str:
+        """For people: `announced` (it will be recorded), `recording`, `paused`; "": it is not recorded."""
+        if self.number:
+            return "paused" if self.paused else "recording"
+        return "announced" if self.announcing or self.due else ""
+
 
 # ----- effects
 

@@ -24,7 +24,7 @@ from softswitch.recordings.converter import Keep, checksum
 from softswitch.recordings.files import adopt, kept_name, remove, remove_left_over
 from softswitch.recordings.process import Converter
 from softswitch.store import Writer
-from softswitch.store.recordings import TapeFilter, TapeReader, keep_statement, moved_statement
+from softswitch.store.recordings import MOST_ROWS, TapeFilter, TapeReader, keep_statement, moved_statement
 
 MAX_PENDING = 10_000
 """Of more, the rows in the database are enough."""
@@ -69,6 +69,7 @@ class Keeper:
     async def adopt(self) -> None:
         """Once, at the start: what the last run did not finish."""
         unfinished = await self._reader.unfinished()
+        self._more = len(unfinished) >= MOST_ROWS
         for tape in await asyncio.to_thread(adopt, unfinished):
             self._store.put(keep_statement(tape))
             if tape.state == "waiting":
@@ -115,6 +116,7 @@ class Keeper:
             while True:
                 if not self._due and self._more:
                     self._more = False
+                    await self._store.flush()  # what is done is not to be found as unfinished
                     for tape in await self._reader.unfinished():
                         if tape.state == "waiting" and tape.id not in self._known:
                             self._put(tape, self._clock())

@@ -11,7 +11,8 @@ import pytest
 from acd.events import Kind
 from ivr.messages import Prompt
 from media import messages as m
-from softswitch.call.settings import Phone, QueueCare, Route, Target
+from softswitch.call.identity import Identity
+from softswitch.call.settings import QueueCare, Route, Target
 from softswitch.call.tape import Order, RecordMode, TapingCare
 from softswitch.errors import LocalError
 from tests.support.centre import Centre
@@ -108,20 +109,21 @@ def test_never_is_by_no_order_either() -> None:
         order(centre, "start")
 
 
-@pytest.mark.parametrize("number", ["300", "201"])
-def test_an_extension_is_recorded_as_caller_and_as_called(number: str) -> None:
+@pytest.mark.parametrize("number", ["201", "202"])
+def test_an_extension_is_recorded_as_called_and_as_caller(number: str) -> None:
     centre = Centre(routes={"201": Target("extension", "201")})
-    phones = dict(centre.switch.hub.settings.phones)
-    phones[number] = replace(phones[number], record="always", password="")
-    settings = replace(centre.switch.hub.settings, phones=phones)
-    centre.switch.hub.settings = centre.switch.hub.identities.settings = settings
-    assert isinstance(phones[number], Phone)
-    centre.phones["300"].call("201")
+    settings = centre.switch.hub.settings
+    phones = dict(settings.phones) | {number: replace(settings.phones[number], record="always")}
+    centre.switch.hub.settings = replace(settings, phones=phones)
+    centre.phones["202"].call("201")
     centre.settle()
+    centre.call.identity = Identity("extension", "202", "202", "")  # as if 202 had registered with a password
     centre.phones["201"].answer(centre.phones["201"].legs[-1])
     centre.settle()
-    assert len(recorded(centre)) == (1 if number == "201" or centre.call.identity.kind == "extension" else 0)
-    hang_up(centre)
+    assert len(recorded(centre)) == 1
+    centre.phones["202"].hang_up(centre.phones["202"].legs[0])
+    centre.advance(60)
+    assert len(centre.taped) == 1
 
 
 # ----- the announcement
@@ -172,6 +174,7 @@ def test_what_cannot_be_announced_is_not_recorded() -> None:
 
 def test_a_pause_ordered_during_the_announcement_counts() -> None:
     centre = talking(care=ANNOUNCED)
+    assert centre.call.taping is not None and centre.call.taping.state == "announced"
     order(centre, "pause")
     centre.play_out(centre.call)
     (record,) = recorded(centre)
@@ -190,8 +193,9 @@ def test_who_hangs_up_during_the_announcement_is_not_recorded() -> None:
 def test_pause_and_resume_by_order() -> None:
     centre = talking()
     (record,) = recorded(centre)
+    assert centre.call.taping is not None and centre.call.taping.state == "recording"
     order(centre, "pause")
-    assert centre.workers[1].paused == {record.recording}
+    assert centre.workers[1].paused == {record.recording} and centre.call.taping.state == "paused"
     with pytest.raises(LocalError, match="paused already"):
         order(centre, "pause")
     order(centre, "resume")
