@@ -43,6 +43,13 @@ class _Format:
 
 def decode(name: str, data: bytes) -> tuple[int, Float32]:
     """Rate in Hz, and the mono mix float32[n] in units of int16 (-32768 to 32767) of a whole WAV file."""
+    rate_hz, channels = decode_channels(name, data)
+    mono: Float32 = channels.mean(axis=0, dtype=np.float32)
+    return rate_hz, mono
+
+
+def decode_channels(name: str, data: bytes) -> tuple[int, Float32]:
+    """As `decode`, the channels apart: float32[channels, n]."""
     form, body = _chunks(name, data)
     if form.kind == PCM and form.bits == 16:
         samples = np.frombuffer(body, dtype="<i2", count=len(body) // 2).astype(np.float32)
@@ -57,8 +64,7 @@ def decode(name: str, data: bytes) -> tuple[int, Float32]:
             f"(8 or 16 bit PCM, mu-law, A-law); {REMEDY}"
         )
     whole = len(samples) // form.channels * form.channels
-    mono: Float32 = samples[:whole].reshape(-1, form.channels).mean(axis=1, dtype=np.float32)
-    return form.rate_hz, mono
+    return form.rate_hz, np.ascontiguousarray(samples[:whole].reshape(-1, form.channels).T)
 
 
 def _chunks(name: str, data: bytes) -> tuple[_Format, bytes]:
