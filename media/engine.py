@@ -44,8 +44,10 @@ from media.messages import (
     Released,
     SendDigits,
     SetRemote,
+    Speaking,
     Stop,
     StopRecord,
+    WatchSpeech,
 )
 from media.packet import U8, Batch, Bools, Index, Outgoing, empty_outgoing, joined
 from media.ports import PortPool
@@ -114,6 +116,7 @@ class Engine:
             Record: self._record,
             StopRecord: self._stop_record,
             PauseRecord: self._pause_record,
+            WatchSpeech: self._watch_speech,
             Release: self._release,
             Ping: self._ping,
         }
@@ -272,6 +275,11 @@ class Engine:
     def _pause_record(self, command: PauseRecord, now: float) -> None:
         self._recorder.pause(command.recording, command.paused)
 
+    def _watch_speech(self, command: WatchSpeech, now: float) -> None:
+        slot = self._slot_of.get(command.leg)
+        if slot is not None:
+            self._inside.watch(slot, command.wanted)
+
     def _release(self, command: Release, now: float) -> None:
         slot = self._slot_of.pop(command.leg, None)
         if slot is None:
@@ -279,6 +287,7 @@ class Engine:
         self._part(slot)
         self._events += self._speech.release(slot)
         self._inside.stop_of(slot)
+        self._inside.watch(slot, False)
         self._inside.detect(slot, False)
         self._reports.release(slot)
         self._latching.release(slot, now)
@@ -382,6 +391,8 @@ class Engine:
         if slots.size:
             self._report_tones(slots, codes, now)
         self._events += self._inside.ended()
+        for slot, speaking in self._inside.spoke():
+            self._events.append(Speaking(int(self._legs.leg[slot]), speaking))
         self._ticks += 1
         if self._ticks % LOST_CHECK_TICKS == 0:
             self._find_lost(now)

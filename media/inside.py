@@ -24,6 +24,7 @@ from media.packet import I16, I32, I64, U8, U32, Bools, Index
 from media.quality import FRAME_MS, Heard
 from media.recorder import Recorder
 from media.silence import SilenceWatch
+from media.vad import SpeechWatch
 
 JITTER_FRAMES = 24
 
@@ -51,6 +52,8 @@ class Inside:
         self._recorder = recorder
         self._recordings: dict[int, _Recording] = {}
         self._silence = SilenceWatch()
+        self._speech = SpeechWatch()
+        self._spoke: list[tuple[int, bool]] = []
         self._silent: list[int] = []
         self._ids = np.empty(0, np.int64)
         self._left = np.empty(0, np.intp)
@@ -78,10 +81,13 @@ class Inside:
     def wanted(self) -> Bools | None:
         """Whose audio is to be `put`, bool[capacity]; None for nobody's."""
         legs = self._legs
-        if not (self._ids.size or np.count_nonzero(legs.detecting)):
+        if not self._some_listen():
             return None
-        listening: Bools = (legs.detecting | (legs.recordings > 0)) & legs.receive
+        listening: Bools = (legs.detecting | legs.watched | (legs.recordings > 0)) & legs.receive
         return listening
+
+    def _some_listen(self) -> bool:
+        return bool(self._ids.size or len(self._speech) or np.count_nonzero(self._legs.detecting))
 
     def put(self, slots: Index, rows: Index, lengths: I32, timestamps: U32, data: U8, streams: I64) -> None:
         """Audio packets that arrived for n different listening legs, rows of `data`; another name in
@@ -101,9 +107,9 @@ class Inside:
         """Take 20 ms of every listening leg. Returns slots[k] and codes uint8[k] of keys found in the
         audio."""
         legs = self._legs
-        if not (self._ids.size or np.count_nonzero(legs.detecting)):
+        if not self._some_listen():
             return np.empty(0, np.intp), np.empty(0, np.uint8)
-        slots = np.flatnonzero(legs.detecting | (legs.recordings > 0))
+        slots = np.flatnonzero(legs.detecting | legs.watched | (legs.recordings > 0))
         coded, present = self._jitter.get(slots)
         if self._ids.size:
             recorded = np.flatnonzero(legs.recordings[slots] > 0)
@@ -114,10 +120,14 @@ class Inside:
             if watched := self._silence.watched:
                 left = np.array([self._recordings[recording].left for recording in watched], np.intp)
                 self._silent += self._silence.hear(watched, self._place[left], frames)
+        coded[~present] = SILENCE[legs.law[slots[~present]]][:, None]
+        if len(self._speech):
+            heard = np.flatnonzero(legs.watched[slots])
+            spoken = DECODE[legs.law[slots[heard]][:, None], coded[heard]]
+            self._spoke += self._speech.hear(slots[heard], spoken)
         searched = legs.detecting[slots]
         if not searched.any():
             return slots[:0], np.empty(0, np.uint8)
-        coded[~present] = SILENCE[legs.law[slots[~present]]][:, None]
         return self.detector.detect(slots[searched], coded[searched], legs.law[slots[searched]])
 
     def start(
@@ -141,7 +151,8 @@ class Inside:
         return None
 
     def _begin_listening(self, slot: int) -> None:
-        if not self._legs.detecting[slot] and not self._legs.recordings[slot]:
+        legs = self._legs
+        if not (legs.detecting[slot] or legs.watched[slot] or legs.recordings[slot]):
             self._framer.reset(slot)
             self._jitter.restart(np.array([slot], np.intp))
 
@@ -150,6 +161,20 @@ class Inside:
         if wanted and not self._legs.detecting[slot]:
             self._begin_listening(slot)
         self._legs.detecting[slot] = wanted
+
+    def watch(self, slot: int, wanted: bool) -> None:
+        """Tell by `spoke` when the leg begins and ceases to speak, or no longer."""
+        if wanted and not self._legs.watched[slot]:
+            self._begin_listening(slot)
+            self._speech.watch(slot)
+        elif not wanted:
+            self._speech.forget(slot)
+        self._legs.watched[slot] = wanted
+
+    def spoke(self) -> list[tuple[int, bool]]:
+        """Watched slots that have begun (True) or ceased to speak since the last call."""
+        spoke, self._spoke = self._spoke, []
+        return spoke
 
     def stop(self, recording: int) -> None:
         """End a recording; `ended` tells when it is on disk. Nothing happens when there is none."""

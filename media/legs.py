@@ -91,6 +91,7 @@ class Legs:
         self.loss_reported = np.zeros(capacity, np.bool_)
         # does anyone inside listen?
         self.detecting = np.zeros(capacity, np.bool_)  # in-band keys
+        self.watched = np.zeros(capacity, np.bool_)  # for speech
         self.recordings = np.zeros(capacity, np.int16)  # recordings that take its audio
 
     def reset(self, slot: int, ssrc: int, sequence: int, timestamp: int) -> None:

@@ -140,6 +140,14 @@ class PauseRecord(Message, frozen=True):
     paused: bool = True
 
 
+class WatchSpeech(Message, frozen=True):
+    """Tell from now on (`wanted`), or no longer, when the leg begins and ceases to speak. For what people
+    say: music is taken for speech. Answered by Speaking at every change; a watched leg is silent at first."""
+
+    leg: int
+    wanted: bool = True
+
+
 class Release(Message, frozen=True):
     """The leg is over. Answered by Released with its statistics."""
 
@@ -163,6 +171,7 @@ Command = (
     | Record
     | StopRecord
     | PauseRecord
+    | WatchSpeech
     | Release
     | Ping
 )
@@ -207,6 +216,13 @@ class Flash(Message, frozen=True):
     """The hook was flashed (RFC 4733 event 16), which is no key."""
 
     leg: int
+
+
+class Speaking(Message, frozen=True):
+    """A leg that is watched has begun, or ceased, to speak: 60 ms of it, 300 ms of silence."""
+
+    leg: int
+    speaking: bool
 
 
 class Played(Message, frozen=True):
@@ -295,6 +311,7 @@ Event = (
     | Latched
     | Digit
     | Flash
+    | Speaking
     | Played
     | MediaLost
     | Recorded
