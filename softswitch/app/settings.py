@@ -145,7 +145,7 @@ def _agent(agent: toml.Agent) -> AgentCare:
 
 
 def _peer(name: str, peer: toml.Peer) -> Peer:
-    return Peer(name, Uri.parse(peer.target) if peer.target else None, peer.max_calls)
+    return Peer(name, Uri.parse(peer.target) if peer.target else None, peer.max_calls, peer.data)
 
 
 def _care(config: toml.Config, name: str, music: Sequence[str]) -> QueueCare:

@@ -217,13 +217,9 @@ class Ringing:
         called = NameAddr(Uri("sip", way.uri.user, None, way.uri.host, way.uri.port))
         headers = [("X-Call-ID", call.id), ("X-Dialled", call.story.to_number)]
         if attempt.offer:
-            headers += [("X-Queue", call.story.queue)]
-            headers += [("X-Caller-Status", call.story.status), ("X-Callback-Of", call.story.callback_of)]
             headers += self._auto_answer(attempt, host)
-        if attempt.offer or attempt.phone:
-            headers.append(("X-Call-Type", call.story.call_type))
-            ours = self._of_client(attempt)
-            headers += ours + carrying.headers(call.carried, {name for name, _ in ours})
+        if attempt.phone and self._may_know(attempt):
+            headers += self._known(attempt)
         leg = self.hub.ua.new_leg(way.uri, flow, caller, called, [pair for pair in headers if pair[1]])
         hops = call.leg.invite.max_forwards
         leg.invite.headers.set("Max-Forwards", str(min(70, max(0, (70 if hops is None else hops) - 1))))
@@ -231,6 +227,20 @@ class Ringing:
             self._resolving[leg.id] = (attempt, leg)
             self.hub.emit([Resolve(leg.id, way.uri)])
         return leg
+
+    def _may_know(self, attempt: Attempt) -> bool:
+        """Our own phones are told what is known of the caller; a phone behind a peer, if the peer may be."""
+        outside = peer_number(attempt.phone)
+        return outside is None or self.hub.settings.peers[outside.name].data
+
+    def _known(self, attempt: Attempt) -> list[tuple[str, str]]:
+        """What the called phone is told of the call, and what a menu has learned."""
+        story, ours = attempt.call.story, self._of_client(attempt)
+        headers = [("X-Call-Type", story.call_type), *ours]
+        if attempt.offer:
+            headers += [("X-Queue", story.queue), ("X-Caller-Status", story.status)]
+            headers += [("X-Callback-Of", story.callback_of)]
+        return headers + carrying.headers(attempt.call.carried, {name for name, _ in ours})
 
     def _of_client(self, attempt: Attempt) -> list[tuple[str, str]]:
         """Whom the caller believes he called, and what to say to him; the record will tell it."""

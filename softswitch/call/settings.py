@@ -137,11 +137,13 @@ class AgentCare:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A PBX or carrier, trusted by its addresses. `target`: where calls to it go; `max_calls`: both ways."""
+    """A PBX or carrier, trusted by its addresses. `target`: where calls to it go; `max_calls`: both ways;
+    `data`: whether it may be told what is known of callers."""
 
     name: str
     target: Uri | None = None
     max_calls: int | None = None
+    data: bool = False
 
     def number(self, number: str) -> Uri:
         """The URI of a number behind this peer. Raises LocalError when it has no target."""

@@ -262,3 +262,8 @@ class Peer(Section):
     max_calls: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
         None, description="calls at once, in and out together; no limit of its own if absent"
     )
+    data: bool = Field(
+        False,
+        description="whether calls to its phones (of agents outside) carry what is known of the caller, as headers "
+        "`X-Queue`, `X-CC-NAME` ...: for a PBX of your own, not for a carrier",
+    )

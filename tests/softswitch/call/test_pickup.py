@@ -145,10 +145,10 @@ def test_a_key_while_the_number_to_be_called_back_rings_means_nothing() -> None:
 # ----- outside
 
 
-def outside(confirm: bool = True, max_calls: int | None = None, taken: int = 0) -> Centre:
+def outside(confirm: bool = True, max_calls: int | None = None, taken: int = 0, data: bool = False) -> Centre:
     """Agent 201 has logged in with a mobile behind a carrier, of which others have `taken` channels, and a
     caller waits."""
-    carrier = Peer("cell", Uri("sip", None, None, "10.0.1.1", 5060), max_calls)
+    carrier = Peer("cell", Uri("sip", None, None, "10.0.1.1", 5060), max_calls, data)
     centre = Centre(
         more={
             "peers": {"cell": carrier},
@@ -162,6 +162,12 @@ def outside(confirm: bool = True, max_calls: int | None = None, taken: int = 0) 
     centre.phones["300"].call("601")
     centre.settle()
     return centre
+
+
+@pytest.mark.parametrize("data", [False, True])
+def test_a_carrier_is_told_nothing_of_the_caller_unless_it_may_be(data: bool) -> None:
+    headers = outside(data=data).phones["201"].legs[-1].invite.headers
+    assert headers.get("X-Queue") == ("sales" if data else None)
 
 
 def test_an_agent_outside_accepts_by_a_key() -> None:
