@@ -154,7 +154,9 @@ class Day:
         back = CallbackCare(
             "9", 1.0, 5.0, first=dice.choice(("agent", "caller")), ring_s=8.0, attempts=2, retry_s=20.0
         )
-        care = QueueCare(("/music.wav",), overflow, record="always" if dice.random() < 0.5 else "no", callback=back)
+        care = QueueCare(
+            ("/music.wav",), overflow, record="always" if dice.random() < 0.5 else "no", callback=back
+        )
         self.centre = Storm(
             dice,
             agents=AGENTS,
