@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from media.capture import read
 from media.dtmf import EventReceiver, EventSender
-from media.telephone_event import MAX_QUEUED, MAX_ROUNDS, TICK
+from media.telephone_event import LAST_CODE, MAX_QUEUED, MAX_ROUNDS, SEGMENT, TICK
 
 
 @dataclass(frozen=True)
@@ -232,3 +234,66 @@ def test_cancel() -> None:
     assert sender.tick().slots.tolist() == [1]
     sender.send(0, [7])
     assert [packet.code for packet in send_all(sender, 1) if packet.slot == 0] == [7]
+
+
+@settings(max_examples=100)
+@given(
+    presses=st.lists(
+        st.tuples(st.integers(0, LAST_CODE), st.integers(2, 60), st.integers(5, 30)), min_size=1, max_size=6
+    ),
+    hz=st.sampled_from([8000, 16000, 48000]),
+    start=st.sampled_from([0, 2**32 - 40_000, 2**31 - 40_000]),
+    data=st.data(),
+)
+def test_presses_in_any_clock(
+    presses: list[tuple[int, int, int]], hz: int, start: int, data: st.DataObject
+) -> None:
+    """Code, ticks held, ticks of pause; packets are lost, but not a whole press. In clocks above 8 kHz the
+    longer ones go on in further segments."""
+    tick, timestamp = hz // 50, start
+    packets: list[Packet] = []
+    for code, held, pause in presses:
+        mine: list[Packet] = []
+        begun, duration = timestamp, 0
+        for _ in range(held):
+            if duration + tick > SEGMENT:
+                mine.append(Packet(begun, code, SEGMENT))
+                begun, duration = begun + SEGMENT, duration - SEGMENT
+            duration += tick
+            mine.append(Packet(begun, code, duration))
+        mine += [Packet(begun, code, duration, True)] * 3
+        # Of a long press only what comes after its first packets may be lost: they are what joins segments.
+        lost = data.draw(st.sets(st.integers(0, len(mine) - 1), max_size=3 if begun == timestamp else 0))
+        packets += [packet for at, packet in enumerate(mine) if at not in lost]
+        timestamp += (held + pause) * tick
+    receiver = EventReceiver(1)
+    receiver.clock(0, hz)
+    assert [code for _, code in receive(receiver, packets, 3)] == [code for code, _, _ in presses]
+
+
+@given(st.lists(st.integers(0, LAST_CODE), max_size=8), st.integers(0, 3000), st.sampled_from([8000, 48000]))
+def test_what_is_sent_in_any_clock_is_received(codes: list[int], duration_ms: int, hz: int) -> None:
+    sender, receiver = EventSender(1), EventReceiver(1)
+    sender.clock(0, hz)
+    receiver.clock(0, hz)
+    assert sender.send(0, codes, duration_ms, 60) == len(codes)
+    sent = send_all(sender, 8 * 160)
+    assert all(0 < packet.duration <= SEGMENT for packet in sent)
+    assert sum(packet.end for packet in sent) == 3 * len(codes)
+    assert [code for _, code in receive(receiver, sent, batch=2)] == codes
+
+
+@pytest.mark.parametrize("name", [*"0123456789", "star", "pound"])
+@pytest.mark.parametrize("times", [1, 2])
+def test_the_captures_of_a_load_generator(name: str, times: int) -> None:
+    """SIPp's keys: one timestamp for all of a press (and for the next one), durations that grow by 320."""
+    path = Path(f"/usr/share/sip-tester/dtmf_2833_{name}.pcap")
+    if not path.exists():
+        pytest.skip("apt-get install sip-tester")
+    packets = []
+    for one in read(path):
+        timestamp = int.from_bytes(one.payload[4:8], "big")
+        code, flags, high, low = one.payload[12:16]
+        packets.append(Packet(timestamp, code, high << 8 | low, flags >= 0x80))
+    code = {"star": 10, "pound": 11}[name] if len(name) > 1 else int(name)
+    assert receive(EventReceiver(1), packets * times) == [(0, code)] * times
