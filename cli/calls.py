@@ -65,6 +65,11 @@ def show(
     if json:
         print_json(answer)
         return
+    import msgspec
+
+    from cli.sound import quality_lines
+    from softswitch.call.record import LegRecord
+
     print_fields(
         [
             ("call", answer["id"]),
@@ -79,6 +84,7 @@ def show(
             ("position", answer["position"]),
             ("agent", answer["agent"]),
             ("recording", f"{answer['recording_state']} {answer['recording']}".strip()),
+            ("sound", quality_lines(msgspec.convert(answer.get("legs", []), tuple[LegRecord, ...]))),
         ]
     )
 

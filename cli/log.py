@@ -228,7 +228,7 @@ def _tell(record: CallRecord, happened: list[StoredEvent], json: bool) -> None:
             ("on hold", duration(record.hold_s)),
             ("wrap-up", duration(record.wrapup_s)),
             ("SIP status", record.sip_status or None),
-            ("sound", quality_lines(record)),
+            ("sound", quality_lines(record.legs)),
             ("recording", record.recording),
         ]
     )

@@ -5,13 +5,15 @@ Invariant: what is not known is not told; the short form is one line a direction
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from media.messages import Quality
-from softswitch.call.record import CallRecord, LegRecord, loss_percent
+from softswitch.call.record import LegRecord, loss_percent
 
 
-def quality_lines(record: CallRecord) -> list[str]:
+def quality_lines(legs: Sequence[LegRecord]) -> list[str]:
     """What came from each leg, and how the leg heard us, a line each; none where nothing came."""
-    return [line for leg in record.legs if leg.quality is not None for line in _of_leg(leg, leg.quality)]
+    return [line for leg in legs if leg.quality is not None for line in _of_leg(leg, leg.quality)]
 
 
 def _of_leg(leg: LegRecord, quality: Quality) -> list[str]:

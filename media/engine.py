@@ -33,6 +33,7 @@ from media.messages import (
     Event,
     Flash,
     Latched,
+    Measured,
     MediaLost,
     PauseRecord,
     Ping,
@@ -396,7 +397,10 @@ class Engine:
         self._ticks += 1
         if self._ticks % LOST_CHECK_TICKS == 0:
             self._find_lost(now)
-        return [spoken, self._reports.tick(now)]
+        reports = self._reports.tick(now)
+        for slot in self._reports.measured():
+            self._events.append(Measured(int(self._legs.leg[slot]), self._reports.quality(slot)))
+        return [spoken, reports]
 
     def _find_lost(self, now: float) -> None:
         legs = self._legs

@@ -289,6 +289,13 @@ class Quality(msgspec.Struct, frozen=True, array_like=True):
     remote_mos: float = -1.0
 
 
+class Measured(Message, frozen=True):
+    """How a leg that lives has been so far: some seconds after its start, then about four times a minute."""
+
+    leg: int
+    quality: Quality
+
+
 class Released(Message, frozen=True):
     """A leg is gone; its statistics."""
 
@@ -317,6 +324,7 @@ Event = (
     | Recorded
     | RecordFailed
     | RecordSilent
+    | Measured
     | Released
     | Pong
 )

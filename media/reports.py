@@ -25,6 +25,7 @@ from media.sequence import FIRST_CYCLE, MS_PER_SAMPLE, NO_SOURCE, Reception
 
 MAX_RECEIVED = 256
 LOOK_EVERY_TICKS = 10
+MEASURE_EVERY = 3
 _MAX_ROUND_TRIP_S = 60.0
 _NOTHING: U8 = np.empty((0, STRIDE), np.uint8)
 
@@ -57,6 +58,8 @@ class Reports:
         self._remote_lost = np.full(capacity, -1, np.int64)
         self._remote_jitter = np.full(capacity, -1.0)  # samples
         self._round_trip_s = np.full(capacity, -1.0)
+        self._reports = np.zeros(capacity, np.int64)
+        self._measured: list[int] = []
         self._metrics: dict[int, xr.VoipMetrics] = {}  # what the peer last said of ours
         self._farewells: list[tuple[bytes, int]] = []  # datagram, path
 
@@ -66,6 +69,7 @@ class Reports:
         self._sent_before[slot] = 0
         self._sr_ntp[slot] = 0
         self._first[slot] = True
+        self._reports[slot] = 0
         self._metrics.pop(slot, None)
         self._remote_lost[slot] = -1
         self._remote_jitter[slot] = self._round_trip_s[slot] = -1.0
@@ -134,6 +138,8 @@ class Reports:
         slots = slots[self._due_at[slots] <= now]
         self._last_at[slots] = now
         self._first[slots] = False
+        self._measured += slots[self._reports[slots] % MEASURE_EVERY == 0].tolist()
+        self._reports[slots] += 1
         self._due_at[slots] = now + rtcp.intervals_s(
             self._random.random(slots.size), np.zeros(slots.size, np.bool_)
         )
@@ -202,6 +208,11 @@ class Reports:
             at += 1
         self._farewells.clear()
         return Outgoing(data, np.arange(count), lengths, paths)
+
+    def measured(self) -> list[int]:
+        """Slots whose quality is worth telling now, since the last call: at every MEASURE_EVERY-th report."""
+        measured, self._measured = self._measured, []
+        return measured
 
     def release(self, slot: int) -> None:
         """The leg is over: say BYE with the next tick (section 6.6), if we sent it anything."""

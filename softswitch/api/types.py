@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 import msgspec
 
 from acd.views import AgentView, QueueView, WaitingView
-from softswitch.call.record import CallRecord, Direction
+from softswitch.call.record import CallRecord, Direction, LegRecord
 from softswitch.store.query import StoredEvent
 
 
@@ -143,6 +143,8 @@ class CallStatus(Answer, frozen=True, kw_only=True):
     recording: str = ""
     recording_state: str = ""
     """announced, recording, paused; empty: it is not recorded now."""
+    legs: tuple[LegRecord, ...] = ()
+    """Of one call that was asked for: its legs, each with its `quality` so far; in a list, none."""
 
 
 class MediaWorkerStatus(Answer, frozen=True, kw_only=True):

@@ -135,8 +135,12 @@ class SwitchControl:
         return [_call(call, places.get(call.id)) for call in self._switch.calls.values()]
 
     def call(self, call: str) -> CallStatus | None:
-        """One live call."""
-        return next((status for status in self.calls() if status.id == call), None)
+        """One live call, with its legs."""
+        live = self._switch.calls.get(call)
+        if live is None:
+            return None
+        places = {w.call: w for view in self._acd.queues(self._clock.now()) for w in view.waiting}
+        return _call(live, places.get(call), with_legs=True)
 
     def explain(self, call: str) -> Sequence[Explanation]:
         """Why it was offered as it was."""
@@ -247,7 +251,7 @@ class SwitchControl:
         )
 
 
-def _call(call: Call, place: WaitingView | None) -> CallStatus:
+def _call(call: Call, place: WaitingView | None, *, with_legs: bool = False) -> CallStatus:
     story = call.story
     state = "held" if call.held and call.stage is Stage.TALK else _STATES[call.stage]
     return CallStatus(
@@ -270,4 +274,5 @@ def _call(call: Call, place: WaitingView | None) -> CallStatus:
         agent=call.agent or story.agent,
         recording=story.recording,
         recording_state=call.taping.state if call.taping is not None else "",
+        legs=story.record().legs if with_legs else (),
     )

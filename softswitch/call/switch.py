@@ -235,6 +235,9 @@ class Switch:
                 self.desk.digit(leg, digit, method, now)
             case m.Played():
                 self.desk.played(leg, event, now)
+            case m.Measured(_, quality):
+                if leg.audio is not None:
+                    leg.audio.quality = quality
             case m.MediaLost():
                 self._media_lost(leg, event, now)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cli.sound import quality_lines
 from media.messages import Quality
-from softswitch.call.record import CallRecord, LegRecord
+from softswitch.call.record import LegRecord
 
 
 def test_both_directions_of_a_leg() -> None:
@@ -18,7 +18,7 @@ def test_both_directions_of_a_leg() -> None:
         LegRecord(role="agent", party="ben", quality=Quality(0, 0, 0, 0.0, 0.0)),
         LegRecord(role="agent", party="eve"),
     )
-    assert quality_lines(CallRecord(id="x", started_at=1.0, legs=legs)) == [
+    assert quality_lines(legs) == [
         (
             "from caller 0700: MOS 4.1, 1.0 % lost, 3 late, 1 twice, 260 ms concealed, "
             "jitter 3.2 ms (at most 9.9), buffered 38 ms"

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from media.g711 import encode_ulaw
-from media.messages import Record, Recorded, Release, Released, Speaking, StopRecord, WatchSpeech
+from media.messages import Measured, Record, Recorded, Release, Released, Speaking, StopRecord, WatchSpeech
 from tests.support.rtp import EngineBench, Phone
 
 WAVE = (6000 * np.sin(2 * np.pi * 150.0 * np.arange(160 * 16) / 8000)).astype(np.int16)
@@ -117,4 +117,14 @@ def test_speech_on_demand(tmp_path: Path) -> None:
     assert not any(isinstance(one, Speaking) for one in bench.events)
     bench.do(WatchSpeech(99))
     bench.do(Release(1))
+    bench.close()
+
+
+def test_a_living_leg_tells_how_it_is() -> None:
+    bench = EngineBench()
+    phone = bench.phone(1)
+    talk(bench, phone, 400, range(100, 120))
+    told = [one for one in bench.events if isinstance(one, Measured)]
+    assert 1 <= len(told) <= 3 and {one.leg for one in told} == {1}
+    assert told[-1].quality.packets_received > 50 and told[-1].quality.mos > 1.0
     bench.close()
