@@ -361,7 +361,7 @@ class JitterBuffer:
             self._shift_slack(group, frames)
         self._looks[here] = np.where(spare > 0, self._looks[here] + 1, 0)
         if spare.any():
-            self._shrink(slots[spare > 0])
+            self._shrink(slots[spare > 0], spare[spare > 0])
 
     def _count(self, blocks: Int32) -> Int32:
         """int32[blocks, bins, n] -> int32[bins, n]: packets of this slack or less, in all blocks together."""
@@ -392,12 +392,13 @@ class JitterBuffer:
             self._block = self._slack[self._looked // LOOKS_A_BLOCK % BLOCKS]
             self._block[:] = 0
 
-    def _shrink(self, slots: Slots) -> None:
-        """Skip a frame that is not there or in which nobody speaks; after a while, any."""
+    def _shrink(self, slots: Slots, spare: Int64) -> None:
+        """Skip a frame that is not there or in which nobody speaks; after a while, any, and the sooner the
+        more frames (int64[n]) the delay is too long."""
         places = self._base[slots] + (self._head[slots] & (self._ring - 1))
         loud = _LOUDNESS[self._law[slots][:, None], self._frames[places]].mean(axis=1) >= QUIET
         loud &= self._mask[slots] & _ONE != 0
-        self._skip(slots[~loud | (self._looks[slots] >= PATIENCE_LOOKS)])
+        self._skip(slots[~loud | (self._looks[slots] * spare >= PATIENCE_LOOKS)])
 
     def _shift_slack(self, slots: Slots, frames: int) -> None:
         """The delay has grown by `frames` (> 0): what was seen would now have that much more slack."""

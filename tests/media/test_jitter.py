@@ -282,3 +282,59 @@ def test_hostile_packets(seed: int, near: bool) -> None:
         waiting = buffer.delay_frames(np.arange(5))
         assert (waiting >= 0).all()
         assert (waiting <= 8).all()
+
+
+@pytest.mark.parametrize("ppm", [-1000, -300, 300, 1000])
+def test_clocks_that_differ(ppm: int) -> None:
+    """The delay does not grow with the hours: frames are skipped, or a tick has none, as it must be."""
+    line, due = Line(), 0.0
+    step = 1.0 + ppm * 1e-6
+    number = 0
+    for tick in range(12_000):
+        group = []
+        while due <= tick:
+            group.append(packet(number))
+            number, due = number + 1, due + step
+        line.run(group)
+        assert line.buffer.delay_frames(np.array([0]))[0] <= 3
+    assert len(line.numbers()) >= 0.985 * number
+    assert line.numbers() == sorted(set(line.numbers()))
+    assert line.buffer.resyncs[0] == 0
+
+
+@pytest.mark.parametrize("frames", [2, 3, 5])
+def test_packets_of_many_frames(frames: int) -> None:
+    """40, 60, 100 ms: what comes at once is played one after the other, without holes once it is known."""
+    line = Line()
+    for number in range(0, 600, frames):
+        line.run(packet(number + at) for at in range(frames))
+        for _ in range(frames - 1):
+            line.run()
+    gaps = np.diff(line.numbers()[60:]) - 1
+    assert gaps.sum() <= 1, "one frame may be skipped, as the first was held back"
+    assert line.buffer.delay_frames(np.array([0]))[0] <= frames
+
+
+def test_a_longer_way_costs_few_packets_and_a_shorter_one_no_lasting_delay() -> None:
+    line, due = Line(), {}
+    for number in range(2600):
+        way = 6 if 700 <= number < 1400 else 0
+        due.setdefault(number + way, []).append(packet(number))
+    for tick in range(2600):
+        line.run(due.get(tick, []))
+    played = line.numbers()
+    assert len([number for number in played if 700 <= number < 1400]) >= 690
+    assert played == sorted(set(played))
+    assert line.played[0][-1][0] - played[-1] <= 1, "the delay is back where it was"
+
+
+def test_a_restart_forgets_the_source_and_not_the_counters() -> None:
+    line = Line()
+    for number in range(20):
+        line.run([packet(number)])
+    line.buffer.restart(np.array([0]))
+    for number in range(100, 120):
+        line.run([packet(number, 777, 123_456)])
+    after = [number for number in line.numbers() if number >= 100]
+    assert after == list(range(100, 120 - START_DELAY))
+    assert line.buffer.received[0] == 40 and line.buffer.resyncs[0] == 0
