@@ -145,6 +145,20 @@ def test_tones_become_events_and_do_not_pass(bench: EngineBench, lead: int, size
     assert as_tones(heard) == ""
 
 
+def test_a_pause_in_which_nothing_is_sent_parts_two_presses(bench: EngineBench) -> None:
+    """Silence suppression: the same key again, without a packet between."""
+    a = bench.phone(1, "10.1.0.5", events=None)
+    b = bench.phone(2, "10.1.0.6", events=EVENTS)
+    bench.do(Connect(1, 2))
+    heard = []
+    for _ in range(3):
+        for payload in line(("9", 100)):
+            heard += b.hears(a.talk(payload)) + b.hears(bench.tick())
+        a.timestamp += 10 * FRAME
+        heard += b.hears(bench.tick(10))
+    assert (told(bench, 1), as_events(heard), as_tones(heard)) == ("999", "999", "")
+
+
 @pytest.mark.parametrize("lead", [0, 53, 106])
 @pytest.mark.parametrize("both", [False, True])
 def test_events_become_tones(bench: EngineBench, lead: int, both: bool) -> None:
