@@ -6,7 +6,7 @@ rest: bit k of `mask` says that the frame k after the clock waits, bit k of `pas
 it was played; so most packets, several of one leg among them, are placed by a few operations on whole arrays,
 and only the odd ones (first, late, repeated, far away) are looked at one a leg and round.
 
-Where a packet lands relative to the clock (its *slack*, in frames) goes into a decaying histogram. When more
+Where a packet lands relative to the clock (its *slack*, in frames) is counted in `media.slack`. When more
 than `late_share` of the packets would come too late, the clock is held (the delay grows); when fewer would
 even with a frame less, it skips one, in a silence if there is one (the delay shrinks). A lasting step of the
 network's delay turns the clock back over the ticks in which nothing was played. RFC 3550 section 6.4.1
@@ -27,6 +27,7 @@ import numpy.typing as npt
 from media.batch import rounds
 from media.g711 import DECODE
 from media.packet import compact
+from media.slack import SlackHistograms
 
 Slots = npt.NDArray[np.intp]
 Bool = npt.NDArray[np.bool_]
@@ -47,15 +48,6 @@ RESTART_TICKS: Final = 50  # 1 s without a frame: the next packet starts a new t
 SEEN: Final = 64  # a sequence number further behind is of another numbering
 ADAPT_EVERY: Final = 8  # ticks between two looks at the histograms
 LATE_SHARE: Final = 0.01  # of the packets may be late before the delay grows
-SPARE: Final = 0.7  # of the late share may be reached by shrinking
-SPARE_WEIGHT: Final = 40  # packets that must have been seen before the delay shrinks
-BLOCKS: Final = 4  # of the histogram; the oldest is forgotten every LOOKS_A_BLOCK looks
-LOOKS_A_BLOCK: Final = 56  # so that the last 27 to 36 s count
-SHIFT_LOOKS: Final = 10  # into a block, it is compared with those before
-SHIFT_WEIGHT: Final = 60  # packets it must have then
-SHIFT_SHARE: Final = 0.02  # of its packets may have less slack
-SHIFT_FRAMES: Final = 1  # than the middle of those before, plus so many
-LATE_BINS: Final = 24  # slack -24 .. -1, then 0 .. max_frames - 1
 PATIENCE_LOOKS: Final = 8  # for which the delay that could shrink waits for a silence
 QUIET: Final = 256.0  # mean of the absolute samples of a frame in which nobody speaks (-42 dB)
 
@@ -87,7 +79,6 @@ class JitterBuffer:
         if not 4 <= max_frames <= 64:
             raise ValueError(f"max_frames is {max_frames}; a jitter buffer holds 4 to 64 frames of 20 ms")
         self._depth = max_frames
-        self._late_share = np.float32(late_share)
         self._law = np.zeros(capacity, np.uint8) if law is None else law
         self._ring = 1 << (max_frames - 1).bit_length()  # places a slot has: a power of two
         self._frames = np.zeros((capacity * self._ring, FRAME), np.uint8)
@@ -106,10 +97,7 @@ class JitterBuffer:
             capacity, np.int64
         )  # tick in which it last grew, or a packet was in order
         self._looks = np.zeros(capacity, np.int32)  # in a row at which the delay could have shrunk
-        self._bins = LATE_BINS + max_frames
-        self._slack = np.zeros((BLOCKS, self._bins, capacity), np.int32)  # packets by slack
-        self._block = self._slack[0]  # the one that is being filled
-        self._looked = 0
+        self._slack = SlackHistograms(capacity, max_frames, late_share)
         self._tick = 0
         self._turn = np.zeros(capacity, np.intp)  # scratch of `rounds`
         self._who = np.zeros(
@@ -135,7 +123,7 @@ class JitterBuffer:
         self._started[slots] = False
         self._mask[slots] = 0
         self._past[slots] = 0
-        self._slack[:, :, slots] = 0
+        self._slack.clear(slots)
 
     def delay_frames(self, slots: Slots) -> Int32:
         """Frames of 20 ms now waiting in each slot, int32[n]: the delay that the buffer adds."""
@@ -194,14 +182,10 @@ class JitterBuffer:
         np.add.at(self._mask, slots, _ONE << slack.astype(np.uint64))
         np.maximum.at(self._top, slots, self._top.take(slots) + ahead)
         self._outside[slots] = 0
-        bins = slack.astype(np.int64)
+        ahead_of_turn = slack.astype(np.int64)
         if self._holding:
-            bins += self._hold.take(slots)
-            np.minimum(bins, self._depth - 1, out=bins)
-        bins += LATE_BINS
-        bins *= self._started.size
-        bins += slots
-        np.add.at(self._block.reshape(-1), bins, np.int32(1))  # of one type: numpy is ten times as fast
+            ahead_of_turn += self._hold.take(slots)
+        self._slack.add(slots, ahead_of_turn)
 
     def _put_odd(self, slots: Slots, sequence: UInt16, timestamps: UInt32, payloads: Octets) -> None:
         """One packet of each of distinct slots, whatever it is."""
@@ -225,8 +209,7 @@ class JitterBuffer:
         late = stray & ~again & (slack < 0)
         self.late[slots] += late
         near = late & (slack >= -HISTORY)
-        bins = np.clip(slack[near] + self._hold[slots[near]] + LATE_BINS, 0, self._bins - 1)
-        self._block[bins, slots[near]] += 1
+        self._slack.add(slots[near], slack[near] + self._hold[slots[near]])
         if again.any():
             self._begin_again(slots[again], sequence[again], timestamps[again], slack[again])
             slack, ahead, fits = self._judge(slots, sequence, timestamps)
@@ -276,7 +259,7 @@ class JitterBuffer:
         self._outside[some] = 0
         self._top[some] = np.maximum(self._top[some], self._top[some] - 1)
         for frames in np.unique(steps).tolist():
-            self._shift_slack(some[steps == frames], frames)
+            self._slack.longer(some[steps == frames], frames)
         fresh = ~turned
         if fresh.any():
             rested = self._past[slots[fresh]] & _LAST_SECOND == 0
@@ -292,7 +275,7 @@ class JitterBuffer:
         # The clock waits instead of going back: nothing before this packet can be played any more.
         self._hold[slots] = START_DELAY
         self._holding = True
-        self._slack[:, :, slots] = 0
+        self._slack.clear(slots)
         self._renumber(slots, sequence)
         self._top[slots] -= 1
 
@@ -307,7 +290,7 @@ class JitterBuffer:
         here = compact(slots)
         if self._tick % ADAPT_EVERY == 0:
             self._adapt(slots, here)
-            self._forget()
+            self._slack.forget()
         self._skip_missing(slots, here)
         mask, past = self._mask[here], self._past[here]
         present = (mask & _ONE).astype(np.bool_)
@@ -343,54 +326,18 @@ class JitterBuffer:
 
     def _adapt(self, slots: Slots, here: slice | Slots) -> None:
         """Lengthen or shorten the delay of each slot as its histogram says."""
-        if self._looked % LOOKS_A_BLOCK >= SHIFT_LOOKS:
-            self._notice_shift(slots, here)
-        total = self._count(self._slack[:, :, here])
-        all_ = total[-1]
-        # total[j] counts packets of slack below j + 1 - LATE_BINS. Growing by g frames saves those >= -g.
-        limit = all_ * self._late_share
+        grow, spare = self._slack.look(slots, here)
         waiting = np.bitwise_count(self._mask[here]).astype(np.int64)
-        grow = np.where(all_ >= 8, np.count_nonzero(total[:LATE_BINS] > limit, axis=0), 0)
         np.minimum(grow, (self._depth * 3 // 4 - waiting - self._hold[here]).clip(0), out=grow)
-        spare = np.count_nonzero(total[LATE_BINS:] <= limit * np.float32(SPARE), axis=0)
-        spare[(all_ < SPARE_WEIGHT) | (grow > 0) | (self._hold[here] > 0)] = 0
+        spare[(grow > 0) | (self._hold[here] > 0)] = 0
         for frames in np.unique(grow[grow > 0]).tolist():
             group = slots[grow == frames]
             self._hold[group] += frames
             self._holding = True
-            self._shift_slack(group, frames)
+            self._slack.longer(group, frames)
         self._looks[here] = np.where(spare > 0, self._looks[here] + 1, 0)
         if spare.any():
             self._shrink(slots[spare > 0], spare[spare > 0])
-
-    def _count(self, blocks: Int32) -> Int32:
-        """int32[blocks, bins, n] -> int32[bins, n]: packets of this slack or less, in all blocks together."""
-        total: Int32 = blocks.sum(axis=0, dtype=np.int32)
-        for row in range(1, len(total)):  # several times as fast as cumsum along this axis
-            total[row] += total[row - 1]
-        return total
-
-    def _notice_shift(self, slots: Slots, here: slice | Slots) -> None:
-        """Where all that comes now has more slack than most had before, the network has become faster for
-        good: what was before says nothing any more."""
-        now = self._count(self._block[None, :, here])
-        before = self._count(self._slack[:, :, here]) - now
-        lowest = np.count_nonzero(now <= now[-1] * np.float32(SHIFT_SHARE), axis=0)
-        middle = np.count_nonzero(before * 2 <= before[-1], axis=0)
-        moved = (now[-1] >= SHIFT_WEIGHT) & (before[-1] > 0) & (lowest >= middle + SHIFT_FRAMES)
-        if moved.any():
-            some = slots[moved]
-            kept = self._block[:, some]
-            self._slack[:, :, some] = 0
-            self._block[:, some] = kept
-
-    def _forget(self) -> None:
-        """Time passes: after LOOKS_A_BLOCK looks the oldest block of the histograms is emptied, and
-        filled."""
-        self._looked += 1
-        if self._looked % LOOKS_A_BLOCK == 0:
-            self._block = self._slack[self._looked // LOOKS_A_BLOCK % BLOCKS]
-            self._block[:] = 0
 
     def _shrink(self, slots: Slots, spare: Int64) -> None:
         """Skip a frame that is not there or in which nobody speaks; after a while, any, and the sooner the
@@ -399,14 +346,6 @@ class JitterBuffer:
         loud = _LOUDNESS[self._law[slots][:, None], self._frames[places]].mean(axis=1) >= QUIET
         loud &= self._mask[slots] & _ONE != 0
         self._skip(slots[~loud | (self._looks[slots] * spare >= PATIENCE_LOOKS)])
-
-    def _shift_slack(self, slots: Slots, frames: int) -> None:
-        """The delay has grown by `frames` (> 0): what was seen would now have that much more slack."""
-        old = self._slack[:, :, slots]
-        new = np.zeros_like(old)
-        new[:, frames:] = old[:, :-frames]
-        new[:, -1] += old[:, -frames:].sum(axis=1)
-        self._slack[:, :, slots] = new
 
     def _skip_missing(self, slots: Slots, here: slice | Slots) -> None:
         """A frame whose turn has come, and which has not, is the cheapest one to shorten the delay by."""
@@ -423,8 +362,4 @@ class JitterBuffer:
         self._clock[slots] += np.uint32(FRAME)
         self._head[slots] += 1
         self._looks[slots] = 0
-        old = self._slack[:, :, slots]
-        old[:, 1] += old[:, 0]
-        old[:, :-1] = old[:, 1:].copy()
-        old[:, -1] = 0
-        self._slack[:, :, slots] = old
+        self._slack.shorter(slots)
