@@ -60,7 +60,7 @@ def build(ssrc: int, metrics: VoipMetrics) -> bytes:
         UNKNOWN,  # noise level
         UNKNOWN,  # residual echo
         GMIN,
-        UNKNOWN if metrics.r is None else min(100, max(0, round(metrics.r))),
+        UNKNOWN if metrics.r is None else round(min(max(metrics.r, 0.0), 100.0)),
         UNKNOWN,  # external R factor
         _tenths(metrics.mos_listening),
         _tenths(metrics.mos_conversation),
@@ -108,12 +108,12 @@ def _metrics(packet: bytes, at: int) -> VoipMetrics:
 
 
 def _fraction(percent: float) -> int:
-    return min(255, max(0, int(percent * 2.56)))
+    return int(min(max(percent, 0.0), 100.0) * 2.55)
 
 
 def _milliseconds(value: float) -> int:
-    return min(_MAX_16, max(0, round(value)))
+    return round(min(max(value, 0.0), float(_MAX_16)))
 
 
 def _tenths(mos: float | None) -> int:
-    return UNKNOWN if mos is None else min(50, max(10, round(mos * 10.0)))
+    return UNKNOWN if mos is None else round(min(max(mos, 1.0), 5.0) * 10.0)
