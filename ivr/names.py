@@ -43,8 +43,10 @@ PATTERNS: Mapping[str, tuple[str, str]] = {
     ),
     "client.NAME": (
         r"client\..+",
-        "of the client that was called: `title` (whom callers believe they called), `queue` (the first one), "
-        "`queues`, `language`, `script`, `hours`, `call_type`",
+        (
+            "of the client that was called: `title` (whom callers believe they called), `queue` (the first "
+            "one), `queues`, `language`, `script`, `hours`, `call_type`"
+        ),
     ),
 }
 """How a name is written -> (its pattern, what it is)."""

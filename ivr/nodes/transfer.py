@@ -28,8 +28,8 @@ class Transfer(Node):
     call_type: Template = Field(
         "",
         max_length=128,
-        description="what the caller chose; it goes to the agent's display, to an extension as `X-Call-Type`, "
-        "and to the log",
+        description="what the caller chose; it goes to the agent's display, to an extension as "
+        "`X-Call-Type`, and to the log",
     )
     carry: tuple[VariableName, ...] = Field(
         (), max_length=16, description="variables that go to the agent's phone, as `X-CC-NAME` headers"

@@ -45,7 +45,7 @@ def _template(text: str, variables: Collection[str] = DISPLAYED) -> str:
     return text
 
 
-Template = Annotated[Text, AfterValidator(lambda text: _template(text))]
+Template = Annotated[Text, AfterValidator(_template)]
 """A text with variables in braces."""
 
 

@@ -179,7 +179,8 @@ class Queue(WaitingRules):
     )
     display: Template = Field(
         "{call_type}: {caller}",
-        description="what the agent's phone displays: {call_type}, {queue}, {caller} (name, else number), {client}",
+        description="what the agent's phone displays: {call_type}, {queue}, {caller} (name, else number), "
+        "{client}",
     )
     service_level_s: Seconds = Field(
         20.0, description="a call answered within this time is within the service level"
@@ -264,6 +265,6 @@ class Peer(Section):
     )
     data: bool = Field(
         False,
-        description="whether calls to its phones (of agents outside) carry what is known of the caller, as headers "
-        "`X-Queue`, `X-CC-NAME` ...: for a PBX of your own, not for a carrier",
+        description="whether calls to its phones (of agents outside) carry what is known of the caller, as "
+        "headers `X-Queue`, `X-CC-NAME` ...: for a PBX of your own, not for a carrier",
     )

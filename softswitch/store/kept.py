@@ -1,4 +1,4 @@
-"""What agents, phones and queues were when the switch was last heard of: rows that are replaced, read once at the
+"""What agents, phones and queues were when the switch was last heard of: rows replaced, read once at the
 start.
 
 Invariant: a row that cannot be read is as good as none: whoever it told of logs in, or registers, anew.

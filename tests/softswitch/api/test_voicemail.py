@@ -62,7 +62,10 @@ async def client(boxes: Boxes) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def test_what_is_there(client: httpx.AsyncClient) -> None:
-    assert [box["name"] for box in (await client.get("http://switch/v1/mailboxes")).json()] == ["sales", "empty"]
+    assert [box["name"] for box in (await client.get("http://switch/v1/mailboxes")).json()] == [
+        "sales",
+        "empty",
+    ]
     assert (await client.get("/sales")).json()["new"] == 2
     assert [one["id"] for one in (await client.get("/sales/messages")).json()] == ["4f1c", "4f2d"]
     assert (await client.get("/empty/messages")).json() == []
