@@ -1,10 +1,10 @@
 """A dial tone under a key is taken away before the key is measured (ITU-T Q.24, E.180; ETSI ES 201 235-3).
 
 A dial tone is one line, or two, of a few known frequencies between 350 and 450 Hz, steady for as long as we
-look. Voices have energy there too, and it tells them from keys; so it is only taken away when nearly all
-that is in that band *is* one dial tone.
+look. Voices have energy there too, and it tells them from keys; so it is only taken away when most of what is
+in that band *is* one dial tone.
 
-Invariant: sound in which the band holds anything else is given back as it was.
+Invariant: sound in which the band holds more of anything else is given back as it was.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ DIAL_HZ: Final = ((425.0,), (350.0, 440.0), (400.0,), (440.0,), (450.0,), (350.0
 """The dial tones of E.180's countries, those with one line and those with two."""
 
 BAND_HZ: Final = (330.0, 470.0)
-STEADY_SHARE: Final = 0.80
+STEADY_SHARE: Final = 0.65
 """Of the energy in the band, that one dial tone must be."""
 _WIDE_HZ: Final = (0.0, 540.0)
 

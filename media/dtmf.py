@@ -37,13 +37,14 @@ SCREEN_SHARE: Final = 0.5  # of the frame's energy that the two strongest filter
 SCREEN_TWIST: Final = 10.0 ** (12.0 / 10.0)  # at most between them
 CLEAN_PIECES: Final = 6  # 30 ms: pieces of a press that must hold hardly anything else; 40 ms fill at least 7
 CLEAN_SHARE: Final = 0.85  # of such a piece's energy that the two tones hold
-TONE_SHARE: Final = 0.84  # of the frame's energy that the two measured tones must hold (S/N above 8 dB)
+PURE_SHARE: Final = 0.90  # of a whole frame's energy that they hold, when fitted to its pieces one by one
+TONE_SHARE: Final = 0.80  # the same, by the filters of the whole frame (coarser in noise)
 MAX_OFFSET: Final = 0.015  # of the nominal frequency is accepted, and 2 Hz; 3.5 % must be rejected
 MARGIN_HZ: Final = 2.0 + 5.0  # the 5 Hz are for the error of the measurement, 15 dB over noise
 MAX_HIGH_OVER_LOW: Final = 10.0 ** (5.5 / 10.0)  # twist: 4 dB must pass
 MAX_LOW_OVER_HIGH: Final = 10.0 ** (9.5 / 10.0)  # twist: 8 dB must pass
 MIN_AMPLITUDE: Final = 32767.0 * 10.0 ** (-40.0 / 20.0)  # of both together: -35 dBm0 of each is -35.2 dBFS
-DIAL_SHARE: Final = 0.04  # of the frame's energy in the band of dial tones makes the measurement look for one
+DIAL_SHARE: Final = 0.03  # of the frame's energy in the band of dial tones makes the measurement look for one
 PRESENT: Final = 0.35  # of its amplitude in the full frame: a tone is there in a 5 ms piece
 STEADY: Final = (0.5, 1.6)  # allowed change of amplitude inside the full frame
 
@@ -221,8 +222,9 @@ class InbandDetector:
             if not len(slots):
                 return slots
         reference = np.where(full[:, None], levels, self._level[slots])
-        presence, clean = _presence(both, key, reference)  # [m, 8]: 0 absent to about 1
+        presence, clean, pure = _presence(both, key, reference)  # [m, 8]: 0 absent to about 1
         now = presence[:, PIECES:]
+        full &= pure
         full &= ((now > STEADY[0]) & (now < STEADY[1])).all(axis=1)
         fresh &= full
         # Another key that was not steady: nothing, and above all not the end of the key that is down.
@@ -293,13 +295,15 @@ def _full_frame(blocks: Float32) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.
 
 def _presence(
     samples: Float32, key: npt.NDArray[np.int8], reference: Float32
-) -> tuple[Float32, npt.NDArray[np.bool_]]:
+) -> tuple[Float32, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     """How much of its key each 5 ms piece holds: float32[m, 320] -> float32[m, 8], amplitude of the weaker
-    tone over `reference` float32[m, 2]; and bool[m, 8], it holds hardly anything else."""
+    tone over `reference` float32[m, 2]; bool[m, 8], it holds hardly anything else; and bool[m], so do those
+    of the last frame together."""
     pieces = samples.reshape(len(samples), 2 * PIECES, PIECE)
     fit = pieces @ _FITS[key]
     np.square(fit, out=fit)
     squares = fit[..., 0:4:2] + fit[..., 1:4:2]
     ratio: Float32 = np.sqrt((squares / np.maximum(reference * reference, 1.0)[:, None, :]).min(axis=2))
-    clean = fit[..., 4:].sum(axis=2) >= CLEAN_SHARE * np.einsum("ijk,ijk->ij", pieces, pieces)
-    return ratio, clean
+    explained, energy = fit[..., 4:].sum(axis=2), np.einsum("ijk,ijk->ij", pieces, pieces)
+    pure = explained[:, PIECES:].sum(axis=1) >= PURE_SHARE * energy[:, PIECES:].sum(axis=1)
+    return ratio, explained >= CLEAN_SHARE * energy, pure
