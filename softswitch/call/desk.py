@@ -177,6 +177,8 @@ class Desk:
 
     def digit(self, leg: Leg, digit: str, method: str, now: float) -> None:
         """A key was pressed on a leg."""
+        if not leg.keys.is_new(digit, method, now):
+            return
         call = self.hub.call_of(leg)
         if (attempt := self.hub.attempts.get(leg.id)) is not None:
             self.pickup.digit(attempt, leg, digit, now)

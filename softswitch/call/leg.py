@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Literal
 
+from softswitch.call.info_keys import InfoKeys
 from softswitch.sip.flow import Flow
 from softswitch.sip.message import Request
 
@@ -112,6 +113,7 @@ class Leg:
     ack: Send | None = None
     """Our ACK of the 2xx, to be sent again whenever that comes again."""
     audio: Audio | None = None
+    keys: InfoKeys = field(default_factory=InfoKeys)
     gone: bool = False
     ringing: bool = False
     contact: str = ""
