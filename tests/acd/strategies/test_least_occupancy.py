@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from acd.occupancy import Occupancy, Share
 from acd.strategies.conformance import START, ExampleAgent
-from acd.strategies.falling import Falling, Seated
-from acd.strategies.least_occupancy import TIE, LeastOccupancy
+from acd.strategies.falling import Falling, Ladder, Seated
+from acd.strategies.front import TIE, Front
+from acd.strategies.least_occupancy import LeastOccupancy
+from acd.strategy import Candidate
 
 WINDOW_S = 600.0
 MIN_HISTORY_S = 60.0
@@ -123,14 +125,14 @@ def test_many_who_come_and_go(size: int, seed: int) -> None:
 def test_a_decision_looks_at_few_of_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """Steady work of a thousand: the exact figures of a handful are computed, not of all."""
     looks = 0
-    look = LeastOccupancy._look
+    look = Front.append
 
-    def counted(strategy: LeastOccupancy, seated: Seated, now: float) -> None:
+    def counted(front: Front, agent: Candidate, now: float) -> float:
         nonlocal looks
         looks += 1
-        look(strategy, seated, now)
+        return look(front, agent, now)
 
-    monkeypatch.setattr(LeastOccupancy, "_look", counted)
+    monkeypatch.setattr(Front, "append", counted)
     strategy, now, chance = LeastOccupancy(), START, random.Random(5)
     talking: list[ExampleAgent] = []
     for i in range(1000):
@@ -157,16 +159,29 @@ def test_a_decision_looks_at_few_of_many(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_bounds_that_fall_together_never_change_their_order() -> None:
-    falling = Falling(0.01)
-    agents = [ExampleAgent(f"agent-{i}", i) for i in range(4)]
-    seated = [Seated(agent, agent.occupancy.course(START)) for agent in agents]
-    for one, figure, at in zip(seated, (0.5, 0.3, 0.4, 0.4), (0.0, 0.0, 10.0, 10.0), strict=True):
-        one.figure, one.at = figure, at
-        falling.put(one, 0.0)
-    assert falling.highest(20.0) == pytest.approx(0.3)  # 0.5 - 0.2, and 0.4 - 0.1
+    falling, gone = Falling(0.01), set[int]()
+    seated = [Seated(ExampleAgent(f"agent-{i}", i)) for i in range(4)]
+    for one, figure, passed_s in zip(seated, (0.5, 0.3, 0.4, 0.4), (0.0, 0.0, 10.0, 10.0), strict=True):
+        falling.put(one, figure, passed_s)
+    assert falling.highest(20.0, gone) == pytest.approx(0.3)  # 0.5 - 0.2, and 0.4 - 0.1
     falling.take(seated[2])
     assert falling.pop() is seated[1]
-    seated[0].ready = False
-    assert falling.highest(20.0) == pytest.approx(0.3)
-    assert falling.empty() == [seated[3]]
-    assert falling.highest(20.0) == -1.0
+    gone.update((0, 9))
+    assert falling.highest(20.0, gone) == pytest.approx(0.3)
+    assert gone == {9}
+    assert falling.pop() is seated[3]
+    assert falling.highest(20.0, gone) == -1.0
+
+
+def test_a_ladder_gives_the_lowest_bound_of_all_rungs() -> None:
+    ladder = Ladder()
+    seated = [Seated(ExampleAgent(f"agent-{i}", i)) for i in range(3)]
+    for one, figure, rate in zip(seated, (0.5, 0.3, 0.6), (1e-2, 1e-4, 1e-4), strict=True):
+        ladder.put(one, figure, rate, WINDOW_S, START)
+    assert ladder.pop(0.2, START) is None
+    assert ladder.pop(0.2, START + 40.0) is seated[0]  # he falls faster than the other two
+    ladder.tidy()
+    ladder.take(seated[1])
+    assert ladder.highest(START, set()) == pytest.approx(0.6)
+    assert ladder.pop(1.0, START) is seated[2]
+    assert ladder.pop(2.0, START) is None
