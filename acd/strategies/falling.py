@@ -118,7 +118,7 @@ class Ladder:
             bound = -key - rate * passed_s
             if bound < below:
                 below, found = bound, index
-            index += 1
+            index += 1  # noqa: SIM113  # quicker than unpacking twice
         if found < 0:
             return None
         falling = self._standing[found]

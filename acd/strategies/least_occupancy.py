@@ -8,10 +8,10 @@ order.
 An occupancy drifts while the agent waits, but only downwards, and not fast (acd.occupancy). So the figures of
 most need not be known to tell who has the least: each agent stands in the order of a lower bound
 (acd.strategies.falling), and a decision computes the exact figures of those whose bound is not above the
-least figure found so far. They stay in front (acd.strategies.front), where every decision looks at them; when somebody becomes
-ready, a few more are brought there, and the others get new bounds. So a decision is O(log n) and a handful of
-agents. It looks at more of them after a time in which nobody came or was asked for: each of those who have
-come close to the least meanwhile, once.
+least figure found so far. They stay in front (acd.strategies.front), where decisions look at them; when
+somebody becomes ready, a few more are brought there, and others get new bounds. So a decision is O(log n) and
+a handful of agents. It looks at more of them after a time in which nobody came or was asked for: each of
+those who have come close to the least meanwhile, once.
 
 The bound of an agent with occupancy o, whose course holds until u, and who is busy for b then, is the
 straight line from here that is nowhere above the course (its slope now is the steepest before u), and reaches
@@ -30,15 +30,13 @@ from heapq import heappop, heappush
 
 from acd.occupancy import Course
 from acd.strategies.falling import Ladder, Seated
-from acd.strategies.front import ABOVE, TIE, Front
+from acd.strategies.front import ABOVE, CLOSE, TIE, Front, steepest
 from acd.strategies.longest_idle import LongestIdle
 from acd.strategy import Candidate
 
 MIN_HISTORY_S = 300.0
-CLOSE = 10 * TIE  # bounds are computed with rounding
 NOTHING_S = 1e-7  # busy for so long is not busy
-FRONT, FRONT_MOST = 8, 12  # so many, or up to so many, are looked at by every decision
-LEVEL = 8
+FRONT, FRONT_MOST = 10, 18  # so many stand in front, or up to so many
 AHEAD = 4  # who are looked at when somebody becomes ready, so that a decision finds its work done
 
 Rank = tuple[float, float, int, int, Candidate]  # occupancy, idle since, calls, order
@@ -106,7 +104,7 @@ class LeastOccupancy:
                 seated = ladder.pop(least + CLOSE, now)
             tied = front.least(now, gone)[1]
             if len(front) > FRONT_MOST * 2:
-                self._thin_out(now)
+                self._settle(now)
         if len(tied) <= 1:
             return tied[0] if tied else None
         return min(tied, key=_tie)
@@ -119,7 +117,7 @@ class LeastOccupancy:
         front = self._front
         front.sweep(self._gone)
         if len(front) > FRONT_MOST * 2:
-            self._thin_out(now)
+            self._settle(now)
         heap: list[Rank] = []
         still, new = self._still.ranked(now), self._new.ranked(now)
         self._next(heap, still, 0.0)
@@ -190,12 +188,7 @@ class LeastOccupancy:
             self._place(agent, self._still, now)
             return
         figure = busy_s / (course.total_s + course.total_rate * passed_s)
-        if course.busy_rate:
-            rate = figure / busy_s  # 1 / total
-        else:
-            rate = figure / (course.until - now + busy_s)
-            if course.total_rate:
-                rate = max(rate, figure * figure / busy_s)
+        rate = steepest(figure, busy_s, course.busy_rate, course.total_rate, course.until - now)
         self._ladder.put(seated, figure, rate, agent.occupancy.window_s, now)
 
     def _step_up(self, seated: Seated, least: float, now: float) -> float:
@@ -212,7 +205,7 @@ class LeastOccupancy:
         front.sweep(self._gone)
         figures = sorted(front.figures(now))
         for _ in range(AHEAD):
-            level = figures[LEVEL - 1] if len(figures) >= LEVEL else ABOVE
+            level = figures[FRONT - 1] if len(figures) >= FRONT else ABOVE
             seated = self._ladder.pop(level, now)
             if seated is None:
                 break
@@ -220,16 +213,16 @@ class LeastOccupancy:
                 self._gone.discard(seated.agent.order)
             else:
                 insort(figures, front.append(seated.agent, now))
-        if len(front) > FRONT_MOST:
-            self._thin_out(now)
+        self._settle(now)
 
-    def _thin_out(self, now: float) -> None:
-        """Whoever is not among the first of those in front stands on the ladder again."""
-        front = self._front
-        front.sweep(self._gone)
-        for agent in front.shorten(FRONT, now):
+    def _settle(self, now: float) -> None:
+        """Those in front stand in order; whoever is not among the first of too many is on the ladder."""
+        self._front.sweep(self._gone)
+        others = self._front.settle(FRONT, FRONT_MOST, now)
+        for agent in others:
             self._put(self._seated[agent.order], now)
-        self._ladder.tidy()
+        if others:
+            self._ladder.tidy()
 
     def _place(self, agent: Candidate, place: LongestIdle, now: float) -> None:
         self._places[agent.order] = place
