@@ -5,9 +5,9 @@ objects, scattered; copied into one array, the courses of all in front are a few
 agent who is chosen is touched himself. The array is sorted when somebody becomes ready; as nobody falls
 faster than the fastest, a decision mostly needs the first two or three.
 
-Invariant: row i is of `agents[i]`: his figure when the rows were sorted, his course, his stable order. Whoever
-has left may stand here still: his order is then in the set `gone`, and he is met where he would have been
-chosen, or swept out.
+Invariant: row i is of `agents[i]`: his figure when the rows were sorted, his course, his stable order.
+Whoever has left may stand here still: his order is then in the set `gone`, and he is met where he would have
+been chosen, or swept out.
 """
 
 from __future__ import annotations

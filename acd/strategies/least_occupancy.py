@@ -104,6 +104,7 @@ class LeastOccupancy:
                 seated = ladder.pop(least + CLOSE, now)
             tied = front.least(now, gone)[1]
             if len(front) > FRONT_MOST * 2:
+                front.sweep(gone)
                 self._settle(now)
         if len(tied) <= 1:
             return tied[0] if tied else None
@@ -217,7 +218,6 @@ class LeastOccupancy:
 
     def _settle(self, now: float) -> None:
         """Those in front stand in order; whoever is not among the first of too many is on the ladder."""
-        self._front.sweep(self._gone)
         others = self._front.settle(FRONT, FRONT_MOST, now)
         for agent in others:
             self._put(self._seated[agent.order], now)
