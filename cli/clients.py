@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import sys
-from io import StringIO
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +12,11 @@ from cli.output import JsonOption, print_json, print_table
 from cli.place import ConfigOption, find_config
 from cli.refusals import FAILED, BadUsage
 
+if TYPE_CHECKING:
+    from softswitch.config.client_file import ClientFile, RowFault
+
+_RESTS_ON = {"": ("to", "queues"), "closed": ("hours",)}
+"""Complaint in a column (none: of the row) -> where a bad cell was left out that would have answered it."""
 clients_app = typer.Typer(help="See and import the clients.", no_args_is_help=True, rich_markup_mode=None)
 
 
@@ -63,30 +66,38 @@ def import_clients(
 
     The columns are `id` and the keys of [clients.CLIENT]. Every bad row is named, also one that names a
     queue or a calendar that does not exist, and then nothing is changed. The file is replaced in one step;
-    `cc reload` makes it known.
+    `cc reload` makes it known. A client without a number, and a number that stands twice, is a warning.
     """
+    from softswitch.config.client_file import clients_in
     from softswitch.files import replace
 
     place = find_config(config)
     target = _target(place)
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        data = file.read_bytes()
     except OSError as error:
         raise BadUsage(f"cannot read {file}: {error.strerror}; check the path and its rights") from error
-    except UnicodeError as error:
-        raise BadUsage(f"{file} is not UTF-8: {error}; save it as UTF-8") from error
-    count, faults = _examine(place, text)
+    found = clients_in(data)
+    faults = [str(fault) for fault in _faults(place, found)]
+    warnings = [str(warning) for warning in found.warnings]
+    count = len(found.table)
     if not faults:
-        replace(target, text)
+        replace(target, data.decode("utf-8-sig"))
     if json:
-        print_json({"file": str(target), "imported": not faults, "clients": count, "faults": faults})
-    for fault in () if json else faults:
-        print(f"{file}, {fault}", file=sys.stderr)
+        told = {"file": str(target), "imported": not faults, "clients": count}
+        print_json({**told, "faults": faults, "warnings": warnings})
+    else:
+        for line in (*faults, *(f"warning: {warning}" for warning in warnings)):
+            print(f"{file}, {line}", file=sys.stderr)
     if faults:
-        print(f"cc: {len(faults)} faults in {file}; nothing was changed", file=sys.stderr)
+        print(f"cc: {_counted(len(faults), 'fault')} in {file}; nothing was changed", file=sys.stderr)
         raise typer.Exit(FAILED)
     if not json:
-        print(f"{target} has {count} clients; `cc reload` makes them known to a running switch")
+        print(f"{target} has {_counted(count, 'client')}; `cc reload` makes it known to a running switch")
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _target(place: Path) -> Path:
@@ -100,17 +111,15 @@ def _target(place: Path) -> Path:
     return Path(place.resolve().parent, Path(given).expanduser()).resolve()
 
 
-def _examine(place: Path, text: str) -> tuple[int, list[str]]:
-    """How many clients the text has, and what is wrong with it, alone and beside the rest of the
-    configuration."""
-    from softswitch.config.client_file import clients_of
+def _faults(place: Path, found: ClientFile) -> list[RowFault]:
+    """What is wrong with clients, alone and beside the rest of the configuration, by line."""
+    from softswitch.config.client_file import RowFault
     from softswitch.config.loading import client_faults
 
-    try:
-        table, faults, lines = clients_of(StringIO(text, newline=""))
-    except csv.Error as error:
-        return 0, [f"it is no CSV: {error}"]
-    beside = [
-        f"line {lines[client]}, {key}: {message}" for client, key, message in client_faults(place, table)
-    ]
-    return len(table), faults + beside
+    bad = {(fault.line, fault.column.partition(".")[0]) for fault in found.faults}
+    faults = list(found.faults)
+    for client, key, message in client_faults(place, found.table):
+        line = found.lines[client]
+        if not any((line, column) in bad for column in _RESTS_ON.get(key, ())):
+            faults.append(RowFault(line, key or "to", message))
+    return sorted(faults, key=lambda fault: fault.line)

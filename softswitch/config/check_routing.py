@@ -6,6 +6,7 @@ Invariant: as in `checks`.
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Iterator
 
 from ivr.condition import Condition
@@ -17,6 +18,7 @@ from softswitch.config.check_waiting import no_language
 from softswitch.config.draft import Draft, Fault
 from softswitch.system_prompts import LANGUAGES
 
+_DIALLED = re.compile(r"\+?[0-9*#]+")
 MAX_TOLD = 20
 """Bad numbers of one list that are named; a file may have a million."""
 
@@ -112,8 +114,11 @@ def _clients(draft: Draft) -> Iterator[Fault]:
         for number in client.numbers:
             normal = numbering.normal(number)
             other = owner.setdefault(normal, name)
-            if not normal:
-                yield (*where, "numbers"), f"{number!r} is no number"
+            if not _DIALLED.fullmatch(normal):
+                yield (
+                    (*where, "numbers"),
+                    f"{number!r} is no number; write digits, and spaces and hyphens between them",
+                )
             elif other != name:
                 yield (
                     (*where, "numbers"),

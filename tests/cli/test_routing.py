@@ -202,10 +202,59 @@ def test_clients_are_imported_all_or_none(cc: Cc, centre: Path) -> None:
         "imported": True,
         "clients": 1,
         "faults": [],
+        "warnings": [],
     }
     assert [one["id"] for one in cc("clients", "list", "--json").json] == ["zoo", "acme"]
     assert "8 800 555-03-00" in cc("clients", "list").out
     assert cc("route", "try", "--from", "201", "--to", "+78005550300", "--json").json["client"] == "zoo"
+
+
+def test_every_bad_row_of_clients_is_named_in_one_go(cc: Cc, centre: Path) -> None:
+    new = centre / "new.csv"
+    new.write_text(
+        "id,numbers,queues,to,priority\n"
+        "one,70x,sals,,\n"
+        "two,701,sals,,high\n"
+        "three,702,,,\n"
+        "four,702,,queue,\n"
+        "fi ve,705,sals,,\n"
+        "six,,sales,,\n"
+        "seven,707;707,sales,,\n"
+    )
+    refused = cc("clients", "import", new)
+    assert refused.code == 1
+    assert [line.removeprefix(f"{new}, ").partition(";")[0] for line in refused.err.splitlines()] == [
+        "line 2, numbers: '70x' is no number",
+        "line 2, queues: there is no queue 'sals'",
+        "line 3, priority: 'high': Input should be a valid integer",
+        "line 3, queues: there is no queue 'sals'",
+        "line 4, to: its calls lead nowhere",
+        "line 5, to: 'queue': 'queue' is not a target",
+        "line 5, numbers: 702 is the client 'three''s already",
+        "line 6, id: 'fi ve': letters, digits and _ . + -, at most 64, the first one a letter, a digit or _",
+        "line 6, queues: there is no queue 'sals'",
+        "warning: line 7, numbers: the client has no number, so that no call is for it",
+        "warning: line 8, numbers: '707' stands there twice",
+        f"cc: 9 faults in {new}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (
+            b"id;name;numbers\nx;X;701\n",
+            "line 1: the columns are divided by semicolons; divide them by commas",
+        ),
+        (b"id,name\nx,Caf\xe9\n", "line 2: the byte 0xe9 is not UTF-8; save the file as UTF-8"),
+    ],
+)
+def test_a_file_of_clients_that_is_no_such_file(cc: Cc, centre: Path, data: bytes, told: str) -> None:
+    new = centre / "new.csv"
+    new.write_bytes(data)
+    refused = cc("clients", "import", new)
+    assert refused.code == 1 and refused.err.startswith(f"{new}, {told}")
+    assert refused.err.endswith(f"cc: 1 fault in {new}; nothing was changed\n")
 
 
 def test_a_configuration_without_a_file_for_clients_says_so(cc: Cc, centre: Path) -> None:

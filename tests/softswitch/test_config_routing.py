@@ -213,11 +213,20 @@ def test_every_bad_row_of_clients_is_named_with_its_column() -> None:
         "good,4,,,,\n",
         "long,5,,,,,,\n",
     ]
-    table, found, where = clients_of(lines)
+    table, found, where, _ = clients_of(lines)
     assert table == {
-        "good": {"numbers": ["1", "2"], "to": "queue:a", "guests": False, "priority": -5, "greeting": "Hello"}
-    }
-    assert [fault.split(":")[0] for fault in found] == [
+        "good": {
+            "numbers": ["1", "2"],
+            "to": "queue:a",
+            "guests": False,
+            "priority": -5,
+            "greeting": "Hello",
+        },
+        "line-3": {"numbers": ["3"], "guests": False},
+        "line-4": {"numbers": ["4"], "guests": False, "priority": 0},
+        "long": {"numbers": ["5"], "guests": False, "priority": 0},
+    }, "bad cells are left out"
+    assert [str(fault).split(":")[0] for fault in found] == [
         "line 3, guests",
         "line 3, id",
         "line 3, greeting",
@@ -227,7 +236,7 @@ def test_every_bad_row_of_clients_is_named_with_its_column() -> None:
         "line 5, the row",
     ]
     assert where["good"] == 2
-    assert clients_of(["name\n"])[1] == [
+    assert [str(fault) for fault in clients_of(["name\n"]).faults] == [
         "line 1: the column 'id' is missing; it names the client in the log and in reports"
     ]
 
