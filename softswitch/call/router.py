@@ -11,14 +11,15 @@ from softswitch.call.callers import ORDINARY, Status
 from softswitch.call.clients import Client
 from softswitch.call.hub import Hub
 from softswitch.call.identity import Identity
-from softswitch.call.routing import Asked, Explain, Holds, Step, always
+from softswitch.call.routing import NOT_FOR_GUESTS, Asked, Explain, Holds, Rule, Step, always
 from softswitch.call.settings import Route, Settings, Target
 from softswitch.errors import PeerError
 
 
 @dataclass(slots=True)
 class Trace:
-    """What was asked on the way, for people: the routes, and what decided in the end."""
+    """What was asked on the way, for people: the routes, a client who is not for guests, and what decided in
+    the end."""
 
     explain: Explain = Condition.__str__
     steps: list[Step] = field(default_factory=list)
@@ -108,6 +109,10 @@ def _decide(
         return "route", found
     if client is not None and (client.guests or not stranger):
         return "client", _of_client(client, is_open)
+    if client is not None and trace is not None:
+        place = len(trace.steps)
+        led = Route(client.target or Target("hangup"))
+        trace.steps.append(Step(Rule(place, number, led, f"client {client.name}"), False, NOT_FOR_GUESTS))
     if number in settings.phones and not stranger:
         return "extension", Route(Target("extension", number))
     return "", PeerError(404, "Not Found")

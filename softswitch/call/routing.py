@@ -15,6 +15,7 @@ from softswitch.call.settings import Route
 
 Holds = Callable[[Condition], bool]
 Explain = Callable[[Condition], str]
+NOT_FOR_GUESTS = "it is not for guests (guests = false)"
 ANY = "*"
 """The pattern of a route for every number."""
 
@@ -47,7 +48,7 @@ class Rule:
         if not self.covers(asked):
             return f"it is for {self.number}"
         if asked.guest and not self.guests:
-            return "it is not for guests (guests = false)"
+            return NOT_FOR_GUESTS
         if self.peers and asked.peer not in self.peers:
             return f"it is for calls from {', '.join(self.peers)}"
         if not self.peers and asked.peer is not None and self.route.target.kind == "peer":

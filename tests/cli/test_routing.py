@@ -116,6 +116,11 @@ def test_where_a_call_would_go_and_why(cc: Cc, centre: Path) -> None:
         (("--from", "201", "--to", "201"), 0, "goes to extension:201: it is an extension"),
         (("--from", "201", "--to", "*11"), 0, "goes to feature:login: it is a feature code"),
         (("--trunk", "carrier", "--to", "88005550100"), 0, "goes to queue:sales: by the client acme"),
+        (
+            ("--from", "300", "--to", "700"),
+            1,
+            " -  client shop (700 to queue:sales): it is not for guests (guests = false)\nrefused with 404",
+        ),
         (("--to", "999"), 1, "refused with 404, Not Found: nothing takes this call"),
         (("--to", "600", "--at", "noon"), 1, "'noon' is no time: write 2026-12-31 23:30, or 23:30 for today"),
         (

@@ -148,7 +148,10 @@ def test_clients_come_after_the_routes_and_before_the_extensions() -> None:
         str(route(settings(rule(0, "600", "queue:x")), "600", GUEST, client=open_to_all).target) == "queue:x"
     )
     with pytest.raises(PeerError, match="Not Found"):
-        route(settings(), "600", GUEST, client=ACME)  # not for guests
+        route(settings(), "600", GUEST, client=ACME, trace=trace)
+    assert [(step.rule.label, step.takes, step.why) for step in trace.steps] == [
+        ("client acme", False, "it is not for guests (guests = false)")
+    ]
     with pytest.raises(PeerError) as closed:
         route(settings(), "600", PBX, client=ACME, is_open=False)
     assert closed.value.status == 480
