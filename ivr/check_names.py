@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from ivr.errors import FlowProblem, suggest
-from ivr.names import ATTRIBUTES, is_attribute, is_set
+from ivr.choice import WORDS
+from ivr.errors import FlowProblem
+from ivr.names import ATTRIBUTES, is_attribute, is_set, unknown
 from ivr.template import slots
 
 if TYPE_CHECKING:
@@ -31,5 +32,6 @@ def check_names(flows: Mapping[str, Flow]) -> Iterator[FlowProblem]:
             asked = [(key, slot.name) for key, text in node.templates() for slot in slots(text)]
             for key, variable in dict.fromkeys([*asked, *node.reads()]):
                 if not is_attribute(variable) and not is_set(variable, given):
-                    message = f"no node sets {variable!r}, and no call has it; {suggest(variable, known)}"
+                    names = known.union(WORDS) if key.endswith(".when") else known
+                    message = f"no node sets {variable!r}, and no call has it; {unknown(variable, names)}"
                     yield FlowProblem(f"{flow.path(name)}.{key}", message)

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from ivr.hours import dates_of, days_of, spans_of
+from ivr.names import counts, is_open
 from ivr.pattern import MAX_INPUT, safe_pattern
 from ivr.world import Look, World, number_of, text_of
 
@@ -29,6 +30,9 @@ SPECIAL: Mapping[str, Kind] = {
     "weekday": "weekday",
     "date": "date",
 }
+WORDS = (*SPECIAL, *(f"not_{word}" for word in SPECIAL))
+"""What a condition may ask besides attributes."""
+_APART = re.compile(r"[\s().\-/]")
 _COMPARISON = re.compile(r"(<=|>=|<|>|=)\s*(.*)", re.DOTALL)
 _RANGE = re.compile(r"(-?\d+(?:\.\d+)?)\s*\.\.\s*(-?\d+(?:\.\d+)?)")
 
@@ -105,6 +109,21 @@ class Choice:
 
 
 def choice_of(name: str, wanted: Any) -> Choice:
+    """What is written for an attribute. Raises ValueError for what cannot be read, or can never be."""
+    choice = _choice(name, wanted)
+    if choice.kind not in ("text", "prefix") or not choice.text:
+        return choice
+    if counts(name) and number_of(choice.text) is None:
+        raise ValueError(f'{name} is a number, never {choice.shown}; write 10, ">= 10" or "1..9"')
+    if is_open(name) and choice.text not in ("true", "false"):
+        raise ValueError(f"{name} is true or false, never {choice.shown}")
+    if name in NUMBERS and choice.kind == "prefix" and _APART.search(choice.text):
+        plain = _APART.sub("", choice.text)
+        raise ValueError(f"no number begins with {choice.shown}: write its digits together, {plain + '*'!r}")
+    return choice
+
+
+def _choice(name: str, wanted: Any) -> Choice:
     if isinstance(wanted, bool):
         return Choice("text", text_of(wanted), text=text_of(wanted))
     if isinstance(wanted, int | float):

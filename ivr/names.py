@@ -7,10 +7,12 @@ Invariant: a name is a variable or an attribute, never both: what a node sets ca
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Annotated
 
 from pydantic import AfterValidator
+
+from ivr.errors import suggest
 
 ATTRIBUTES: Mapping[str, str] = {
     "caller": "the caller's number, as `[numbers]` writes it",
@@ -32,13 +34,16 @@ ATTRIBUTES: Mapping[str, str] = {
 }
 """Name -> what it is."""
 
+FIGURES = ("waiting", "agents", "idle", "estimate_s", "open")
+"""What may be asked of a queue."""
+
 PATTERNS: Mapping[str, tuple[str, str]] = {
     "header.NAME": (
         r"header\.[A-Za-z][A-Za-z0-9_.+-]*",
         "a header of the INVITE, such as `header.X-Account`",
     ),
     "queue.NAME.FIGURE": (
-        r"queue\.[^.{}]+\.(waiting|agents|idle|estimate_s|open)",
+        rf"queue\.[^.{{}}]+\.({'|'.join(FIGURES)})",
         "of a queue: who is `waiting`, `agents` logged in, `idle` ones, `estimate_s` to wait, `open` or not",
     ),
     "client.NAME": (
@@ -57,6 +62,24 @@ _VARIABLE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 def is_attribute(name: str) -> bool:
     """Whether the switch knows this name of every call."""
     return name in ATTRIBUTES or any(re.fullmatch(pattern, name) for pattern, _ in PATTERNS.values())
+
+
+def counts(name: str) -> bool:
+    """Whether an attribute is a figure, which is compared with numbers."""
+    return name == "calls" or (name.startswith("queue.") and is_attribute(name) and not is_open(name))
+
+
+def is_open(name: str) -> bool:
+    """Whether it asks if a queue is open: true or false."""
+    return name.startswith("queue.") and name.endswith(".open")
+
+
+def unknown(name: str, known: Iterable[str]) -> str:
+    """The tail of an error about a name that nothing gives a value: what may have been meant."""
+    queue, _, figure = name.removeprefix("queue.").rpartition(".")
+    if name.startswith("queue.") and queue:
+        return f"of a queue there is no {figure!r}; {suggest(figure, FIGURES)}"
+    return suggest(name, known)
 
 
 def is_set(name: str, given: Collection[str]) -> bool:

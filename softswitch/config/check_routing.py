@@ -9,9 +9,9 @@ import csv
 import re
 from collections.abc import Iterable, Iterator
 
+from ivr.choice import WORDS
 from ivr.condition import Condition
-from ivr.flow import suggest
-from ivr.names import ATTRIBUTES, is_attribute
+from ivr.names import ATTRIBUTES, is_attribute, unknown
 from softswitch.call.settings import Target
 from softswitch.config.check_calls import no_such, target_fault
 from softswitch.config.check_waiting import no_language
@@ -61,10 +61,8 @@ def condition_faults(
             if queue not in draft.names("queues"):
                 yield name, no_such(draft, "queue", queue)
         elif variables is not None and name not in known and not is_attribute(name):
-            yield (
-                name,
-                f"a call has no attribute {name!r}; {suggest(name, (*ATTRIBUTES, *known, 'header.NAME'))}",
-            )
+            meant = unknown(name, (*ATTRIBUTES, *WORDS, *known, "header.NAME"))
+            yield name, f"a call has no attribute {name!r}; {meant}"
 
 
 def reference_fault(draft: Draft, target: str) -> str:

@@ -152,6 +152,20 @@ def test_routes(config: Config) -> None:
             "there is no calendar 'of'; known: night, office",
         ),
         ('[[routes]]\nwhen = { callr = "1" }\nto = "queue:sales"', "no attribute 'callr'; known: "),
+        (
+            '[[routes]]\nwhen = { "queue.sales.waiting" = "ten" }\nto = "queue:sales"',
+            "routes.2.when.queue.sales.waiting: queue.sales.waiting is a number, never 'ten'",
+        ),
+        (
+            '[[routes]]\nwhen = { caller = "8 495*" }\nto = "queue:sales"',
+            "routes.2.when.caller: no number begins with '8 495*': write its digits together, '8495*'",
+        ),
+        ('[[routes]]\nwhen = { calender = "office" }\nto = "queue:sales"', "did you mean 'calendar'?"),
+        ('[[routes]]\nwhen = { not_wekday = "mon" }\nto = "queue:sales"', "did you mean 'weekday'?"),
+        (
+            '[[routes]]\nwhen = { queue.sales.waitng = 1 }\nto = "queue:sales"',
+            "known: agents, estimate_s, idle, open, waiting; did you mean 'waiting'?",
+        ),
         ('[[routes]]\nwhen = { queue.sal.waiting = 1 }\nto = "queue:sales"', "there is no queue 'sal'"),
         (
             '[[routes]]\nwhen = { caller = "~(a+)+" }\nto = "queue:sales"',

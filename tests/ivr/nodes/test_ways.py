@@ -64,6 +64,18 @@ def test_what_a_branch_names_is_known_to_the_check() -> None:
     assert "flows.main.nodes.look.cases.0.when: no node sets 'colour'" in fault
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("calender", "calendar"), ("not_calender", "calendar"), ("queue.sales.waitng", "waiting")],
+)
+def test_a_misspelt_word_of_a_condition_is_told_with_what_was_meant(name: str, meant: str) -> None:
+    case = {"when": {name: "1"}, "to": "plain"}
+    [fault] = faults(
+        flow("look", {"look": {"type": "branch", "cases": [case], "otherwise": "plain"}, "plain": QUEUE})
+    )
+    assert fault.endswith(f"did you mean {meant!r}?")
+
+
 def test_a_branch_that_leads_back_is_a_circle() -> None:
     case = {"when": {"status": "vip"}, "to": "look"}
     main = flow("look", {"look": {"type": "branch", "cases": [case], "otherwise": "end"}, "end": END})
