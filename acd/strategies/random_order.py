@@ -7,6 +7,7 @@ decisions, so a history can be replayed.
 from __future__ import annotations
 
 import random
+from array import array
 from collections.abc import Iterator
 
 from acd.strategy import Candidate
@@ -66,18 +67,30 @@ class WeightedRandom(RandomOrder):
     def __init__(self, seed: int = SEED) -> None:
         super().__init__(seed)
         self._greatest = 0.0
+        self._weights = array("d")  # beside `_agents`: whoever is not drawn is not fetched either
 
     def add(self, agent: Candidate, now: float) -> None:
         """See Strategy."""
         super().add(agent, now)
+        self._weights.append(agent.weight)
         self._greatest = max(self._greatest, agent.weight)
+
+    def remove(self, agent: Candidate, offered: bool) -> None:
+        """See Strategy."""
+        index = self._index[agent.order]
+        super().remove(agent, offered)
+        last = self._weights.pop()
+        if index < len(self._weights):
+            self._weights[index] = last
 
     def draw(self) -> Candidate:
         """One of those who are ready; there is at least one."""
+        weights, chance, greatest = self._weights, self._chance.random, self._greatest
+        count = len(weights)
         for _ in range(100):
-            agent = super().draw()
-            if self._chance.random() * self._greatest < agent.weight:
-                return agent
+            index = int(chance() * count)
+            if chance() * greatest < weights[index]:
+                return self._agents[index]
         return self.shuffled(list(self._agents))[0]  # whoever is heavy is not ready
 
     def shuffled(self, agents: list[Candidate]) -> list[Candidate]:
