@@ -182,7 +182,8 @@ def walk(trial: Trial, hand: Hand, began: float) -> Iterator[Step]:
                     asked = output
                 case ivr.Withdraw():
                     asked = None
-            yield from _steps(output, now)
+            hidden = [value for name in session.secrets if (value := session.variables.get(name))]
+            yield from _steps(output, now, hidden)
         if session.done:
             return
         deadline = session.deadline()
@@ -224,8 +225,8 @@ def walk(trial: Trial, hand: Hand, began: float) -> Iterator[Step]:
     yield Step(now, "given up", f"stopped after {MAX_INPUTS} inputs")
 
 
-def _steps(output: Output, now: float) -> Iterator[Step]:
-    """What people want to know of an output."""
+def _steps(output: Output, now: float, hidden: list[str]) -> Iterator[Step]:
+    """What people want to know of an output; what is `hidden` (a PIN) is not shown in what is asked for."""
     from ivr import messages as ivr
 
     match output:
@@ -237,7 +238,8 @@ def _steps(output: Output, now: float) -> Iterator[Step]:
                 yield Step(now, "hears", text, {"language": prompt.language, "file": prompt.file})
         case ivr.Ask(_, request):
             particulars = dataclasses.asdict(request) if dataclasses.is_dataclass(request) else {}
-            yield Step(now, "asks", type(request).__name__, {k: v for k, v in particulars.items() if v})
+            shown = {key: _masked(value, hidden) for key, value in particulars.items() if value}
+            yield Step(now, "asks", type(request).__name__, shown)
         case ivr.EnterQueue(queue, priority, call_type, carry):
             told: dict[str, Any] = {"queue": queue, "priority": priority, "call_type": call_type}
             yield Step(now, "queue", f"waits in the queue {queue}", told | {"carry": dict(carry)})
@@ -246,6 +248,16 @@ def _steps(output: Output, now: float) -> Iterator[Step]:
         case ivr.HangUp(cause, detail):
             what = "failure" if cause == "failure" else "hangup"
             yield Step(now, what, f"the call ends: {detail or cause}", {"cause": cause, "detail": detail})
+
+
+def _masked(value: Any, hidden: list[str]) -> Any:
+    """The value without what must not be seen, also inside."""
+    if isinstance(value, dict):
+        return {key: _masked(inner, hidden) for key, inner in value.items()}
+    if isinstance(value, str):
+        for secret in hidden:
+            value = value.replace(secret, "*")
+    return value
 
 
 def _answer(said: str, request: Request) -> tuple[dict[str, str], str]:

@@ -26,60 +26,8 @@ from ivr.messages import (
     Transfer,
 )
 from ivr.node import Edge, Go, Leave, Node, Visit, Wait, Walk
-from ivr.nodes import BUILT_IN
 from ivr.session import MAX_KEYS_AHEAD, MAX_STEPS, Session
-
-
-def flow(start: str, nodes: dict[str, dict[str, Any]], name: str = "main", language: str = "") -> Flow:
-    made = {
-        node: BUILT_IN[fields["type"]].model_validate({k: v for k, v in fields.items() if k != "type"})
-        for node, fields in nodes.items()
-    }
-    return Flow(name, start, made, language)
-
-
-class Caller:
-    """A session with its clock; `hears` is the text of the current Play."""
-
-    def __init__(self, *flows: Flow) -> None:
-        self.session = Session({each.name: each for each in flows}, flows[0].name)
-        self.now = 1000.0
-        self.playing = 0
-        self.hears: list[str] = []
-        self.last: list[Output] = []
-        self.send(Start())
-
-    def send(self, event: Input) -> list[Output]:
-        self.last = self.session.handle(event, self.now)
-        return self._note()
-
-    def press(self, keys: str) -> list[Output]:
-        for key in keys:
-            self.send(Key(key))
-        return self.last
-
-    def listen(self) -> list[Output]:
-        """Hear what is played to its end."""
-        return self.send(PlayDone(self.playing))
-
-    def silence(self) -> list[Output]:
-        """Wait for the deadline."""
-        deadline = self.session.deadline()
-        assert deadline is not None
-        self.now = deadline
-        self.last = self.session.handle_timer(self.now)
-        return self._note()
-
-    def _note(self) -> list[Output]:
-        for output in self.last:
-            if isinstance(output, Play):
-                self.playing = output.play
-                self.hears = [prompt.text for prompt in output.prompts]
-            elif isinstance(output, StopPlay):
-                assert output.play == self.playing
-                self.hears = []
-        return self.last
-
+from tests.support.walk import Caller, flow
 
 MENU: dict[str, Any] = {
     "type": "menu",
