@@ -57,6 +57,7 @@ from media.relay import Relay
 from media.reports import Reports
 from media.sequence import Reception
 from media.speech import KEYS, Speech
+from media.srtp import Srtp
 from media.telephone_event import FLASH
 from media.tone_guard import ToneGuard
 
@@ -94,7 +95,8 @@ class Engine:
         self._latching = Latching(legs, ports)
         self._listener = Listener(legs, self._latching, self._reception)
         self._inside = Inside(legs, recorder, jitter_frames)
-        self._reports = Reports(legs, self._reception, cname, self._random, self._inside.heard)
+        self._srtp = Srtp(legs, self._latching)
+        self._reports = Reports(legs, self._reception, cname, self._random, self._srtp, self._inside.heard)
         self._recorder = recorder
         self._speech = Speech(legs)
         self._keys = KeyPresses(capacity)
@@ -174,6 +176,7 @@ class Engine:
         self._reception.reset(slot)
         self._reports.reset(slot)
         self._inside.reset(slot)
+        self._srtp.reset(slot)
         self._keys.reset(slot)
         self._slot_of[command.leg] = slot
         self._events.append(Allocated(command.leg, self._address, port))
@@ -189,6 +192,7 @@ class Engine:
         number = _address_of(command.address)
         port = command.port if 0 < command.port < 65536 else 0
         nowhere = port == 0 or command.address == "0.0.0.0"  # hold as of RFC 2543
+        self._srtp.set_keys(slot, command.srtp)
         if command.receive and not legs.receive[slot]:
             legs.heard_at[slot] = now
         legs.configured[slot] = True
@@ -293,6 +297,7 @@ class Engine:
         self._reports.release(slot)
         self._latching.release(slot, now)
         self._events.append(Released(command.leg, self._reports.quality(slot)))
+        self._srtp.reset(slot)
         self._legs.reset(slot, 0, 0, 0)
         self._free.insert(0, slot)
 
@@ -306,10 +311,13 @@ class Engine:
         """Take datagrams that arrived; what is to be sent at once, in rows of the same `data`."""
         if batch.count == 0:
             return empty_outgoing(batch.data)
+        if self._srtp.active:
+            self._srtp.unprotect(batch)
         parts = [self._take(arrived, now) for arrived in self._listener.listen(batch, now)]
         if self._listener.control.size:
             self._reports.receive(batch, self._listener.control)
-        return joined([part for part in parts if part is not None], batch.data)
+        sent = joined([part for part in parts if part is not None], batch.data)
+        return self._srtp.protect(sent) if self._srtp.active else sent
 
     def _take(self, arrived: Arrived, now: float) -> Outgoing | None:
         """One packet of each of some legs."""
@@ -400,6 +408,8 @@ class Engine:
         reports = self._reports.tick(now)
         for slot in self._reports.measured():
             self._events.append(Measured(int(self._legs.leg[slot]), self._reports.quality(slot)))
+        if self._srtp.active:
+            spoken = self._srtp.protect(spoken)
         return [spoken, reports]
 
     def _find_lost(self, now: float) -> None:

@@ -82,6 +82,11 @@ class Latching:
         nothing)."""
         return self._keys.look_up(paths)
 
+    def expecting(self, port: int) -> int | None:
+        """The leg that would latch onto a stranger who sends to this local port."""
+        slot = self._ports.unlatched(port)
+        return slot if slot is not None and self._legs.configured[slot] else None
+
     def adopt(
         self, paths: U64, unknown: Bools, is_ours: Callable[[int, Index], Bools], now: float
     ) -> list[int]:
@@ -94,8 +99,8 @@ class Latching:
         rows = np.flatnonzero(unknown)
         ports = local_ports(paths[rows])
         for port in np.unique(ports).tolist():  # open local ports: a handful, whatever is sent to them
-            slot = self._ports.unlatched(port)
-            if slot is None or not self._legs.configured[slot]:
+            slot = self.expecting(port)
+            if slot is None:
                 continue
             candidates = rows[ports == port]
             fitting = candidates[is_ours(slot, candidates)]

@@ -1,7 +1,7 @@
 """The legs of a worker as a struct of arrays: one row ("slot") a leg.
 
 Invariant: a slot with `used` False holds nothing that matters; `reset` gives every array its start value.
-Only `engine`, `latching` and `outbound` write here.
+Only `engine`, `latching`, `outbound` and `srtp` write here.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ class Legs:
         self.rtcp_mux = np.zeros(capacity, np.bool_)  # RTCP over the RTP port
         self.rtcp_xr = np.zeros(capacity, np.bool_)  # it wants VoIP metrics
         self.rtcp_reduced = np.zeros(capacity, np.bool_)  # packets need not be compound
+        self.secured = np.zeros(capacity, np.bool_)  # SRTP and SRTCP (media.srtp)
         # what offer/answer settled
         self.configured = np.zeros(capacity, np.bool_)
         self.law = np.zeros(capacity, np.uint8)  # 0 PCMU, 1 PCMA

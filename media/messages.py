@@ -14,6 +14,17 @@ import msgspec
 
 CodecName = Literal["PCMU", "PCMA"]
 DtmfMethod = Literal["rfc4733", "inband"]
+SrtpSuite = Literal[
+    "AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32", "AEAD_AES_128_GCM", "AEAD_AES_256_GCM"
+]
+"""Names as in RFC 4568 section 6.2 and RFC 7714 section 14.2."""
+SRTP_KEY_BYTES: dict[str, int] = {
+    "AES_CM_128_HMAC_SHA1_80": 30,
+    "AES_CM_128_HMAC_SHA1_32": 30,
+    "AEAD_AES_128_GCM": 28,
+    "AEAD_AES_256_GCM": 44,
+}
+"""Master key and master salt together."""
 
 MAX_FRAME_BYTES = 1 << 20
 
@@ -39,6 +50,28 @@ class Allocate(Message, frozen=True):
     port: int = 0
 
 
+class SrtpKeys(msgspec.Struct, frozen=True, array_like=True):
+    """The keys of an encrypted leg: master key and salt, one after the other, of what comes and of what goes.
+
+    Neither is ever shown. Raises ValueError when a key has not the suite's length.
+    """
+
+    suite: SrtpSuite
+    inbound: bytes
+    outbound: bytes
+
+    def __post_init__(self) -> None:
+        wanted = SRTP_KEY_BYTES[self.suite]
+        if len(self.inbound) != wanted or len(self.outbound) != wanted:
+            raise ValueError(f"a key of {self.suite} has {wanted} bytes, salt included")
+
+    def __repr__(self) -> str:
+        return f"SrtpKeys({self.suite})"
+
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        return [("suite", self.suite)]
+
+
 class SetRemote(Message, frozen=True):
     """What offer/answer settled for a leg. May be sent again (re-INVITE).
 
@@ -47,7 +80,9 @@ class SetRemote(Message, frozen=True):
     with events that is bridged to another such. `send`/`receive` are the direction seen from us: hold is
     receive=False and/or send=False. A changed address unlatches the leg. `rtcp_mux`: RTCP goes over the RTP
     port (RFC 5761). `rtcp_xr`: the peer wants VoIP metrics (RFC 3611). `rtcp_reduced`: RTCP need not be
-    compound (RFC 5506). `event_clock_hz` is the clock of its telephone-event.
+    compound (RFC 5506). `event_clock_hz` is the clock of its telephone-event. With `srtp` the leg is
+    encrypted from now on; the same keys again go on where they were, other keys begin anew (rollover counter
+    0), None is plain RTP.
     """
 
     leg: int
@@ -64,6 +99,7 @@ class SetRemote(Message, frozen=True):
     rtcp_xr: bool = False
     rtcp_reduced: bool = False
     event_clock_hz: int = 8000
+    srtp: SrtpKeys | None = None
 
 
 class Connect(Message, frozen=True):
@@ -270,6 +306,7 @@ class Quality(msgspec.Struct, frozen=True, array_like=True):
     `packets_late`, `concealed_ms`, `buffer_ms` (the mean wait in the jitter buffer) are known of legs whose
     audio was listened to here; else they are 0, 0 and -1. `mos` is the E-model's score of what came from the
     leg, `remote_mos` of what it heard: the peer's own if its RTCP XR told it. -1: nothing to judge by.
+    `packets_refused`: what came to an encrypted leg and was not authentic, or was a replay.
     """
 
     packets_received: int
@@ -287,6 +324,7 @@ class Quality(msgspec.Struct, frozen=True, array_like=True):
     buffer_ms: float = -1.0
     mos: float = -1.0
     remote_mos: float = -1.0
+    packets_refused: int = 0
 
 
 class Measured(Message, frozen=True):

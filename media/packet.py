@@ -54,7 +54,7 @@ class Batch:
 @dataclass(slots=True)
 class Outgoing:
     """Datagrams to send. `rows` (intp[n]) are rows of `data`, all different; the others are [n], aligned with
-    `rows`.
+    `rows`. `slots` (intp[n]) are the legs they go to, -1 for one that is gone.
 
     Same dtypes as Batch; `data` must stay untouched until they are sent.
     """
@@ -63,6 +63,7 @@ class Outgoing:
     rows: Index
     lengths: I32
     paths: U64
+    slots: Index
 
 
 def words(data: U8) -> npt.NDArray[np.uint32]:
@@ -98,11 +99,11 @@ def valid_rtp(data: U8, lengths: I32, first: U32, candidates: Bools) -> Bools:
     good: Bools = (
         candidates & ((first >> np.uint32(30)) == 2) & (lengths > HEADER_BYTES) & (lengths <= STRIDE)
     )
+    octet = (first >> np.uint32(16)) & np.uint32(0xFF)
+    good &= (octet < 192) | (octet > 223)  # before rows are moved: RTCP is read later
     odd = (first & np.uint32(0x3F000000)) != 0
     if odd.any():
         _straighten(data, lengths, first, good, np.flatnonzero(odd & good))
-    octet = (first >> np.uint32(16)) & np.uint32(0xFF)
-    good &= (octet < 192) | (octet > 223)
     return good
 
 
@@ -151,7 +152,7 @@ _NO_PATHS: U64 = np.empty(0, np.uint64)
 
 def empty_outgoing(data: U8) -> Outgoing:
     """Nothing to send."""
-    return Outgoing(data, _NO_ROWS, _NO_LENGTHS, _NO_PATHS)
+    return Outgoing(data, _NO_ROWS, _NO_LENGTHS, _NO_PATHS, _NO_ROWS)
 
 
 def joined(parts: list[Outgoing], data: U8) -> Outgoing:
@@ -165,4 +166,5 @@ def joined(parts: list[Outgoing], data: U8) -> Outgoing:
         np.concatenate([part.rows for part in parts]),
         np.concatenate([part.lengths for part in parts]),
         np.concatenate([part.paths for part in parts]),
+        np.concatenate([part.slots for part in parts]),
     )

@@ -74,7 +74,7 @@ class Relay:
         write_headers(arrived.data, arrived.rows, first, stamps, to["ssrc"])
         if self._some_differ:
             self._transcode(arrived)
-        return Outgoing(arrived.data, arrived.rows, arrived.lengths, to["path"])
+        return Outgoing(arrived.data, arrived.rows, arrived.lengths, to["path"], peers)
 
     def _transcode(self, arrived: Arrived) -> None:
         differ = self._differs[arrived.slots]

@@ -22,6 +22,7 @@ from media.packet import F64, SAMPLES_PER_S, STRIDE, U8, Batch, Bools, Index, Ou
 from media.path import path_of, paths_of, remote_of
 from media.quality import NOTHING_HEARD, Heard, Stream, metrics_of, rating_of, score_of
 from media.sequence import FIRST_CYCLE, MS_PER_SAMPLE, NO_SOURCE, Reception
+from media.srtp import Srtp
 
 MAX_RECEIVED = 256
 LOOK_EVERY_TICKS = 10
@@ -39,6 +40,7 @@ class Reports:
         reception: Reception,
         cname: bytes,
         random: np.random.Generator,
+        srtp: Srtp,
         heard: Callable[[int], Heard] = lambda slot: NOTHING_HEARD,
     ) -> None:
         """`heard` tells what the inside of the worker made of a leg's audio."""
@@ -47,6 +49,7 @@ class Reports:
         self._reception = reception
         self._cname = cname
         self._random = random
+        self._srtp = srtp
         self._heard = heard
         self._ticks = 0
         self._due_at: F64 = np.full(capacity, np.inf)
@@ -85,15 +88,19 @@ class Reports:
     def receive(self, batch: Batch, rows: Index) -> None:
         """Read peers' reports, datagrams on RTCP ports."""
         for row in rows[:MAX_RECEIVED].tolist():
-            length = int(batch.lengths[row])
-            compound = rtcp.parse(batch.data[row, :length].tobytes())
-            if compound is None:
-                continue
+            datagram = batch.data[row, : int(batch.lengths[row])].tobytes()
             path = int(batch.paths[row])
             address, port = remote_of(path)
             shared = (path & 1) == 0  # it came to the RTP port
-            slot = self._slot_of((path & 0xFFFF) - (not shared), address, port, compound.ssrc)
-            if slot is not None:
+            ssrc = rtcp.source_of(datagram)
+            slot = None
+            if ssrc is not None:
+                slot = self._slot_of((path & 0xFFFF) - (not shared), address, port, ssrc)
+            if slot is None:
+                continue
+            plain = self._srtp.unprotect_rtcp(slot, datagram)
+            compound = rtcp.parse(plain) if plain is not None else None
+            if compound is not None:
                 if not shared:
                     self._legs.rtcp_port[slot] = port  # NAT: answer where it came from
                 self._take(slot, compound, float(batch.arrivals[row]))
@@ -187,11 +194,12 @@ class Reports:
         data = np.zeros((count, STRIDE), np.uint8)
         lengths = np.zeros(count, np.int32)
         paths = np.zeros(count, np.uint64)
+        to = np.full(count, -1)
         at = 0
         for slots, reports in groups:
             here = slice(at, at + slots.size)
             data[here, : reports.shape[1]] = reports
-            lengths[here] = reports.shape[1]
+            lengths[here], to[here] = reports.shape[1], slots
             shared = legs.rtcp_mux[slots]
             local = legs.local_port[slots] + ~shared
             remote = np.where(shared, legs.port[slots], legs.rtcp_port[slots])
@@ -201,13 +209,17 @@ class Reports:
                 end = int(lengths[at + row])
                 data[at + row, end : end + len(extended)] = np.frombuffer(extended, np.uint8)
                 lengths[at + row] += len(extended)
+            for row in (at + np.flatnonzero(legs.secured[slots])).tolist():
+                report = self._srtp.protect_rtcp(int(slots[row - at]), data[row, : lengths[row]].tobytes())
+                data[row, : len(report)] = np.frombuffer(report, np.uint8)
+                lengths[row] = len(report)
             at += slots.size
         for datagram, path in self._farewells:
             data[at, : len(datagram)] = np.frombuffer(datagram, np.uint8)
             lengths[at], paths[at] = len(datagram), path
             at += 1
         self._farewells.clear()
-        return Outgoing(data, np.arange(count), lengths, paths)
+        return Outgoing(data, np.arange(count), lengths, paths, to)
 
     def measured(self) -> list[int]:
         """Slots whose quality is worth telling now, since the last call: at every MEASURE_EVERY-th report."""
@@ -223,6 +235,7 @@ class Reports:
             local, port = int(legs.local_port[slot]) + 1, int(legs.rtcp_port[slot])
             if legs.rtcp_mux[slot]:
                 local, port = int(legs.local_port[slot]), int(legs.port[slot])
+            bye = self._srtp.protect_rtcp(slot, bye)
             self._farewells.append((bye, path_of(local, int(legs.address[slot]), port)))
 
     def _stream(self, slot: int) -> Stream:
@@ -278,4 +291,5 @@ class Reports:
             buffer_ms=heard.buffer_ms,
             mos=score_of(rating_of(stream, heard)),
             remote_mos=self._remote_score(slot, stream),
+            packets_refused=int(self._srtp.refused[slot]),
         )

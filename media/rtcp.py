@@ -147,13 +147,19 @@ class Compound:
     metrics: tuple[xr.VoipMetrics, ...] = ()
 
 
+def source_of(data: bytes) -> int | None:
+    """The SSRC of who sent this RTCP, or SRTCP, in which it is as clear (RFC 3711 section 3.4); None for
+    anything else."""
+    if len(data) < 8 or len(data) > STRIDE or data[0] >> 6 != 2 or not SR <= data[1] <= xr.XR:
+        return None
+    return int.from_bytes(data[4:8], "big")
+
+
 def parse(data: bytes) -> Compound | None:
     """Read a packet, compound (section A.2) or of reduced size (RFC 5506); None when it is neither."""
-    if len(data) < 8 or len(data) > STRIDE or len(data) % 4 or data[0] >> 6 != 2:
+    ssrc = source_of(data)
+    if ssrc is None or len(data) % 4:
         return None
-    if not SR <= data[1] <= xr.XR:
-        return None
-    ssrc = int.from_bytes(data[4:8], "big")
     sr_ntp: int | None = None
     blocks: list[Block] = []
     metrics: list[xr.VoipMetrics] = []

@@ -209,7 +209,8 @@ class Speech:
         first = np.uint32(VERSION_2) | types << np.uint32(16) | number_own(legs, slots, size)
         first[markers] |= MARKER
         write_headers(self._data, rows, first, timestamps, legs.ssrc[slots])
-        return Outgoing(self._data, rows, size + np.int32(HEADER_BYTES), legs.path[slots]), events
+        sent = Outgoing(self._data, rows, size + np.int32(HEADER_BYTES), legs.path[slots], slots)
+        return sent, events
 
     def _finish(self, finished: list[tuple[int, int]]) -> list[Played]:
         events = []

@@ -174,3 +174,19 @@ def test_reports_are_five_seconds_apart_in_the_mean() -> None:
     assert 4.2 < apart.mean() < 5.8
     assert apart.min() >= 2.5 / 1.21828 - 0.3 and apart.max() <= 2 * 7.5 / 1.21828 + 0.5
     bench.close()
+
+
+def test_a_report_block_on_one_port_is_read_as_it_came() -> None:
+    """Its count of blocks is where RTP has its count of contributing sources."""
+    bench = EngineBench()
+    phone = bench.phone(1)
+    bench.do(SetRemote(1, phone.address, phone.port, phone.port, "PCMU", 0, 101, rtcp_mux=True))
+    [sent] = [one for _ in range(500) for one in bench.tick() if rtcp.parse(one.data) is not None][:1]
+    ours = rtcp.parse(sent.data)
+    assert ours is not None
+    block = rtcp.BlockColumns(*(np.array([value], np.int64) for value in (ours.ssrc, 3, 100, 16, 0, 0)))
+    answer = rtcp.build_reports(np.array([phone.ssrc]), b"phone", bench.now, None, block)[0].tobytes()
+    bench.receive(phone.wrap(answer))
+    [over] = [one for one in bench.do(Release(1)) if isinstance(one, Released)]
+    assert over.quality.remote_lost == 3
+    bench.close()

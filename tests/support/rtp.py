@@ -12,7 +12,7 @@ import numpy as np
 from media.clips import ClipStore
 from media.engine import Engine
 from media.errors import ClipError
-from media.messages import Allocate, Allocated, CodecName, Command, Event, Latched, SetRemote
+from media.messages import Allocate, Allocated, CodecName, Command, Event, Latched, SetRemote, SrtpKeys
 from media.packet import STRIDE, Batch, Outgoing
 from media.path import path_of, remote_of
 from media.ports import PortPool
@@ -207,13 +207,22 @@ class EngineBench:
         event_clock_hz: int = 8000,
         hint: bool = True,
         latched: bool = True,
+        srtp: SrtpKeys | None = None,
     ) -> Phone:
-        """A leg and the phone at its other end, latched by one packet unless told otherwise."""
+        """A leg and the phone at its other end, latched by one (plain) packet unless told otherwise."""
         answer = self.do(Allocate(leg, address, port) if hint else Allocate(leg))
         local = next(one.port for one in answer if isinstance(one, Allocated))
         payload_type = 0 if codec == "PCMU" else 8
         remote = SetRemote(
-            leg, address, port, port + 1, codec, payload_type, events, event_clock_hz=event_clock_hz
+            leg,
+            address,
+            port,
+            port + 1,
+            codec,
+            payload_type,
+            events,
+            event_clock_hz=event_clock_hz,
+            srtp=srtp,
         )
         self.do(remote)
         phone = Phone(self, leg, local, address, port, remote, payload_type)

@@ -90,6 +90,7 @@ def test_round_trip(sockets: PortSockets, phone: socket.socket, batched: bool) -
             np.array([2, 0, 1]),
             np.array([1, 2, 2], np.int32),
             np.array([path_of(port, LOOPBACK, source) for port in (first + 2, first, first)], np.uint64),
+            np.arange(3),
         )
     )
     got = [phone.recvfrom(100) for _ in range(3)]
@@ -148,6 +149,7 @@ def test_what_cannot_be_sent_does_not_hold_up_the_rest(
                 ],
                 np.uint64,
             ),
+            np.arange(4),
         )
     )
     assert [phone.recv(100) for _ in range(2)] == [b"AAA"] * 2

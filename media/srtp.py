@@ -1,0 +1,244 @@
+"""SRTP and SRTCP (RFC 3711, AES-GCM as of RFC 7714): the crypto stage of the engine, around libsrtp.
+
+It stands at both ends of the engine, so that everything in between sees plain RTP and knows nothing of keys:
+what comes from a leg with keys is unprotected in its row before anything else looks at it, and what goes to
+one is protected in its row as the last thing. Invariants: of a leg with keys nothing gets in that is plain,
+forged or a replay, nor can such a packet make the leg latch; nothing goes out to it that is not protected;
+no key is in an error, a log or a repr. A leg's keys may change at any time: packets of the keys before are
+taken until the first of the new ones. libsrtp takes one packet a call, so these loops are the ones over
+packets that the engine has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from pylibsrtp import Error, Policy, Session
+
+from media.latching import Latching
+from media.legs import Legs
+from media.messages import SrtpKeys, SrtpSuite
+from media.packet import I32, STRIDE, U8, Batch, Index, Outgoing
+from media.path import local_ports
+from media.sequence import segments
+
+MAX_PACKETS_PER_LEG = 32
+"""Packets of one leg that are unprotected in one batch; more is a flood."""
+MAX_SOURCES = 32
+"""SSRCs that one key may come with: each is a stream in libsrtp, whose replay list must not be forgotten."""
+REPLAY_WINDOW = 1024
+"""Packets: how late one may come and still be told from a replay."""
+PROFILES: Final[dict[SrtpSuite, int]] = {
+    "AES_CM_128_HMAC_SHA1_80": Policy.SRTP_PROFILE_AES128_CM_SHA1_80,
+    "AES_CM_128_HMAC_SHA1_32": Policy.SRTP_PROFILE_AES128_CM_SHA1_32,
+    "AEAD_AES_128_GCM": Policy.SRTP_PROFILE_AEAD_AES_128_GCM,
+    "AEAD_AES_256_GCM": Policy.SRTP_PROFILE_AEAD_AES_256_GCM,
+}
+
+
+def _session(suite: SrtpSuite, key: bytes, direction: int) -> Session:
+    policy = Policy(key=key, ssrc_type=direction, srtp_profile=PROFILES[suite])
+    policy.window_size = REPLAY_WINDOW
+    return Session(policy)
+
+
+class _Inbound:
+    """One key that packets come with."""
+
+    def __init__(self, suite: SrtpSuite, key: bytes) -> None:
+        self._session = _session(suite, key, Policy.SSRC_ANY_INBOUND)
+        self._sources: set[bytes] = set()
+
+    def rtp(self, packet: bytes) -> bytes | None:
+        """The plain packet; None when it does not authenticate or has been here before."""
+        source = packet[8:12]
+        if source not in self._sources and len(self._sources) >= MAX_SOURCES:
+            return None
+        try:
+            plain: bytes = self._session.unprotect(packet)
+        except (Error, ValueError):
+            return None
+        self._sources.add(source)
+        return plain
+
+    def rtcp(self, packet: bytes) -> bytes | None:
+        """The same of a report."""
+        source = packet[4:8]
+        if source not in self._sources and len(self._sources) >= MAX_SOURCES:
+            return None
+        try:
+            plain: bytes = self._session.unprotect_rtcp(packet)
+        except (Error, ValueError):
+            return None
+        self._sources.add(source)
+        return plain
+
+
+@dataclass(slots=True)
+class _Context:
+    """What the keys of one leg have become. `before` is the key that came before `inbound`, until a packet
+    of that is there."""
+
+    keys: SrtpKeys = field(repr=False)
+    inbound: _Inbound
+    outbound: Session
+    before: _Inbound | None = None
+
+    def rtp(self, packet: bytes) -> bytes | None:
+        plain = self.inbound.rtp(packet)
+        if self.before is None:
+            return plain
+        if plain is None:
+            return self.before.rtp(packet)
+        self.before = None
+        return plain
+
+    def rtcp(self, packet: bytes) -> bytes | None:
+        plain = self.inbound.rtcp(packet)
+        if plain is None and self.before is not None:
+            return self.before.rtcp(packet)
+        return plain
+
+
+class Srtp:
+    """The keys of a worker's legs; `active` tells whether any leg has some."""
+
+    def __init__(self, legs: Legs, latching: Latching) -> None:
+        self._legs = legs
+        self._latching = latching
+        self._contexts: dict[int, _Context] = {}
+        self.active = False
+        self.refused = np.zeros(legs.capacity, np.int64)
+        """Datagrams of each leg that were dropped: plain, forged or repeated."""
+
+    def reset(self, slot: int) -> None:
+        """The slot is free for a new leg, without keys."""
+        self.set_keys(slot, None)
+        self.refused[slot] = 0
+
+    def set_keys(self, slot: int, keys: SrtpKeys | None) -> None:
+        """From now on with these keys, or plain. The same keys again go on as they were (re-INVITE)."""
+        old = self._contexts.get(slot)
+        if keys is None:
+            self._contexts.pop(slot, None)
+        elif old is None:
+            self._contexts[slot] = _Context(keys, _inbound(keys), _outbound(keys))
+        else:
+            if (keys.suite, keys.inbound) != (old.keys.suite, old.keys.inbound):
+                old.before, old.inbound = old.inbound, _inbound(keys)
+            if (keys.suite, keys.outbound) != (old.keys.suite, old.keys.outbound):
+                old.outbound = _outbound(keys)
+            old.keys = keys
+        self._legs.secured[slot] = keys is not None
+        self.active = bool(self._contexts)
+
+    # ----- RTP, a batch at a time
+
+    def unprotect(self, batch: Batch) -> None:
+        """Make what came from legs with keys plain RTP, in place; what is refused gets the length 0."""
+        count = batch.count
+        paths = batch.paths[:count]
+        slots, known = self._latching.look_up(paths)
+        slots = np.where(known, slots, -1)
+        is_rtp = (batch.data[:count, 0] >> 6 == 2) & ((batch.data[:count, 1] ^ 0xC0) >= 32)  # RFC 5761
+        is_rtp &= (paths & np.uint64(1)) == 0
+        strangers = np.flatnonzero(is_rtp & ~known)
+        if strangers.size:  # whose would they be, if they could make a leg latch?
+            ports = local_ports(paths[strangers])
+            for port in np.unique(ports).tolist():  # open local ports: a handful
+                slot = self._latching.expecting(port)
+                if slot is not None:
+                    slots[strangers[ports == port]] = slot
+        rows = np.flatnonzero(is_rtp & (slots >= 0) & self._legs.secured[slots])
+        if rows.size:
+            rows = self._without_floods(batch, rows, slots)
+            self._unprotect_rows(batch, rows, slots[rows])
+
+    def _without_floods(self, batch: Batch, rows: Index, slots: Index) -> Index:
+        """The rows without those beyond MAX_PACKETS_PER_LEG of a leg, which are refused."""
+        if rows.size <= MAX_PACKETS_PER_LEG:
+            return rows
+        order = rows[np.argsort(slots[rows], kind="stable")]
+        starts, counts = segments(slots[order])
+        surplus = order[np.arange(order.size) - np.repeat(starts, counts) >= MAX_PACKETS_PER_LEG]
+        if not surplus.size:
+            return rows
+        batch.lengths[surplus] = 0
+        np.add.at(self.refused, slots[surplus], 1)
+        return np.setdiff1d(rows, surplus, assume_unique=True)
+
+    def _unprotect_rows(self, batch: Batch, rows: Index, slots: Index) -> None:
+        flat = batch.data.reshape(-1).data
+        lengths = batch.lengths[rows].tolist()
+        for at, (row, slot) in enumerate(zip(rows.tolist(), slots.tolist(), strict=True)):
+            start = row * STRIDE
+            plain = self._contexts[slot].rtp(bytes(flat[start : start + lengths[at]]))
+            if plain is None:
+                self.refused[slot] += 1
+                lengths[at] = 0
+            else:
+                lengths[at] = len(plain)
+                flat[start : start + len(plain)] = plain
+        batch.lengths[rows] = lengths
+
+    def protect(self, outgoing: Outgoing) -> Outgoing:
+        """The datagrams, those to legs with keys protected in place. One that cannot be (it is too long, or
+        its number has been used: the same key stream must never serve two payloads) is left out."""
+        at = np.flatnonzero(self._legs.secured[outgoing.slots])
+        if not at.size:
+            return outgoing
+        lengths = outgoing.lengths.copy()
+        lengths[at] = self._protect_rows(outgoing.data, outgoing.rows[at], lengths[at], outgoing.slots[at])
+        kept = lengths > 0
+        if kept.all():
+            return Outgoing(outgoing.data, outgoing.rows, lengths, outgoing.paths, outgoing.slots)
+        return Outgoing(
+            outgoing.data, outgoing.rows[kept], lengths[kept], outgoing.paths[kept], outgoing.slots[kept]
+        )
+
+    def _protect_rows(self, data: U8, rows: Index, lengths: I32, slots: Index) -> list[int]:
+        flat = data.reshape(-1).data
+        made = []
+        for row, length, slot in zip(rows.tolist(), lengths.tolist(), slots.tolist(), strict=True):
+            start = row * STRIDE
+            try:
+                packet = self._contexts[slot].outbound.protect(bytes(flat[start : start + length]))
+            except (Error, ValueError):
+                packet = b""
+            if len(packet) > STRIDE:
+                packet = b""
+            flat[start : start + len(packet)] = packet
+            made.append(len(packet))
+        return made
+
+    # ----- RTCP, seldom enough to go one by one
+
+    def unprotect_rtcp(self, slot: int, datagram: bytes) -> bytes | None:
+        """A report of a leg, plain; None when it is refused. Of a leg without keys, as it is."""
+        context = self._contexts.get(slot)
+        if context is None:
+            return datagram
+        plain = context.rtcp(datagram)
+        self.refused[slot] += plain is None
+        return plain
+
+    def protect_rtcp(self, slot: int, datagram: bytes) -> bytes:
+        """A report to a leg, protected if it has keys; empty when it cannot be."""
+        context = self._contexts.get(slot)
+        if context is None:
+            return datagram
+        try:
+            packet: bytes = context.outbound.protect_rtcp(datagram)
+        except (Error, ValueError):
+            return b""
+        return packet
+
+
+def _inbound(keys: SrtpKeys) -> _Inbound:
+    return _Inbound(keys.suite, keys.inbound)
+
+
+def _outbound(keys: SrtpKeys) -> Session:
+    return _session(keys.suite, keys.outbound, Policy.SSRC_ANY_OUTBOUND)
