@@ -39,12 +39,13 @@ from softswitch.config import Config
 from softswitch.errors import LocalError
 from softswitch.log import logger
 from softswitch.net.clock import Clock
+from softswitch.net.connection import StreamLimits
 from softswitch.net.dns import DnsLookup
 from softswitch.net.driver import Driver
 from softswitch.net.media_link import MediaLink
 from softswitch.net.resolver import Resolver
 from softswitch.net.transports import Transports
-from softswitch.sip.flow import Flow, Transport
+from softswitch.sip.flow import BROWSER_TRANSPORTS, Flow, Transport
 from softswitch.store import SqliteReader, Writer
 from softswitch.store.recordings import TapeReader
 
@@ -64,7 +65,7 @@ class Server:
         self._clock = Clock()
         self._loop = asyncio.get_running_loop()
         self._stack = contextlib.AsyncExitStack()
-        self._transports = Transports(self)
+        self._transports = Transports(self, StreamLimits(origins=config.sip.origins))
         self._live_speech = LiveSpeech(lambda: self._config)
         self._media_losses = MediaLosses()
         self._started = False
@@ -173,7 +174,9 @@ class Server:
             transports=self._transports,
             media=self._media,
             store=self._store,
-            resolver=Resolver(DnsLookup(self._clock.now), tuple(bound)),
+            resolver=Resolver(
+                DnsLookup(self._clock.now), tuple(one for one in bound if one not in BROWSER_TRANSPORTS)
+            ),
             speech=self._live_speech,
             requests=self._outside.requests,
             more=self._messages.effects | self._recordings.effects,

@@ -95,7 +95,9 @@ class Endpoint:
     def contact(self, flow: Flow, user: str | None = None) -> Uri:
         """Our Contact URI for a dialog over this flow."""
         host, port = self.address(flow)
-        params = () if flow.transport == "udp" else (("transport", flow.transport),)
+        # RFC 7118 5.2.2 has one name for both kinds of WebSocket.
+        transport = "ws" if flow.transport == "wss" else flow.transport
+        params = () if transport == "udp" else (("transport", transport),)
         return Uri("sip", user, None, host, port, params)
 
     def common_headers(self, contact: Uri) -> list[tuple[str, str]]:

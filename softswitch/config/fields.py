@@ -113,9 +113,10 @@ FilePath = Annotated[Path, BeforeValidator(_absolute)]
 def _listen(value: str) -> str:
     transport, _, rest = value.partition(":")
     host, _, port = rest.rpartition(":")
-    if transport not in ("udp", "tcp") or not host or not port.isascii() or not port.isdigit():
+    if transport not in ("udp", "tcp", "ws") or not host or not port.isascii() or not port.isdigit():
         raise ValueError(
-            f"{value!r} is not transport:address:port, such as udp:192.0.2.1:5060 or tcp:[::1]:5060"
+            f"{value!r} is not transport:address:port, such as udp:192.0.2.1:5060, tcp:[::1]:5060 or "
+            "ws:127.0.0.1:8080"
         )
     if int(port) > 65535:
         raise ValueError(f"{value!r}: ports end at 65535")
@@ -130,7 +131,23 @@ def _listen(value: str) -> str:
 
 
 Listen = Annotated[str, AfterValidator(_listen)]
-"""`udp:ADDRESS:PORT` or `tcp:ADDRESS:PORT`; IPv6 in brackets; port 0 takes a free one."""
+"""`udp:ADDRESS:PORT`, `tcp:` or `ws:`; IPv6 in brackets; port 0 takes a free one."""
+
+
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:]+\])(?::[0-9]{1,5})?")
+
+
+def _origin(value: str) -> str:
+    if not _ORIGIN.fullmatch(value):
+        raise ValueError(
+            f"{value!r} is no origin of a web page: scheme://host or scheme://host:port in lower case, "
+            "without a path, such as https://phone.example.com"
+        )
+    return value
+
+
+PageOrigin = Annotated[str, AfterValidator(_origin)]
+"""The origin of a web page (RFC 6454), as browsers send it."""
 
 
 def listen_host(listen: str) -> str:

@@ -18,6 +18,7 @@ from softswitch.config.fields import (
     LanguageTag,
     Listen,
     OptionalAddress,
+    PageOrigin,
     PortRange,
     Seconds,
     Section,
@@ -33,7 +34,13 @@ class Sip(Section):
 
     listen: Annotated[tuple[Listen, ...], Strict(False), Field(min_length=1, max_length=16)] = Field(
         ("udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"),
-        description="`udp:ADDRESS:PORT` or `tcp:ADDRESS:PORT`, IPv6 in brackets; port 0 takes a free one",
+        description="`udp:ADDRESS:PORT`, `tcp:ADDRESS:PORT`, or `ws:ADDRESS:PORT` for browsers; IPv6 in "
+        "brackets; port 0 takes a free one",
+    )
+    origins: Annotated[tuple[PageOrigin, ...], Strict(False), Field(max_length=64)] = Field(
+        (),
+        description="the web pages that may register browsers, such as https://phone.example.com; "
+        "all pages if empty",
     )
     external_address: OptionalAddress = Field(
         "",

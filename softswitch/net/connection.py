@@ -1,7 +1,7 @@
-"""One TCP connection that carries SIP: framing, keep-alive, and giving up on peers that misbehave.
+"""One stream connection that carries SIP: framing, keep-alive, and giving up on peers that misbehave.
 
 Invariant: its owner hears of it twice, `opened` and `lost`; in between, `write_buffer_bytes` at most wait
-for a peer that does not read, and a peer that sends more than `_BATCH` messages at once is read in turns with
+for a peer that does not read, and a peer that sends more than `BATCH` messages at once is read in turns with
 everybody else.
 """
 
@@ -16,7 +16,7 @@ from typing import Protocol, cast
 from softswitch.errors import PeerError
 from softswitch.log import WireLog, logger
 from softswitch.net.sink import Sink, deliver, why
-from softswitch.sip.flow import Flow
+from softswitch.sip.flow import Flow, Transport
 from softswitch.sip.framing import PING, PONG, PONG_BYTES, StreamFramer
 
 wire = WireLog(logger("tcp"))
@@ -24,7 +24,7 @@ wire = WireLog(logger("tcp"))
 Address = tuple[str, int]
 
 # Messages taken in one turn of the loop, as of the UDP sockets.
-_BATCH = 64
+BATCH = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,9 @@ class StreamLimits:
     `idle_s` is longer than a registration lives, for phones behind NAT are reached by their registration's
     connection. `first_message_s`: a stranger who connects and says nothing whole in this time is cut off, and
     so is who begins a message and does not end it in this time. `connections_per_address` leaves room for
-    an office behind one NAT; an IPv6 address counts by its /64.
+    an office behind one NAT; an IPv6 address counts by its /64. A WebSocket that was silent for `ping_s` is
+    pinged (proxies cut silent ones off after a minute), and given up if nothing comes within `pong_s`.
+    `origins`: whose pages may open one, empty for all.
     """
 
     connections: int = 10_000
@@ -44,6 +46,9 @@ class StreamLimits:
     first_message_s: float = 30.0
     write_buffer_bytes: int = 1 << 20
     connecting_bytes: int = 1 << 18
+    ping_s: float = 25.0
+    pong_s: float = 20.0
+    origins: tuple[str, ...] = ()
 
 
 class Owner(Protocol):
@@ -51,6 +56,7 @@ class Owner(Protocol):
 
     sink: Sink
     limits: StreamLimits
+    transport: Transport
     address: Address
     time: Callable[[], float]
 
@@ -62,13 +68,13 @@ class Owner(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """One TCP connection, incoming or outgoing. Made by `TcpTransport` only."""
+    """One connection, incoming or outgoing. Made by `TcpTransport` only."""
 
     def __init__(self, owner: Owner, number: int, outgoing: bool) -> None:
         self.owner = owner
         self.number = number
         self.outgoing = outgoing
-        self.flow = Flow("tcp", owner.address, owner.address, number)
+        self.flow = Flow(owner.transport, owner.address, owner.address, number)
         self.aliases: list[Flow] = []
         self.opened_at = self.active_at = owner.time()
         self.heard = False
@@ -87,7 +93,9 @@ class Connection(asyncio.Protocol):
             transport.abort()
             return
         # The port of the listener, not of this socket: it is where the peer can reach us later.
-        self.flow = Flow("tcp", (host[0], self.owner.address[1]), (peer[0], peer[1]), self.number)
+        self.flow = Flow(
+            self.owner.transport, (host[0], self.owner.address[1]), (peer[0], peer[1]), self.number
+        )
         raw = transport.get_extra_info("socket")
         if raw is not None:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -101,7 +109,7 @@ class Connection(asyncio.Protocol):
     def _take(self) -> None:
         if self.stream is None or self.stream.is_closing():
             return
-        for taken in range(_BATCH):
+        for taken in range(BATCH):
             try:
                 item = self._framer.next()
             except PeerError as error:
@@ -158,6 +166,11 @@ class Connection(asyncio.Protocol):
         self.active_at = self.owner.time()
         self.write(data)
         wire.sent(data, self.flow)
+
+    def close(self) -> None:
+        """Close when everything is written."""
+        if self.stream is not None:
+            self.stream.close()
 
     def abort(self, reason: str) -> None:
         """Close at once."""

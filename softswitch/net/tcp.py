@@ -1,4 +1,5 @@
-"""SIP over TCP (RFC 3261 18, connection reuse as in 18.2.2, keep-alive of RFC 5626 3.5.1).
+"""SIP over streams: TCP (RFC 3261 18, connection reuse as in 18.2.2, keep-alive of RFC 5626 3.5.1) and
+WebSocket (RFC 7118), whose connections only ever come in.
 
 Invariants: every connection has a number that is never used again, and is closed within bounded time when its
 peer falls silent, floods, or sends what cannot be framed. Whatever was to be sent and cannot be, the sink
@@ -19,7 +20,8 @@ from softswitch.log import logger
 from softswitch.net.connection import Address, Connection, StreamLimits
 from softswitch.net.sink import Sink, unusable, why
 from softswitch.net.udp import cannot_listen
-from softswitch.sip.flow import Flow
+from softswitch.net.websocket import WebSocketConnection
+from softswitch.sip.flow import BROWSER_TRANSPORTS, Flow, Transport
 
 _ALIASES = 8  # flows with connection 0 that one connection remembers
 _SWEEP_S = 5.0
@@ -42,9 +44,17 @@ class _Attempt:
 class TcpTransport:
     """One listener and the connections that were accepted by it or made from its address."""
 
-    def __init__(self, sink: Sink, limits: StreamLimits, number: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        sink: Sink,
+        limits: StreamLimits,
+        number: Callable[[], int],
+        transport: Transport = "tcp",
+    ) -> None:
         self.sink = sink
         self.limits = limits
+        self.transport = transport
+        self._kind = WebSocketConnection if transport in BROWSER_TRANSPORTS else Connection
         self.address: Address = ("", 0)
         self._number = number
         self._loop = asyncio.get_running_loop()
@@ -60,14 +70,20 @@ class TcpTransport:
 
     @classmethod
     async def open(
-        cls, host: str, port: int, sink: Sink, limits: StreamLimits, number: Callable[[], int]
+        cls,
+        host: str,
+        port: int,
+        sink: Sink,
+        limits: StreamLimits,
+        number: Callable[[], int],
+        transport: Transport = "tcp",
     ) -> TcpTransport:
         """Listen on `host` (an IP address) and `port` (0: any). `number` gives connection numbers, never
         twice.
 
         Raises LocalError naming the address and the remedy.
         """
-        self = cls(sink, limits, number)
+        self = cls(sink, limits, number, transport)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.socket(family, socket.SOCK_STREAM)
         try:
@@ -78,11 +94,11 @@ class TcpTransport:
             listener.bind((host, port))
             self.address = listener.getsockname()[:2]
             self._server = await self._loop.create_server(
-                lambda: Connection(self, number(), outgoing=False), sock=listener, backlog=512
+                lambda: self._kind(self, number(), outgoing=False), sock=listener, backlog=512
             )
         except OSError as error:
             listener.close()
-            raise cannot_listen("tcp", host, port, error) from error
+            raise cannot_listen(transport, host, port, error) from error
         self._sweep = self._loop.call_later(_SWEEP_S, self._sweep_idle)
         return self
 
@@ -107,6 +123,9 @@ class TcpTransport:
                 known.send(data)
             return
         known = self._by_remote.get(flow.remote)
+        if known is None and self.transport in BROWSER_TRANSPORTS:
+            self._fail(flow, "a browser can only be reached by the connection that it made")
+            return
         if known is None:
             self._connect_and_send(data, flow)
             return
@@ -127,8 +146,7 @@ class TcpTransport:
         await asyncio.gather(*tasks, return_exceptions=True)
         for connection in list(self._connections.values()):
             connection.reason = "the switch closed the connection"
-            if connection.stream is not None:
-                connection.stream.close()
+            connection.close()
 
     def opened(self, connection: Connection) -> None:
         """A connection stands (called by it)."""

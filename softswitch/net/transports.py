@@ -1,7 +1,7 @@
 """All SIP transports of the switch as one thing: messages go out by flow, messages come in with their flow.
 
 Invariant: nothing is sent but from an address that was opened; a flow that no open transport can serve fails,
-it does not raise. TLS and WebSocket are to be added beside TCP here.
+it does not raise.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from softswitch.sip.flow import Flow, Transport
 
 Opened = TypeVar("Opened", UdpTransport, TcpTransport)
 
+SPOKEN: tuple[Transport, ...] = ("udp", "tcp", "ws")
 _WILDCARDS = ("0.0.0.0", "::")
 _MAX_ROUTES = 4096
 _ROUTE_S = 60.0
@@ -28,16 +29,18 @@ _ROUTE_S = 60.0
 
 def parse_listen(text: str) -> tuple[Transport, str, int]:
     """`udp:127.0.0.1:5060`, `tcp:[::1]:5060` to (transport, IP address, port). Raises LocalError."""
-    transport, _, rest = text.partition(":")
+    name, _, rest = text.partition(":")
     host, _, port = rest.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
-    if transport not in ("udp", "tcp"):
-        raise LocalError(f"Cannot listen on {text!r}: begin with udp: or tcp:, as in udp:0.0.0.0:5060")
+    transport = next((spoken for spoken in SPOKEN if spoken == name), None)
+    if transport is None:
+        known = ", ".join(f"{spoken}:" for spoken in SPOKEN)
+        raise LocalError(f"Cannot listen on {text!r}: begin with one of {known} as in udp:0.0.0.0:5060")
     if not is_address(host):
         raise LocalError(f"Cannot listen on {text!r}: {host!r} is no IP address; 0.0.0.0 means all of IPv4")
     if not (port.isascii() and port.isdigit()) or int(port) > 65535:
         raise LocalError(f"Cannot listen on {text!r}: the port must be 0 to 65535, as in udp:0.0.0.0:5060")
-    return ("udp" if transport == "udp" else "tcp"), host, int(port)
+    return transport, host, int(port)
 
 
 class Transports:
@@ -48,12 +51,12 @@ class Transports:
         self._limits = limits or StreamLimits()
         self._number = count(1)
         self._udp: dict[tuple[str, int], UdpTransport] = {}
-        self._tcp: dict[tuple[str, int], TcpTransport] = {}
+        self._streams: dict[tuple[str, int], TcpTransport] = {}
         self._opened: list[tuple[Transport, str, int]] = []
         self._routes: dict[str, tuple[float, str]] = {}
 
     async def open(self, listen: Sequence[str]) -> list[tuple[Transport, str, int]]:
-        """Open all of `udp:host:port` and `tcp:host:port`; port 0 takes a free one.
+        """Open all of `udp:host:port`, `tcp:host:port`, `ws:host:port`; port 0 takes a free one.
 
         Returns (transport, IP address, port) as bound, in order. Raises LocalError when one of them cannot be
         opened; then none is.
@@ -66,9 +69,10 @@ class Transports:
                     self._udp[udp.address] = udp
                     self._opened.append(("udp", *udp.address))
                 else:
-                    tcp = await TcpTransport.open(host, port, self._sink, self._limits, self._number.__next__)
-                    self._tcp[tcp.address] = tcp
-                    self._opened.append(("tcp", *tcp.address))
+                    number = self._number.__next__
+                    stream = await TcpTransport.open(host, port, self._sink, self._limits, number, transport)
+                    self._streams[stream.address] = stream
+                    self._opened.append((transport, *stream.address))
         except LocalError:
             await self.close()
             raise
@@ -81,10 +85,10 @@ class Transports:
             if udp is not None:
                 udp.send(data, flow)
                 return
-        elif flow.transport == "tcp":
-            tcp = self._tcp.get(flow.local) or self._tcp_for(flow)
-            if tcp is not None:
-                tcp.send(data, flow)
+        else:
+            stream = self._streams.get(flow.local) or self._stream_for(flow)
+            if stream is not None:
+                stream.send(data, flow)
                 return
         reason = f"no {flow.transport} address of the same family is open here"
         asyncio.get_running_loop().call_soon(self._sink.failed, flow, reason)
@@ -110,15 +114,15 @@ class Transports:
     @property
     def connections(self) -> int:
         """Open stream connections."""
-        return sum(tcp.connections for tcp in self._tcp.values())
+        return sum(stream.connections for stream in self._streams.values())
 
     async def close(self) -> None:
         """Close everything."""
         for udp in self._udp.values():
             udp.close()
-        await asyncio.gather(*(tcp.close() for tcp in self._tcp.values()))
+        await asyncio.gather(*(stream.close() for stream in self._streams.values()))
         self._udp.clear()
-        self._tcp.clear()
+        self._streams.clear()
         self._opened.clear()
 
     def _udp_for(self, flow: Flow) -> UdpTransport | None:
@@ -126,10 +130,14 @@ class Transports:
         candidates = [udp for udp in self._udp.values() if (":" in udp.address[0]) == (":" in flow.remote[0])]
         return _nearest(candidates, flow)
 
-    def _tcp_for(self, flow: Flow) -> TcpTransport | None:
-        candidates = [tcp for tcp in self._tcp.values() if (":" in tcp.address[0]) == (":" in flow.remote[0])]
+    def _stream_for(self, flow: Flow) -> TcpTransport | None:
+        candidates = [
+            stream
+            for stream in self._streams.values()
+            if stream.transport == flow.transport and (":" in stream.address[0]) == (":" in flow.remote[0])
+        ]
         if flow.connection:
-            return next((tcp for tcp in candidates if tcp.has(flow.connection)), _nearest(candidates, flow))
+            return next((one for one in candidates if one.has(flow.connection)), _nearest(candidates, flow))
         return _nearest(candidates, flow)
 
     def _route(self, towards: str | None, bound: str) -> str:

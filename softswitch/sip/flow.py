@@ -7,11 +7,13 @@ special case.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 Transport = Literal["udp", "tcp", "tls", "ws", "wss"]
+BROWSER_TRANSPORTS: Final[tuple[Transport, ...]] = ("ws", "wss")
+"""WebSocket (RFC 7118): whoever comes by it can be reached by his own connection only."""
 
 
 class Flow(msgspec.Struct, frozen=True, gc=False):

@@ -419,6 +419,11 @@ def test_what_is_not_toml_is_told_with_its_line(tmp_path: Path, text: str, probl
             "cc.toml:2: sip.listen.0: port 40001 is inside media.ports",
         ),
         ("[sip]\nlisten = []", "cc.toml:2: sip.listen: "),
+        ('[sip]\nlisten = ["ws:localhost:80"]', "cc.toml:2: sip.listen.0: 'ws:localhost:80': 'localhost' is"),
+        (
+            '[sip]\norigins = ["https://phone.example.com/"]',
+            "cc.toml:2: sip.origins.0: 'https://phone.example.com/' is no origin of a web page: scheme://host",
+        ),
         ("[sip]\nmin_expires_s = 4000", "cc.toml:1: sip.default_expires_s: must lie between"),
         ('[media]\nports = "40001-40003"', "cc.toml:2: media.ports: '40001-40003': begin with an even port"),
         ('[media]\nports = "40000-40003"\nworkers = 3', "cc.toml:2: media.ports: 40000-40003 has 2 pairs"),
