@@ -32,7 +32,9 @@ from media.messages import (
     Disconnect,
     Event,
     Flash,
+    Join,
     Latched,
+    Leave,
     Measured,
     MediaLost,
     PauseRecord,
@@ -41,6 +43,7 @@ from media.messages import (
     Pong,
     Record,
     RecordFailed,
+    RecordRoom,
     Release,
     Released,
     SendDigits,
@@ -55,6 +58,7 @@ from media.ports import PortPool
 from media.recorder import Recorder
 from media.relay import Relay
 from media.reports import Reports
+from media.rooms import Change, Rooms
 from media.sequence import Reception
 from media.speech import KEYS, Speech
 from media.srtp import Srtp
@@ -94,7 +98,9 @@ class Engine:
         self._reception = Reception(capacity)
         self._latching = Latching(legs, ports)
         self._listener = Listener(legs, self._latching, self._reception)
-        self._inside = Inside(legs, recorder, jitter_frames)
+        self._slot_of: dict[int, int] = {}
+        self._rooms = Rooms(legs, self._slot_of)
+        self._inside = Inside(legs, recorder, self._rooms, jitter_frames)
         self._srtp = Srtp(legs, self._latching)
         self._reports = Reports(legs, self._reception, cname, self._random, self._srtp, self._inside.heard)
         self._recorder = recorder
@@ -102,7 +108,6 @@ class Engine:
         self._keys = KeyPresses(capacity)
         self._relay = Relay(legs)
         self._guard = ToneGuard(legs, self._inside.detector)
-        self._slot_of: dict[int, int] = {}
         self._free = list(range(capacity - 1, -1, -1))
         self._events: list[Event] = []
         self._ticks = 0
@@ -113,10 +118,13 @@ class Engine:
             SetRemote: self._set_remote,
             Connect: self._connect,
             Disconnect: self._disconnect,
+            Join: self._join,
+            Leave: self._leave,
             Play: self._play,
             Stop: self._stop,
             SendDigits: self._send_digits,
             Record: self._record,
+            RecordRoom: self._record_room,
             StopRecord: self._stop_record,
             PauseRecord: self._pause_record,
             WatchSpeech: self._watch_speech,
@@ -241,7 +249,30 @@ class Engine:
         if slot is not None:
             self._part(slot)
 
+    def _join(self, command: Join, now: float) -> None:
+        slot = self._slot_of.get(command.leg)
+        if slot is None:
+            return
+        if self._rooms.inside(slot) != command.room:
+            self._part(slot)
+        self._rearrange(self._rooms.join(slot, command))
+
+    def _leave(self, command: Leave, now: float) -> None:
+        slot = self._slot_of.get(command.leg)
+        if slot is not None:
+            self._rearrange(self._rooms.leave(slot))
+
+    def _rearrange(self, change: Change) -> None:
+        for slot, wanted in change.voices:
+            self._inside.voice(slot, wanted)
+        for slot in change.peers:
+            self._keys.bridged(slot)
+            self._listen_for_keys(slot)
+        self._relay.changed()
+
     def _part(self, slot: int) -> None:
+        """The leg is bridged and in a room no longer."""
+        self._rearrange(self._rooms.leave(slot))
         peer = int(self._legs.peer[slot])
         if peer != NO_PEER:
             self._legs.peer[peer] = NO_PEER
@@ -274,8 +305,16 @@ class Engine:
         if failed is not None:
             self._events.append(failed)
 
+    def _record_room(self, command: RecordRoom, now: float) -> None:
+        failed = self._inside.start_room(command.recording, command.path)
+        if failed is not None:
+            self._events.append(failed)
+        else:
+            self._rearrange(self._rooms.record(command.room, command.recording))
+
     def _stop_record(self, command: StopRecord, now: float) -> None:
         self._inside.stop(command.recording)
+        self._rearrange(self._rooms.stop_record(command.recording))
 
     def _pause_record(self, command: PauseRecord, now: float) -> None:
         self._recorder.pause(command.recording, command.paused)
@@ -394,14 +433,18 @@ class Engine:
         """20 ms have passed: what is to be sent. The arrays are good until the next tick."""
         if self._speech.busy:  # somebody's clip or key may end with this tick
             self._relay.changed()
-        spoken, ended = self._speech.tick(now)
-        self._events += ended
-        slots, codes = self._inside.tick()
+        spoken, played = self._speech.tick(now)
+        self._events += played
+        slots, codes = self._inside.tick(self._speech.aside)
         if slots.size:
             self._report_tones(slots, codes, now)
-        self._events += self._inside.ended()
+        for ended in self._inside.ended():
+            if isinstance(ended, RecordFailed):
+                self._rearrange(self._rooms.stop_record(ended.recording))
+            self._events.append(ended)
         for slot, speaking in self._inside.spoke():
             self._events.append(Speaking(int(self._legs.leg[slot]), speaking))
+        mixed = self._rooms.packets(now)
         self._ticks += 1
         if self._ticks % LOST_CHECK_TICKS == 0:
             self._find_lost(now)
@@ -409,8 +452,8 @@ class Engine:
         for slot in self._reports.measured():
             self._events.append(Measured(int(self._legs.leg[slot]), self._reports.quality(slot)))
         if self._srtp.active:
-            spoken = self._srtp.protect(spoken)
-        return [spoken, reports]
+            spoken, mixed = self._srtp.protect(spoken), self._srtp.protect(mixed)
+        return [spoken, mixed, reports]
 
     def _find_lost(self, now: float) -> None:
         legs = self._legs

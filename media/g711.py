@@ -92,8 +92,8 @@ _PAIRS = np.stack(
 ).reshape(-1)
 
 
-def decode_floats(codes: UInt8, laws: npt.NDArray[np.integer]) -> npt.NDArray[np.float32]:
-    """Linear samples of C-contiguous uint8[n, even], row i in the law `laws[i]`: float32, same shape.
+def decode(codes: UInt8, laws: npt.NDArray[np.integer]) -> Int16:
+    """Linear samples of C-contiguous uint8[n, even], row i in the law `laws[i]`: int16, same shape.
 
     Two codes are looked up at a time, which halves what a look-up costs.
     """
@@ -102,7 +102,27 @@ def decode_floats(codes: UInt8, laws: npt.NDArray[np.integer]) -> npt.NDArray[np
         linear = _PAIRS.take(pairs + (laws.astype(np.intp) << 16)[:, None], mode="wrap")
     else:
         linear = _PAIRS.take(pairs, mode="wrap")
-    return linear.view(np.int16).astype(np.float32)
+    return linear.view(np.int16)
+
+
+def decode_floats(codes: UInt8, laws: npt.NDArray[np.integer]) -> npt.NDArray[np.float32]:
+    """The same as float32."""
+    return decode(codes, laws).astype(np.float32)
+
+
+def encode_laws(samples: Int16, row: npt.NDArray[np.intp], laws: npt.NDArray[np.integer]) -> UInt8:
+    """Codes for m listeners, of whom many may hear the same: int16[k, n], intp[m] (whose row is his), the law
+    of each -> uint8[m, n]. What several hear in one law is encoded once."""
+    key = row + laws * np.intp(len(samples))
+    used = np.zeros(2 * len(samples), np.bool_)
+    used[key] = True
+    mu, a = np.flatnonzero(used[: len(samples)]), np.flatnonzero(used[len(samples) :])
+    parts = [encode(samples[mu], PCMU)] + ([encode(samples[a], PCMA)] if a.size else [])
+    codes = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    if len(codes) == len(row) and np.array_equal(key, np.flatnonzero(used)):
+        return codes
+    heard: UInt8 = codes[np.cumsum(used)[key] - 1]
+    return heard
 
 
 _FLOATS = DECODE.astype(np.float32).reshape(-1)

@@ -16,13 +16,14 @@ from media.conceal import Concealer
 from media.dtmf import InbandDetector
 from media.errors import RecordError
 from media.framer import Framer
-from media.g711 import DECODE, SILENCE
+from media.g711 import SILENCE, decode
 from media.jitter import JitterBuffer
-from media.legs import Legs
+from media.legs import NO_PEER, Legs
 from media.messages import Recorded, RecordFailed, RecordSilent
 from media.packet import I16, I32, I64, U8, U32, Bools, Index
 from media.quality import FRAME_MS, Heard
 from media.recorder import Recorder
+from media.rooms import Rooms
 from media.silence import SilenceWatch
 from media.vad import SpeechWatch
 
@@ -32,7 +33,7 @@ JITTER_FRAMES = 24
 @dataclass(frozen=True, slots=True)
 class _Recording:
     recording: int
-    left: int  # slot
+    left: int  # slot; NO_PEER: of a room
     right: int
     path: str
 
@@ -40,9 +41,12 @@ class _Recording:
 class Inside:
     """Jitter buffers, detector and recorder of the worker. A slot is a row of `legs`."""
 
-    def __init__(self, legs: Legs, recorder: Recorder, jitter_frames: int = JITTER_FRAMES) -> None:
+    def __init__(
+        self, legs: Legs, recorder: Recorder, rooms: Rooms, jitter_frames: int = JITTER_FRAMES
+    ) -> None:
         """`jitter_frames` of 20 ms: the longest delay of a jitter buffer, 4 to 64."""
         self._legs = legs
+        self._rooms = rooms
         self._framer = Framer(legs.capacity)
         self._jitter = JitterBuffer(legs.capacity, jitter_frames, law=legs.law)
         self._jitter_frames = jitter_frames
@@ -83,11 +87,18 @@ class Inside:
         legs = self._legs
         if not self._some_listen():
             return None
-        listening: Bools = (legs.detecting | legs.watched | (legs.recordings > 0)) & legs.receive
+        listening: Bools = self._listened() & legs.receive
         return listening
 
+    def _listened(self) -> Bools:
+        """Who is listened to: for keys, for speech, by a recording or a mix."""
+        legs = self._legs
+        listened: Bools = legs.detecting | legs.watched | legs.voiced | (legs.recordings > 0)
+        return listened
+
     def _some_listen(self) -> bool:
-        return bool(self._ids.size or len(self._speech) or np.count_nonzero(self._legs.detecting))
+        some = self._ids.size or len(self._speech) or self._rooms.busy
+        return bool(some or np.count_nonzero(self._legs.detecting))
 
     def put(self, slots: Index, rows: Index, lengths: I32, timestamps: U32, data: U8, streams: I64) -> None:
         """Audio packets that arrived for n different listening legs, rows of `data`; another name in
@@ -103,32 +114,49 @@ class Inside:
             if legs.size:
                 self._jitter.put(legs, numbers, begin, payloads)
 
-    def tick(self) -> tuple[Index, U8]:
-        """Take 20 ms of every listening leg. Returns slots[k] and codes uint8[k] of keys found in the
-        audio."""
+    def tick(self, aside: tuple[Index, U8]) -> tuple[Index, U8]:
+        """Take 20 ms of every listening leg; `aside` as in `Speech`. Returns slots[k] and codes uint8[k] of
+        keys found in the audio."""
         legs = self._legs
         if not self._some_listen():
             return np.empty(0, np.intp), np.empty(0, np.uint8)
-        slots = np.flatnonzero(legs.detecting | legs.watched | (legs.recordings > 0))
+        slots = np.flatnonzero(self._listened())
         coded, present = self._jitter.get(slots)
-        if self._ids.size:
-            recorded = np.flatnonzero(legs.recordings[slots] > 0)
-            frames: I16 = DECODE[legs.law[slots[recorded]][:, None], coded[recorded]]
-            self._concealer.conceal(slots[recorded], frames, present[recorded])
-            self._place[slots[recorded]] = np.arange(recorded.size)
-            self._recorder.write(self._ids, frames[self._place[self._left]], frames[self._place[self._right]])
-            if watched := self._silence.watched:
-                left = np.array([self._recordings[recording].left for recording in watched], np.intp)
-                self._silent += self._silence.hear(watched, self._place[left], frames)
+        if self._ids.size or self._rooms.busy:
+            self._hear(slots, coded, present, aside)
         coded[~present] = SILENCE[legs.law[slots[~present]]][:, None]
         if len(self._speech):
             heard = np.flatnonzero(legs.watched[slots])
-            spoken = DECODE[legs.law[slots[heard]][:, None], coded[heard]]
+            spoken = decode(coded[heard], legs.law[slots[heard]])
             self._spoke += self._speech.hear(slots[heard], spoken)
         searched = legs.detecting[slots]
         if not searched.any():
             return slots[:0], np.empty(0, np.uint8)
         return self.detector.detect(slots[searched], coded[searched], legs.law[slots[searched]])
+
+    def _hear(self, slots: Index, coded: U8, present: Bools, aside: tuple[Index, U8]) -> None:
+        """What mixes and recordings make of this tick's frames, which are concealed where they are not
+        there."""
+        legs = self._legs
+        heard = np.flatnonzero(legs.voiced[slots] | (legs.recordings[slots] > 0))
+        some = slots[heard]
+        frames: I16 = decode(coded[heard], legs.law[some])
+        self._concealer.conceal(some, frames, present[heard])
+        self._place[some] = np.arange(heard.size)
+        self._rooms.mix(frames, self._place, aside)
+        rooms, said = self._rooms.recorded()
+        self._recorder.write(rooms, said, said)
+        if not self._ids.size:
+            return
+        right = frames[self._place[self._right]]
+        if self._rooms.busy:
+            both = np.flatnonzero(self._left != self._right)
+            mixed, samples = self._rooms.heard(self._left[both])
+            right[both[mixed]] = samples
+        self._recorder.write(self._ids, frames[self._place[self._left]], right)
+        if watched := self._silence.watched:
+            left = np.array([self._recordings[recording].left for recording in watched], np.intp)
+            self._silent += self._silence.hear(watched, self._place[left], frames)
 
     def start(
         self, recording: int, left: int, right: int, path: str, silence_s: float = 0.0
@@ -143,24 +171,42 @@ class Inside:
         self._recordings[recording] = _Recording(recording, left, right, path)
         for slot in (left, right):
             self._begin_listening(slot)
-            if not self._legs.recordings[slot]:
-                self._concealer.restart(slot)
             self._legs.recordings[slot] += 1
         self._silence.begin(recording, silence_s)
         self._index()
         return None
 
+    def start_room(self, recording: int, path: str) -> RecordFailed | None:
+        """Begin a recording of a room, whose sound `rooms` gives; an event when that is impossible."""
+        if recording in self._recordings:
+            return RecordFailed(recording, path, f"recording {recording} is already running")
+        try:
+            self._recorder.start(recording, path, mono=True)
+        except RecordError as error:
+            return RecordFailed(recording, path, str(error))
+        self._recordings[recording] = _Recording(recording, NO_PEER, NO_PEER, path)
+        return None
+
     def _begin_listening(self, slot: int) -> None:
+        """Something more is made of the leg's audio from now on."""
         legs = self._legs
-        if not (legs.detecting[slot] or legs.watched[slot] or legs.recordings[slot]):
-            self._framer.reset(slot)
-            self._jitter.restart(np.array([slot], np.intp))
+        if not (legs.recordings[slot] or legs.voiced[slot]):
+            self._concealer.restart(slot)
+            if not (legs.detecting[slot] or legs.watched[slot]):
+                self._framer.reset(slot)
+                self._jitter.restart(np.array([slot], np.intp))
 
     def detect(self, slot: int, wanted: bool) -> None:
         """Search the leg's audio for keys, or no longer."""
         if wanted and not self._legs.detecting[slot]:
             self._begin_listening(slot)
         self._legs.detecting[slot] = wanted
+
+    def voice(self, slot: int, wanted: bool) -> None:
+        """A mix needs what the leg says, or no longer."""
+        if wanted and not self._legs.voiced[slot]:
+            self._begin_listening(slot)
+        self._legs.voiced[slot] = wanted
 
     def watch(self, slot: int, wanted: bool) -> None:
         """Tell by `spoke` when the leg begins and ceases to speak, or no longer."""
@@ -207,12 +253,13 @@ class Inside:
     def _forget(self, entry: _Recording) -> None:
         del self._recordings[entry.recording]
         self._silence.forget(entry.recording)
-        self._legs.recordings[entry.left] -= 1
-        self._legs.recordings[entry.right] -= 1
+        for slot in (entry.left, entry.right):
+            if slot != NO_PEER:
+                self._legs.recordings[slot] -= 1
         self._index()
 
     def _index(self) -> None:
-        entries = self._recordings.values()
+        entries = [entry for entry in self._recordings.values() if entry.left != NO_PEER]
         self._ids = np.array([entry.recording for entry in entries], np.int64)
         self._left = np.array([entry.left for entry in entries], np.intp)
         self._right = np.array([entry.right for entry in entries], np.intp)

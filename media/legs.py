@@ -1,7 +1,7 @@
 """The legs of a worker as a struct of arrays: one row ("slot") a leg.
 
 Invariant: a slot with `used` False holds nothing that matters; `reset` gives every array its start value.
-Only `engine`, `latching`, `outbound` and `srtp` write here.
+Only `engine`, `latching`, `rooms`, `outbound` and `srtp` write here.
 """
 
 from __future__ import annotations
@@ -70,6 +70,7 @@ class Legs:
         self.receive = np.zeros(capacity, np.bool_)
         # what it hears
         self.peer = np.full(capacity, NO_PEER, np.intp)
+        self.mixed = np.zeros(capacity, np.bool_)  # it gets the mix of a room, and nothing is relayed to it
         self.playing = np.zeros(capacity, np.bool_)  # a player feeds it
         self.keying = np.zeros(capacity, np.bool_)  # keys are being sent to it
         # our stream to it
@@ -93,6 +94,7 @@ class Legs:
         # does anyone inside listen?
         self.detecting = np.zeros(capacity, np.bool_)  # in-band keys
         self.watched = np.zeros(capacity, np.bool_)  # for speech
+        self.voiced = np.zeros(capacity, np.bool_)  # it is heard in a mix
         self.recordings = np.zeros(capacity, np.int16)  # recordings that take its audio
 
     def reset(self, slot: int, ssrc: int, sequence: int, timestamp: int) -> None:

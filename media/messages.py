@@ -115,6 +115,32 @@ class Disconnect(Message, frozen=True):
     leg: int
 
 
+class Join(Message, frozen=True):
+    """The leg is in this room from now on, and no longer in another or bridged; sent again, it changes how it
+    is there. Rooms are named by the signalling side; the first who joins opens one, the last who leaves
+    closes it.
+
+    It hears everybody who may be heard by it, but not itself; not `hears`: silence. It is heard by all of the
+    room, or by those of `heard_by` alone (others than itself, whether they are there yet or not; empty: a
+    silent listener), `gain_db` louder (-60 to 24), and by nobody while `muted`. Two who hear each other as
+    they are, are bridged: this is `Connect` for more than two. What is played to a leg that hears more is
+    heard beside it.
+    """
+
+    leg: int
+    room: int
+    heard_by: tuple[int, ...] | None = None
+    hears: bool = True
+    gain_db: float = 0.0
+    muted: bool = False
+
+
+class Leave(Message, frozen=True):
+    """The leg is in no room any more; it stays."""
+
+    leg: int
+
+
 class Play(Message, frozen=True):
     """Play clips to a leg, one after the other; replaces what it was hearing. Answered by Played.
 
@@ -152,7 +178,8 @@ class Record(Message, frozen=True):
     `live:SOCKET#TOKEN` is no file: the left side goes to that Unix socket (`media.io.live`).
 
     Ends with StopRecord or when either leg is released; answered by Recorded or RecordFailed. With
-    `silence_s` (0: never) RecordSilent tells, once, that nothing was heard from `left` for so long.
+    `silence_s` (0: never) RecordSilent tells, once, that nothing was heard from `left` for so long. While
+    `left` gets the mix of a room, the right side is what it hears there.
     """
 
     recording: int
@@ -160,6 +187,15 @@ class Record(Message, frozen=True):
     right: int
     path: str
     silence_s: float = 0.0
+
+
+class RecordRoom(Message, frozen=True):
+    """Record all that is said to a whole room into a mono WAV, while somebody is there. Ends with StopRecord;
+    answered by Recorded or RecordFailed."""
+
+    recording: int
+    room: int
+    path: str
 
 
 class StopRecord(Message, frozen=True):
@@ -201,10 +237,13 @@ Command = (
     | SetRemote
     | Connect
     | Disconnect
+    | Join
+    | Leave
     | Play
     | Stop
     | SendDigits
     | Record
+    | RecordRoom
     | StopRecord
     | PauseRecord
     | WatchSpeech

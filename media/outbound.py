@@ -18,11 +18,15 @@ from media.packet import (
     I32,
     I64,
     LOW_16,
+    MARKER,
     SAMPLES_PER_S,
     TICK_S,
+    U8,
     U32,
     Bools,
     Index,
+    Outgoing,
+    write_headers,
 )
 
 MAX_PAUSE_S = 3600.0
@@ -92,3 +96,17 @@ def number_own(legs: Legs, slots: Index, payload_bytes: I32) -> U32:
     legs.packets_sent[slots] += 1
     legs.octets_sent[slots] += payload_bytes
     return legs.sequence[slots].astype(np.uint32) & LOW_16
+
+
+def own_audio(legs: Legs, data: U8, slots: Index, coded: U8, now: float) -> Outgoing:
+    """A packet of our own audio to each of n different legs: uint8[n, 160] in the law of each, put into the
+    first rows of `data`."""
+    count = slots.size
+    rows = np.arange(count)
+    data[:count, HEADER_BYTES : HEADER_BYTES + FRAME_SAMPLES] = coded
+    markers = advance_own(legs, slots, now)
+    first = legs.head[slots] | number_own(legs, slots, np.full(count, FRAME_SAMPLES, np.int32))
+    first[markers] |= MARKER
+    write_headers(data, rows, first, legs.timestamp[slots], legs.ssrc[slots])
+    lengths = np.full(count, HEADER_BYTES + FRAME_SAMPLES, np.int32)
+    return Outgoing(data, rows, lengths, legs.path[slots])

@@ -32,7 +32,7 @@ class Relay:
 
     def _derive(self) -> None:
         legs = self._legs
-        able = legs.send & (legs.address != 0) & ~legs.playing & ~legs.keying
+        able = legs.send & (legs.address != 0) & ~(legs.playing | legs.keying | legs.mixed)
         # A missing peer (-1) reads the last row; the first condition masks it out.
         heard = (legs.peer >= 0) & legs.receive & able[legs.peer]
         self._hears = np.where(heard, legs.peer, -1)

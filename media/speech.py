@@ -21,7 +21,9 @@ from media.packet import (
     HEADER_BYTES,
     MARKER,
     STRIDE,
+    U8,
     VERSION_2,
+    Index,
     Outgoing,
     empty_outgoing,
     write_headers,
@@ -62,6 +64,8 @@ class Speech:
         self._left_at: dict[int, dict[tuple[str, ...], int]] = {}
         self._data = np.zeros((0, STRIDE), np.uint8)
         self._tones: dict[int, list[Clip]] = {}  # slot -> tones that follow those being played
+        self.aside: tuple[Index, U8] = np.empty(0, np.intp), np.empty((0, FRAME_SAMPLES), np.uint8)
+        """What the last tick did not send: slots of legs that get a mix, and what belongs in it."""
 
     def play(self, slot: int, command: Play) -> list[Played]:
         """Instead of what the leg was hearing, begin to play, as soon as the clips are there (`needs`)."""
@@ -180,11 +184,14 @@ class Speech:
         """This tick's packets, and the plays that ended with it. The packets are good until the next tick."""
         legs = self._legs
         if not self.busy:
+            self.aside = self.aside[0][:0], self.aside[1][:0]
             return empty_outgoing(self._data), []
         played = self._player.tick(legs.law)
         pressed = self._keys.tick()
+        mixed = legs.mixed[played.slots]
+        self.aside = played.slots[mixed], played.frames[mixed]
         audible = legs.send & (legs.address != 0)
-        clips_to = audible[played.slots] & ~legs.keying[played.slots]
+        clips_to = audible[played.slots] & ~legs.keying[played.slots] & ~mixed
         keys_to = audible[pressed.slots] & (legs.event_type[pressed.slots] >= 0)
         speaking, keying = played.slots[clips_to], pressed.slots[keys_to]
         slots = np.concatenate((speaking, keying))
