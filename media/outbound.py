@@ -109,4 +109,4 @@ def own_audio(legs: Legs, data: U8, slots: Index, coded: U8, now: float) -> Outg
     first[markers] |= MARKER
     write_headers(data, rows, first, legs.timestamp[slots], legs.ssrc[slots])
     lengths = np.full(count, HEADER_BYTES + FRAME_SAMPLES, np.int32)
-    return Outgoing(data, rows, lengths, legs.path[slots])
+    return Outgoing(data, rows, lengths, legs.path[slots], slots)
