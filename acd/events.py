@@ -67,6 +67,14 @@ class Kind(StrEnum):
     CALLBACK_ANSWERED = "CALLBACK_ANSWERED"
     CALLBACK_FAILED = "CALLBACK_FAILED"
     CALLBACK_DROPPED = "CALLBACK_DROPPED"
+    # a conference, by the call of each who is in it
+    CONFERENCE_JOIN = "CONFERENCE_JOIN"
+    CONFERENCE_LEAVE = "CONFERENCE_LEAVE"
+    CONFERENCE_MUTE = "CONFERENCE_MUTE"
+    CONFERENCE_LOCK = "CONFERENCE_LOCK"
+    # who else is in a talk
+    SUPERVISION = "SUPERVISION"
+    SUPERVISION_END = "SUPERVISION_END"
     # a mailbox
     VOICEMAIL = "VOICEMAIL"
     VOICEMAIL_REFUSED = "VOICEMAIL_REFUSED"
@@ -139,6 +147,13 @@ DATA_KEYS: dict[Kind, tuple[str, ...]] = {
     Kind.CALLBACK_ANSWERED: ("number", "attempt"),  # he who is called back has picked up
     Kind.CALLBACK_FAILED: ("number", "attempt", "reason"),
     Kind.CALLBACK_DROPPED: ("number", "reason"),
+    Kind.CONFERENCE_JOIN: ("conference", "members", "moderator"),
+    Kind.CONFERENCE_LEAVE: ("conference", "members", "joined_s"),
+    Kind.CONFERENCE_MUTE: ("conference", "muted", "by"),
+    Kind.CONFERENCE_LOCK: ("conference", "locked", "by"),
+    # he is there, or does something else now; mode: listen | whisper | barge
+    Kind.SUPERVISION: ("supervisor", "mode", "by"),
+    Kind.SUPERVISION_END: ("supervisor", "mode", "by", "listened_s"),
     Kind.VOICEMAIL: ("mailbox", "message", "length_s"),  # left by the caller
     Kind.VOICEMAIL_REFUSED: ("mailbox", "reason"),  # reason: full | short | failed
     Kind.VOICEMAIL_DELETED: ("mailbox", "message", "by"),

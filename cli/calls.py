@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -147,6 +148,61 @@ def hand(
     """Make a waiting call the agent's next one, of any queue; not taken soon, it is anybody's again."""
     client = ApiClient(find_place(config, socket).socket)
     _tell(client.post("calls", call, "hand", body={"agent": agent, "by": by}), json)
+
+
+ExtensionOption = Annotated[
+    str,
+    typer.Option(
+        "--with", metavar="EXTENSION", help="The supervisor's phone, which rings.", show_default=False
+    ),
+]
+
+
+@calls_app.command()
+def listen(
+    call: CallArgument,
+    extension: ExtensionOption,
+    by: ByOption = "",
+    config: ConfigOption = None,
+    socket: SocketOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Let a supervisor listen to a talk, heard by nobody; also to one in which he is already."""
+    _supervise(call, "listen", extension, by, find_place(config, socket).socket, json)
+
+
+@calls_app.command()
+def whisper(
+    call: CallArgument,
+    extension: ExtensionOption,
+    by: ByOption = "",
+    config: ConfigOption = None,
+    socket: SocketOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Let a supervisor listen to a talk and be heard by the agent alone."""
+    _supervise(call, "whisper", extension, by, find_place(config, socket).socket, json)
+
+
+@calls_app.command()
+def barge(
+    call: CallArgument,
+    extension: ExtensionOption,
+    by: ByOption = "",
+    config: ConfigOption = None,
+    socket: SocketOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Let a supervisor talk with both sides."""
+    _supervise(call, "barge", extension, by, find_place(config, socket).socket, json)
+
+
+def _supervise(call: str, mode: str, extension: str, by: str, place: Path, json: bool) -> None:
+    answer = ApiClient(place).post("calls", call, mode, body={"extension": extension, "by": by})
+    if json:
+        print_json(answer)
+    else:
+        print(f"{extension}: {mode} in {call}")
 
 
 def _tell(call: dict[str, Any], json: bool) -> None:

@@ -40,6 +40,7 @@ from softswitch.api.peer import giver
 from softswitch.api.recordings import NoRecordings, RecordingRoutes, Recordings
 from softswitch.api.rehearsal import RehearsalRoutes, Rehearse, no_rehearsal
 from softswitch.api.reload import Reload, ReloadRoutes, no_reload
+from softswitch.api.rooms import NoRooms, RoomRoutes, Rooms
 from softswitch.api.types import (
     AgentStatus,
     CallStatus,
@@ -76,6 +77,7 @@ def build_app(
     rehearse: Rehearse = no_rehearsal,
     promises: Promises | None = None,
     recordings: Recordings | None = None,
+    rooms: Rooms | None = None,
 ) -> Starlette:
     """The application. `rules` are the queues' times for reports; `flush` puts on disk what the log
     still holds in memory, so that an answer contains all that happened before the question; `examine` is
@@ -92,6 +94,7 @@ def build_app(
     parts = (
         OrderRoutes(control),
         RecordingRoutes(recordings or NoRecordings()),
+        RoomRoutes(rooms or NoRooms()),
         live,
         past,
         DoctorRoutes(examine),

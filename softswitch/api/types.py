@@ -114,7 +114,7 @@ class QueueStatus(Answer, frozen=True, kw_only=True):
         )
 
 
-CallState = Literal["starting", "menu", "mailbox", "waiting", "ringing", "talking", "held", "ending"]
+CallState = Literal["starting", "menu", "mailbox", "waiting", "ringing", "talking", "held", "room", "ending"]
 
 
 class CallStatus(Answer, frozen=True, kw_only=True):

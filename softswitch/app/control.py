@@ -41,6 +41,7 @@ _STATES: dict[Stage, CallState] = {
     Stage.QUEUE: "waiting",
     Stage.RINGING: "ringing",
     Stage.TALK: "talking",
+    Stage.ROOM: "room",
     Stage.FAREWELL: "ending",
     Stage.OVER: "ending",
 }

@@ -29,6 +29,7 @@ from softswitch.app.promises import PromiseControl
 from softswitch.app.recordings import RecordingShell
 from softswitch.app.reload import told
 from softswitch.app.restoring import restore, tell_recovered
+from softswitch.app.rooms import RoomControl
 from softswitch.app.settings import make_settings, make_thresholds
 from softswitch.app.sounds import make_sounds, to_make
 from softswitch.app.tokens import Tokens
@@ -151,6 +152,7 @@ class Server:
             mailboxes=MailboxControl(lambda: self._config, self._switch, self._feed),
             reload=self.reload,
             recordings=self._recordings,
+            rooms=RoomControl(self._switch, self.control.give),
             rehearse=lambda asked: rehearse(self._switch.hub, asked, self._clock.now()),
         )
         api = await ApiServer.start(app, config.api.socket)

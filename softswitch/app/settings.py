@@ -11,7 +11,17 @@ from ivr.prompt import in_language
 from softswitch import config as toml
 from softswitch.app.whispers import make_whisper
 from softswitch.call.routing import Asked, Explain, Step
-from softswitch.call.settings import AgentCare, CallbackCare, Feature, Peer, Phone, QueueCare, Route, Settings
+from softswitch.call.settings import (
+    AgentCare,
+    CallbackCare,
+    ConferenceCare,
+    Feature,
+    Peer,
+    Phone,
+    QueueCare,
+    Route,
+    Settings,
+)
 from softswitch.call.tape import TapingCare
 from softswitch.call.voicemail_box import Box, VoicemailCare
 from softswitch.sip.uri import Uri
@@ -105,6 +115,7 @@ def make_settings(config: toml.Config, default_music: Path) -> Settings:
         wrapup_extra_s=config.pauses.wrapup_extra_s,
         mailboxes=make_boxes(config),
         voicemail=VoicemailCare(str(config.voicemail.directory), config.voicemail.notify == "registered"),
+        conferences={name: _conference(one, music) for name, one in config.conferences.items()},
         language=config.language,
         utc_offset_s=_offset_in(config.world.time_zone),
     )
@@ -135,6 +146,7 @@ def _phone(number: str, extension: toml.Extension) -> Phone:
         extension.voicemail,
         extension.voicemail_after_s,
         extension.record,
+        extension.supervises,
     )
 
 
@@ -142,6 +154,17 @@ def _agent(agent: toml.Agent) -> AgentCare:
     outside = str(agent.phone) if agent.phone is not None else ""
     pin = agent.pin.get_secret_value()
     return AgentCare(outside, agent.confirm, agent.auto_answer, pin, name=agent.name)
+
+
+def _conference(conference: toml.Conference, music: Sequence[str]) -> ConferenceCare:
+    return ConferenceCare(
+        conference.pin.get_secret_value(),
+        conference.moderator_pin.get_secret_value(),
+        conference.max_members,
+        conference.beep,
+        tuple(music) if conference.music else (),
+        conference.record,
+    )
 
 
 def _peer(name: str, peer: toml.Peer) -> Peer:

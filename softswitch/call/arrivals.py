@@ -79,7 +79,7 @@ class Arrivals:
                 self.desk.refuse(call, refusal, Disposition.REFUSED, now, cause="route")
                 return
             self.desk.direct.claim(call, identity.name if identity.kind == "peer" else "")
-            hub.emit(hub.plane.allocate_for_offer(leg, hub.plane.choose()))
+            hub.emit(hub.plane.allocate_for_offer(leg, self.desk.worker_for(found.target)))
         except PeerError as error:
             self.desk.refuse(call, error, Disposition.REFUSED, now)
 

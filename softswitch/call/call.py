@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from softswitch.call.asking import Asking
     from softswitch.call.errand import Errand
     from softswitch.call.pins import Entry
+    from softswitch.call.summoning import Summons
 
 
 class Stage(Enum):
@@ -36,6 +37,7 @@ class Stage(Enum):
     QUEUE = "queue"
     RINGING = "ringing"  # answered, and a called extension rings
     TALK = "talk"
+    ROOM = "room"  # with others: a conference, or a supervisor in a talk
     FAREWELL = "farewell"  # hears the last words, then is hung up
     OVER = "over"
 
@@ -52,6 +54,7 @@ class Heard(Enum):
     QUESTION = 6
     PIN = 7
     SCRIPT = 8
+    NOTICE = 9  # that the conference is recorded
 
 
 @dataclass(slots=True, eq=False)
@@ -83,7 +86,7 @@ class Call:
 
     `fallback` takes him if the named agent does not within `agent_wait_s`. `waited_since` is when he first
     entered a queue. A call that calls somebody back (`errand`) has a leg that stands for the caller until his
-    number is `reached`.
+    number is `reached`, and so has one that summons somebody (`summons`).
     """
 
     id: str
@@ -102,6 +105,8 @@ class Call:
     heard: Heard = Heard.NOTHING
     attempts: dict[int, Attempt] = field(default_factory=dict)
     partner: Leg | None = None
+    partner_phone: str = ""
+    """The extension that he talks with; empty: it is none of ours."""
     agent: str = ""
     held: set[int] = field(default_factory=set)
     taping: Taping | None = None
@@ -128,6 +133,8 @@ class Call:
     pin: Entry | None = None
     pending: list[tuple[str, ...]] = field(default_factory=list)
     errand: Errand | None = None
+    summons: Summons | None = None
+    """Why the switch calls him, who is to be brought into a room."""
     reached: bool = False
     client: str = ""
     asked: int = 0
@@ -136,6 +143,11 @@ class Call:
     """The texts that are being made for him (`softswitch.call.speaking`), 0 for none."""
     carried: dict[str, str] = field(default_factory=dict)
     """What goes to whoever is called for him, as `X-CC-NAME` headers (`softswitch.call.carrying`)."""
+
+    @property
+    def is_made_by_us(self) -> bool:
+        """Whether the switch calls him, and not he the switch."""
+        return self.errand is not None or self.summons is not None
 
     def enter(self, stage: Stage, now: float) -> None:
         """The call goes on to another stage."""

@@ -15,6 +15,7 @@ from softswitch.call.call import Attempt, Call, Heard, Stage
 from softswitch.call.callbacks import Callbacks
 from softswitch.call.channels import Channels
 from softswitch.call.closing import Closing
+from softswitch.call.conferences import Conferences
 from softswitch.call.direct import Direct
 from softswitch.call.events import Append, Ended
 from softswitch.call.features import Features
@@ -33,6 +34,8 @@ from softswitch.call.record import Disposition, EndedBy
 from softswitch.call.recording import Recordings
 from softswitch.call.ringing import Ringing
 from softswitch.call.settings import Target
+from softswitch.call.summoning import Summoning
+from softswitch.call.supervision import MODES, Supervision
 from softswitch.call.talk import Talk
 from softswitch.call.voicemail import Voicemail
 from softswitch.errors import PeerError
@@ -62,7 +65,10 @@ class Desk:
         self.talking = Talk(hub, self.recordings)
         self.own_calls = OwnCalls(hub)
         self.direct = Direct(hub, self.ringing, self.channels, self.own_calls, self)
-        self.features = Features(hub, self, agents)
+        self.summoning = Summoning(hub, self.ringing, self.own_calls, self)
+        self.supervision = Supervision(hub, self.summoning, self)
+        self.features = Features(hub, self, self.supervision, agents)
+        self.conferences = Conferences(hub, self.features.pins, self.recordings, self)
         self.listening = Listening(hub, self.menu)
         self.menu.answerers |= dict.fromkeys((AskDatabase, AskService, Tell), self.menu.to_shell)
         self.voicemail = Voicemail(hub, self.menu, self)
@@ -93,11 +99,13 @@ class Desk:
                 self.direct.extension(call, target, now)
             case "peer":
                 self.direct.peer(call, target, now)
-            case "voicemail" if call.stage is Stage.SETUP:
+            case "voicemail" | "conference" if call.stage is Stage.SETUP:
                 call.target = target  # as soon as his phone has acknowledged our answer
                 self.arrivals.answer(call, now)
             case "voicemail":
                 self.voicemail.leave(call, target.name, now)
+            case "conference":
+                self.conferences.enter(call, target.name, now)
             case _:
                 self.end(call, None, "completed", "system", now)
 
@@ -106,6 +114,9 @@ class Desk:
         call = attempt.call
         if call.errand is not None and not call.reached and call.stage is not Stage.OVER:
             self.callbacks.not_reached(attempt, now)
+        elif call.summons is not None and not call.reached:
+            if call.stage is not Stage.OVER:
+                self.summoning.not_reached(attempt, now)
         else:
             self.direct.nobody(attempt, now)
 
@@ -114,6 +125,7 @@ class Desk:
         if call.stage is Stage.SETUP:
             self.arrivals.answer(call, now)
         self.talking.begin(call, leg, party, agent, now)
+        self.supervision.talk_began(call)
 
     def farewell(self, call: Call, clips: tuple[str, ...], cause: str, now: float) -> None:
         """Let him hear the clips, then hang up."""
@@ -153,6 +165,17 @@ class Desk:
         self.features.agents = dict(agents)
         self.queueing.reconfigured(outputs, now)
 
+    def worker_for(self, target: Target) -> int:
+        """Where the caller's leg is to be: with those whom he will hear. Raises PeerError 503."""
+        if target.kind == "feature" and target.name in MODES:
+            host = self.supervision.host(target.number)
+            if host is not None and host.leg.audio is not None:
+                return host.leg.audio.worker
+        worker = self.conferences.worker(target.name) if target.kind == "conference" else None
+        if worker is not None:
+            return worker
+        return self.hub.plane.choose()
+
     # ----- what happens to its legs
 
     def answered(self, attempt: Attempt, leg: Leg, now: float) -> None:
@@ -161,6 +184,8 @@ class Desk:
             self.pickup.begin(attempt, leg, now)
         elif attempt.call.errand is not None and not attempt.call.reached:
             self.callbacks.reached(attempt, leg, now)
+        elif attempt.call.summons is not None and not attempt.call.reached:
+            self.summoning.reached(attempt, leg, now)
         else:
             self.ringing.over(attempt, now)
             self.talk(attempt.call, leg, attempt.party, "", now)
@@ -188,6 +213,9 @@ class Desk:
             self.voicemail.scripts.digit(call, digit, now)
         elif call is not None and call.stage is Stage.TALK:
             self.recordings.key(call, leg, digit, now)
+        elif call is not None and call.stage is Stage.ROOM:
+            self.supervision.digit(call, digit, now)
+            self.conferences.digit(call, digit, now)
         elif call is not None and leg is call.leg and call.stage in (Stage.MENU, Stage.QUEUE):
             call.digits += 1
             if call.digits <= MAX_LOGGED_DIGITS:
@@ -224,6 +252,8 @@ class Desk:
             self.features.pins.played(call, now)
         elif heard is Heard.SCRIPT:
             self.voicemail.scripts.played(call, now)
+        elif heard is Heard.NOTICE:
+            self.conferences.noticed(call, now)
         elif heard is Heard.LAST_WORDS:
             self._farewell_over(call, now)
 
@@ -252,6 +282,8 @@ class Desk:
         for attempt in list(call.attempts.values()):
             self.ringing.cancel(attempt, now)
         self.recordings.end(call)
+        self.supervision.over(call, now)
+        self.conferences.over(call, now)
         for leg in filter(None, (call.leg, call.partner)):
             if leg.audio is not None and not leg.audio.released:
                 call.awaiting.add(leg.id)

@@ -7,6 +7,8 @@ phone that dialled it, after his PIN if he has one; the other codes mean whoever
 
 from __future__ import annotations
 
+import hmac
+
 from acd import messages as acd
 from acd.errors import AcdError
 from softswitch.call.call import Call
@@ -14,30 +16,37 @@ from softswitch.call.hub import Hub
 from softswitch.call.pins import Pins
 from softswitch.call.record import Disposition
 from softswitch.call.steps import Steps
+from softswitch.call.supervision import MODES, Supervision
 
 
 class Features:
     """What the codes do."""
 
-    def __init__(self, hub: Hub, steps: Steps, agents: dict[str, str]) -> None:
+    def __init__(self, hub: Hub, steps: Steps, supervision: Supervision, agents: dict[str, str]) -> None:
         self.hub = hub
         self.steps = steps
+        self.supervision = supervision
         self.agents = agents
         """Agent by the number of his extension."""
-        self.pins = Pins(hub, steps, self._log_in)
+        self.pins = Pins(hub, steps)
 
     def run(self, call: Call, feature: str, argument: str, now: float) -> None:
-        """Do it, and say so; `argument` is the reason of a pause or the agent who logs in."""
+        """Do it, and say so; `argument` is the reason of a pause, the agent who logs in, or the
+        extension to listen to."""
         if feature == "voicemail":
             self.steps.mailbox(call, argument, now)
             return
+        for mode in MODES:
+            if feature == mode:
+                self.supervision.dialled(call, mode, argument, now)
+                return
         agent = self._agent(call, feature, argument)
         if agent is None:
             call.story.disposition = Disposition.REFUSED
             clips = self.hub.settings.say("not-an-agent")
             self.steps.farewell(call, clips, f"extension {call.identity.name} has no agent", now)
         elif feature == "login" and self._must_prove(call, agent):
-            self.pins.begin(call, agent, now)
+            self._prove(call, agent, now)
         else:
             self._finish(call, agent, feature, argument, now)
 
@@ -46,6 +55,8 @@ class Features:
 
         A phone with one line would be busy for the offer, which would count as a refusal of his.
         """
+        if feature in MODES:  # as on any call of his own
+            return self.hub.acd.agent_of_phone(call.identity.name)
         return self._agent(call, feature, argument) if feature in ("login", "ready") else None
 
     def _agent(self, call: Call, feature: str, argument: str) -> str | None:
@@ -59,8 +70,15 @@ class Features:
         care = self.hub.settings.agents.get(agent)
         return care is not None and bool(care.pin) and self.agents.get(call.identity.name) != agent
 
-    def _log_in(self, call: Call, agent: str, now: float) -> None:
-        self._finish(call, agent, "login", "", now)
+    def _prove(self, call: Call, agent: str, now: float) -> None:
+        def check(typed: str) -> bool:
+            care = self.hub.settings.agents.get(agent)  # None: a reload has taken him away
+            return care is not None and hmac.compare_digest(typed.encode(), care.pin.encode())
+
+        def proved(call: Call, typed: str, at: float) -> None:
+            self._finish(call, agent, "login", "", at)
+
+        self.pins.begin(call, f"agent {agent}", check, proved, now)
 
     def _finish(self, call: Call, agent: str, feature: str, argument: str, now: float) -> None:
         try:

@@ -122,6 +122,11 @@ class Hub:
         """The live call that the leg belongs to."""
         return None if leg.gone else self.calls.get(leg.call)
 
+    def phone_of(self, leg: Leg) -> str:
+        """The extension of which this leg is the phone that was called; empty: it is none of ours."""
+        attempt = self.attempts.get(leg.id)
+        return attempt.phone if attempt is not None and attempt.phone in self.settings.phones else ""
+
     def let_go(self, leg: Leg, now: float, cause: str = "") -> None:
         """Hang the leg up, if it is not over, and give its port back; nothing it does matters any more."""
         if leg.gone:

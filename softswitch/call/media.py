@@ -48,6 +48,7 @@ class MediaPlane:
         self._legs: dict[int, Leg] = {}
         self._plays = itertools.count(1)
         self._sessions = itertools.count(1)
+        self._rooms = itertools.count(1)
 
     @property
     def workers(self) -> dict[int, int]:
@@ -190,6 +191,23 @@ class MediaPlane:
         one, other = _audio(a), _audio(b)
         one.play = other.play = 0
         return [Media(one.worker, m.Connect(a.id, b.id))]
+
+    # ----- rooms
+
+    def open_room(self) -> int:
+        """The name of a room that nobody is in yet."""
+        return next(self._rooms)
+
+    def join(
+        self, leg: Leg, room: int, *, heard_by: tuple[int, ...] | None = None, muted: bool = False
+    ) -> list[Media]:
+        """Have the leg in a room, as `media.messages.Join` says; again, to change how it is there."""
+        return [Media(_audio(leg).worker, m.Join(leg.id, room, heard_by, muted=muted))]
+
+    def leave(self, leg: Leg) -> list[Media]:
+        """Take the leg out of its room."""
+        audio = _audio(leg)
+        return [] if audio.released else [Media(audio.worker, m.Leave(leg.id))]
 
 
 def _audio(leg: Leg) -> Audio:

@@ -16,6 +16,7 @@ _BY_STAGE = {
     Stage.QUEUE: Disposition.ABANDONED,
     Stage.RINGING: Disposition.CANCELED,
     Stage.TALK: Disposition.ANSWERED,
+    Stage.ROOM: Disposition.CONFERENCE,
     Stage.FAREWELL: Disposition.SELF_SERVICE,
 }
 # What a call ends with that was not ended by its caller, nor talked, nor came to its own end.

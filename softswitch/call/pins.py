@@ -1,12 +1,12 @@
-"""The PIN that an agent enters by keys before he is logged in at a phone that is not his own.
+"""PINs that are entered by keys: of an agent who is logged in at a phone that is not his own, of a
+conference.
 
-Invariant: the keys are in no log. After TRIES wrong PINs in a row, whatever phones they came from, no PIN of
-the agent is taken for LOCKED_S, so that it cannot be found by trying.
+Invariant: the keys are in no log. After some wrong PINs in a row, whatever phones they came from, none is
+taken for LOCKED_S of whom or what they are for, so that it cannot be found by trying.
 """
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,33 +21,45 @@ ENTER_S = 15.0
 MAX_DIGITS = 16
 
 
+Check = Callable[[str], bool]
+"""Whether what was typed is right; asked when it is complete."""
+Proved = Callable[[Call, str, float], None]
+"""What is done then: `(call, typed, now)`."""
+
+
 @dataclass(slots=True, eq=False)
 class Entry:
-    """A PIN that is being entered; `due` is when no more keys are waited for."""
+    """A PIN that is being entered; `due` is when no more keys are waited for. `subject` is whose it is, for
+    the log (`agent anna`); so many wrong ones as `limit` in a row lock it, and TRIES end the call."""
 
-    agent: str
+    subject: str
+    check: Check
+    proved: Proved
+    limit: int
     typed: str = ""
+    wrong: int = 0
     due: float = 0.0
 
 
 class Pins:
-    """All PINs that are being entered. `proved` is called with the call and the agent when one is right."""
+    """All PINs that are being entered."""
 
-    def __init__(self, hub: Hub, steps: Steps, proved: Callable[[Call, str, float], None]) -> None:
+    def __init__(self, hub: Hub, steps: Steps) -> None:
         self.hub = hub
         self.steps = steps
-        self.proved = proved
         self._wrong: dict[str, int] = {}
         self._locked: dict[str, float] = {}
 
-    def begin(self, call: Call, agent: str, now: float) -> None:
+    def begin(
+        self, call: Call, subject: str, check: Check, proved: Proved, now: float, *, limit: int = TRIES
+    ) -> None:
         """Ask for it."""
-        if self._locked.get(agent, 0.0) > now:
-            clips = self.hub.settings.say("not-possible")
-            self.steps.farewell(call, clips, f"agent {agent}: too many wrong PINs", now)
+        if self._locked.get(subject, 0.0) > now:
+            clips = self._say(call, "not-possible")
+            self.steps.farewell(call, clips, f"{subject}: too many wrong PINs", now)
             return
         call.enter(Stage.PIN, now)
-        call.pin = Entry(agent)
+        call.pin = Entry(subject, check, proved, limit)
         self._ask(call, call.pin, (), now)
 
     def digit(self, call: Call, digit: str, now: float) -> None:
@@ -72,7 +84,7 @@ class Pins:
     def _ask(self, call: Call, entry: Entry, before: tuple[str, ...], now: float) -> None:
         entry.typed = ""
         self._expect(call, entry, now)
-        if clips := (*before, *self.hub.settings.say("enter-pin")):
+        if clips := (*before, *self._say(call, "enter-pin")):
             call.heard = Heard.PIN
             self.hub.emit(self.hub.plane.play(call.leg, clips))
 
@@ -87,22 +99,28 @@ class Pins:
             self._check(call, entry, now)
         else:
             call.pin = None
-            self.steps.farewell(call, self.hub.settings.say("not-possible"), "no PIN was entered", now)
+            self.steps.farewell(call, self._say(call, "not-possible"), "no PIN was entered", now)
 
     def _check(self, call: Call, entry: Entry, now: float) -> None:
-        agent = entry.agent
-        care = self.hub.settings.agents.get(agent)  # None: a reload has taken him away
-        if care is not None and hmac.compare_digest(entry.typed.encode(), care.pin.encode()):
-            self._wrong.pop(agent, None)
+        subject = entry.subject
+        if entry.check(entry.typed):
+            self._wrong.pop(subject, None)
             call.pin = None
-            self.proved(call, agent, now)
+            entry.proved(call, entry.typed, now)
             return
-        wrong = self._wrong[agent] = self._wrong.get(agent, 0) + 1
-        if wrong < TRIES:
-            self._ask(call, entry, self.hub.settings.say("wrong-pin"), now)
+        entry.wrong += 1
+        wrong = self._wrong[subject] = self._wrong.get(subject, 0) + 1
+        if wrong >= entry.limit:
+            del self._wrong[subject]
+            self._locked[subject] = now + LOCKED_S
+            self.hub.warn(
+                "wrong PINs in a row; none is taken for a while", of=subject, phone=call.identity.name
+            )
+        elif entry.wrong < TRIES:
+            self._ask(call, entry, self._say(call, "wrong-pin"), now)
             return
-        del self._wrong[agent]
-        self._locked[agent] = now + LOCKED_S
         call.pin = None
-        self.hub.warn("wrong PINs in a row; the agent is locked", agent=agent, phone=call.identity.name)
-        self.steps.farewell(call, self.hub.settings.say("wrong-pin"), f"agent {agent}: wrong PIN", now)
+        self.steps.farewell(call, self._say(call, "wrong-pin"), f"{subject}: wrong PIN", now)
+
+    def _say(self, call: Call, phrase: str) -> tuple[str, ...]:
+        return self.hub.settings.say(phrase, call.language)

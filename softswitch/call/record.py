@@ -31,6 +31,9 @@ class Disposition(StrEnum):
     """The sound failed: a media worker died, no port was left, or nothing was heard from the caller."""
     ANSWERED = "answered"
     """The caller talked with an agent or an extension."""
+    CONFERENCE = "conference"
+    """The caller was in a conference, or as a supervisor in the talk of others, and talked with no agent
+    before."""
     SHORT_ABANDON = "short-abandon"
     """The caller left a queue before its `short_abandon_s` had passed."""
     ABANDONED = "abandoned"

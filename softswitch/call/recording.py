@@ -239,6 +239,35 @@ class Recordings:
         if by != BY_CONFIGURATION:
             self._log(call, Kind.RECORDING_START, by, now)
 
+    # ----- conferences
+
+    def announcement(self, call: Call) -> tuple[str, ...]:
+        """What must be heard before anything is recorded."""
+        return self._announcement(call)
+
+    def begin_room(self, call: Call, name: str, room: int, worker: int, now: float) -> int:
+        """Record all that is said in a conference; the number of the tape, 0 where nothing is recorded now.
+        `call` is that of the member who opened it."""
+        if self.refusal:
+            self._refused(call, self.refusal, now)
+            return 0
+        number = next(self._numbers)
+        file = f"conference-{name}-{call.id}"
+        path = PurePath(
+            self.hub.settings.recordings, f"{datetime.fromtimestamp(now, UTC):%Y/%m/%d}", f"{file}.wav"
+        )
+        tape = Tape(id=file, call=call.id, state="recording", at=now, file=str(path), party=name)
+        self._running[number] = _Running(call, tape)
+        self.hub.emit([TapeKept(tape), Media(worker, m.RecordRoom(number, room, tape.file))])
+        return number
+
+    def end_room(self, number: int, worker: int) -> None:
+        """It is over; 0: there is nothing to end."""
+        if number in self._running and worker in self.hub.plane.workers:
+            self.hub.emit([Media(worker, m.StopRecord(number))])
+        else:
+            self._cut_short(number)
+
     def _tell_worker(self, call: Call) -> None:
         taping, audio = call.taping, call.leg.audio
         if taping is not None and taping.number and audio is not None and not audio.released:
@@ -264,10 +293,13 @@ class Recordings:
     def lost(self, call: Call) -> None:
         """The worker is gone: what it has written stays, and is all there is."""
         for number in tuple(call.taping.open) if call.taping is not None else ():
-            running = self._over(number)
-            if running is not None:
-                done = replace(running.tape, state="waiting", error="cut short: its media worker was lost")
-                self.hub.emit([TapeKept(done), TapeReady(done)])
+            self._cut_short(number)
+
+    def _cut_short(self, number: int) -> None:
+        running = self._over(number)
+        if running is not None:
+            done = replace(running.tape, state="waiting", error="cut short: its media worker was lost")
+            self.hub.emit([TapeKept(done), TapeReady(done)])
 
     def awaits(self, call: Call) -> bool:
         """Whether the end of a tape of this call is still to come."""

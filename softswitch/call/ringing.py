@@ -113,7 +113,7 @@ class Ringing:
 
     def progress(self, attempt: Attempt, event: Progress, now: float) -> None:
         """It rings: so does the caller's phone, when he called the extension himself."""
-        if not attempt.offer and attempt.call.errand is None:
+        if not attempt.offer and not attempt.call.is_made_by_us:
             self.hub.do(self.hub.ua.ring(attempt.call.leg, now))
 
     def accepted(self, attempt: Attempt, event: Accepted, now: float) -> bool:
@@ -211,8 +211,8 @@ class Ringing:
         host = self.hub.ua.ep.address(flow)[0]
         shown = self._shown(attempt) if attempt.offer else call.identity.display
         number = call.identity.number
-        if call.errand is not None and not attempt.offer:  # the one who is called back is shown who calls
-            number, shown = call.story.from_number, ""
+        if call.is_made_by_us and not attempt.offer:  # the one who is called back is shown who calls
+            number, shown = call.story.from_number, call.summons.shown if call.summons is not None else ""
         caller = NameAddr(Uri("sip", number or "anonymous", None, host), shown)
         called = NameAddr(Uri("sip", way.uri.user, None, way.uri.host, way.uri.port))
         headers = [("X-Call-ID", call.id), ("X-Dialled", call.story.to_number)]

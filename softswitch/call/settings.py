@@ -26,14 +26,17 @@ if TYPE_CHECKING:
     from softswitch.call.clients import Clients
     from softswitch.call.routing import Asked, Explain, Step
 
-Feature = Literal["login", "logout", "ready", "pause", "extend", "voicemail"]
+Feature = Literal["login", "logout", "ready", "pause", "extend", "voicemail", "listen", "whisper", "barge"]
+EVERY_QUEUE = "*"
+"""In `Phone.supervises`: every talk."""
+NAMED_KINDS = ("flow", "queue", "extension", "agent", "peer", "voicemail", "conference")
 _DIALLED = re.compile(r"[A-Za-z0-9_.+*#-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """Where a call goes: `flow:NAME`, `queue:NAME`, `extension:NUMBER`, `agent:NAME/QUEUE`,
-    `peer:NAME/NUMBER`, `voicemail:NAME`, `callback`, `hangup`.
+    `peer:NAME/NUMBER`, `voicemail:NAME`, `conference:NAME`, `callback`, `hangup`.
 
     Inside the switch there is also `feature:VERB`. `number` is what is dialled at a peer (empty: what the
     caller dialled), the queue of those who wait for an agent (empty: his first one), or the argument of a
@@ -50,10 +53,11 @@ class Target:
         if text in ("hangup", "callback"):
             return cls(text)
         kind, _, name = text.partition(":")
-        if kind not in ("flow", "queue", "extension", "agent", "peer", "voicemail") or not name:
+        if kind not in NAMED_KINDS or not name:
             raise LocalError(
                 f"{text!r} is not a target; write flow:NAME, queue:NAME, extension:NUMBER, agent:NAME, "
-                "agent:NAME/QUEUE, peer:NAME, peer:NAME/NUMBER, voicemail:NAME, callback or hangup"
+                "agent:NAME/QUEUE, peer:NAME, peer:NAME/NUMBER, voicemail:NAME, conference:NAME, callback "
+                "or hangup"
             )
         number = ""
         if kind in ("peer", "agent"):
@@ -117,6 +121,8 @@ class Phone:
     """The mailbox for callers whom nobody answers here within `voicemail_after_s`."""
     voicemail_after_s: float = 20.0
     record: RecordMode = "no"
+    supervises: tuple[str, ...] = ()
+    """The queues whose talks may be listened to from here by codes; `EVERY_QUEUE`: all talks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +203,19 @@ class QueueCare:
 
 
 @dataclass(frozen=True, slots=True)
+class ConferenceCare:
+    """A conference room. Who enters `moderator_pin` is a moderator; `pin` is for the others ("": they need
+    none). `beep`: all hear when somebody comes and goes; `music` is what who is alone hears."""
+
+    pin: str = ""
+    moderator_pin: str = ""
+    max_members: int = 50
+    beep: bool = True
+    music: tuple[str, ...] = ()
+    record: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All of it. `clip` turns a prompt into the path of its sound file; `phrases` are what the switch
     itself says (`softswitch.system_prompts`), `phrases_in` the same in other languages. `agent_queues` are
@@ -227,6 +246,7 @@ class Settings:
     """What conditions of menus and routes know besides the call; None: nothing."""
     mailboxes: Mapping[str, Box] = field(default_factory=dict)
     voicemail: VoicemailCare = field(default_factory=VoicemailCare)
+    conferences: Mapping[str, ConferenceCare] = field(default_factory=dict)
     language: str = "en"
     """In which the switch speaks where nothing says otherwise."""
     utc_offset_s: Callable[[float], float] = lambda at: 0.0
@@ -240,7 +260,7 @@ class Settings:
         one. An agent needs a queue to wait in. Extensions are not looked at: who calls one hears why not."""
         named: Mapping[str, Container[str]] = {
             "flow": self.flows, "queue": self.queues, "agent": self.agents, "peer": self.peers,
-            "voicemail": self.mailboxes,
+            "voicemail": self.mailboxes, "conference": self.conferences,
         }  # fmt: skip
         if target.kind == "agent" and self.queue_of(target) not in self.queues:
             return False

@@ -19,6 +19,7 @@ from acd.restart import AgentSnapshot
 from ivr.messages import Answer
 from media import messages as m
 from softswitch.call.call import Attempt, Call
+from softswitch.call.conferences import Conferences
 from softswitch.call.desk import Desk
 from softswitch.call.endpoint import Endpoint
 from softswitch.call.errand import Errand
@@ -44,6 +45,7 @@ from softswitch.call.promises import Promise, cancel, promises
 from softswitch.call.reconcile import Discrepancy, compare
 from softswitch.call.record import Disposition
 from softswitch.call.settings import Settings
+from softswitch.call.supervision import Mode
 from softswitch.call.tape import Order
 from softswitch.call.user_agent import UserAgent
 from softswitch.call.voicemail_box import Message, MessageState
@@ -309,6 +311,25 @@ class Switch:
         if call is None:
             raise LocalError(f"no live call {name!r}; `cc calls list` shows them")
         self.desk.recordings.order(call, what, by, now)
+        return self._finish(now)
+
+    def supervise(self, name: str, mode: Mode, extension: str, by: str, now: float) -> list[Effect]:
+        """Let whoever is at the extension listen to a talk, whisper to its agent, or talk with both. Raises
+        LocalError when that cannot be."""
+        call = self.hub.calls.get(name)
+        if call is None:
+            raise LocalError(f"no live call {name!r}; `cc calls list` shows them")
+        self.desk.supervision.order(call, mode, extension, by, now)
+        return self._finish(now)
+
+    @property
+    def conferences(self) -> Conferences:
+        """The conferences, to be looked at; orders go through `carry_out`."""
+        return self.desk.conferences
+
+    def carry_out(self, order: Callable[[float], None], now: float) -> list[Effect]:
+        """An order of an administrator to a part, with all that follows from it. Raises LocalError."""
+        order(now)
         return self._finish(now)
 
     def refuse_recordings(self, reason: str) -> list[Effect]:

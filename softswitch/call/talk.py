@@ -23,6 +23,7 @@ class Talk:
     def begin(self, call: Call, leg: Leg, party: str, agent: str, now: float) -> None:
         """Bridge the caller with an answered leg; `agent` is "" when no agent of a queue is on it."""
         call.partner = leg
+        call.partner_phone = self.hub.phone_of(leg)
         call.agent = agent
         call.enter(Stage.TALK, now)
         call.heard = Heard.NOTHING

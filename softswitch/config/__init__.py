@@ -4,6 +4,7 @@ once.
 
 from softswitch.call.settings import Target
 from softswitch.config.centre import Agent, Extension, FlowConfig, Peer, Queue, Route
+from softswitch.config.conferences import Conference
 from softswitch.config.errors import ConfigErrors, Problem
 from softswitch.config.fields import parse_target
 from softswitch.config.loading import load
@@ -13,6 +14,7 @@ from softswitch.config.services import Database, Service, Speech, Webhook
 
 __all__ = [
     "Agent",
+    "Conference",
     "Config",
     "ConfigErrors",
     "Database",

@@ -69,6 +69,10 @@ class Extension(Section):
         description="which calls from and to it are recorded: `always`, `on-demand`, `no`; those of queues "
         "go by their queue",
     )
+    supervises: Annotated[tuple[Name | Literal["*"], ...], Strict(False), Field(max_length=100)] = Field(
+        (),
+        description="the queues whose talks may be listened to from here by feature codes; `*` is every talk",
+    )
 
 
 def _levels(value: Any) -> Any:

@@ -15,6 +15,7 @@ from ivr.prompt import every
 from softswitch.config.check_agents import check_agents
 from softswitch.config.check_calls import check_flows, check_overflows, check_peers, check_routes, no_such
 from softswitch.config.check_recordings import check_recordings
+from softswitch.config.check_rooms import check_rooms
 from softswitch.config.check_routing import check_routing
 from softswitch.config.check_services import check_services
 from softswitch.config.check_voicemail import check_voicemail
@@ -48,6 +49,7 @@ def check(draft: Draft, strategies: Mapping[str, object]) -> list[Fault]:
         check_peers,
         check_voicemail,
         check_recordings,
+        check_rooms,
         check_services,
         _feature_codes,
         _pauses,

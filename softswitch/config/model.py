@@ -32,6 +32,7 @@ from softswitch.call.settings import Target
 from softswitch.call.whisper import BEEP, pieces
 from softswitch.config.centre import Agent, Extension, FlowConfig, Peer, Queue, Route
 from softswitch.config.client_file import CLIENTS_FILE, ClientTable
+from softswitch.config.conferences import Conference
 from softswitch.config.fields import FlowName, LanguageTag, Name, Number, Section, listen_host
 from softswitch.config.recordings import Recordings
 from softswitch.config.routing import (
@@ -58,7 +59,8 @@ from softswitch.config.waiting import CallerList, Numbers
 from softswitch.prompt_clips import clips_of
 from softswitch.system_prompts import LANGUAGES
 
-Verb = Literal["login", "logout", "ready", "pause", "extend", "voicemail"]
+Verb = Literal["login", "logout", "ready", "pause", "extend", "voicemail", "listen", "whisper", "barge"]
+_SUPERVISING: tuple[Verb, ...] = ("listen", "whisper", "barge")
 
 
 def _section(description: str) -> Any:
@@ -114,6 +116,7 @@ class Config(Section):
     calendars: dict[Name, CalendarSection] = Field({}, description="opening hours, by name")
     lists: dict[Name, NumberListSection] = Field({}, description="lists of telephone numbers, by name")
     clients: ClientTable = Field({}, description="for whom we answer, by id", json_schema_extra=CLIENTS_FILE)
+    conferences: dict[Name, Conference] = Field({}, description="rooms where several talk, by name")
     mailboxes: dict[Name, Mailbox] = Field({}, description="where callers leave messages, by name")
     voicemail: Voicemail = _section("messages")
     mail: Mail = _section("the mail server")
@@ -295,6 +298,10 @@ class Config(Section):
         box = number.removeprefix(codes.voicemail)
         if codes.voicemail and number.startswith(codes.voicemail) and box in self.mailboxes:
             return Feature("voicemail", box)
+        for verb in _SUPERVISING:
+            code: str = getattr(codes, verb)
+            if code and number.startswith(code) and number.removeprefix(code) in self.extensions:
+                return Feature(verb, number.removeprefix(code))
         digit = number.removeprefix(codes.pause)
         reasons = list(self.pauses.reasons)
         if (

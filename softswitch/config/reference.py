@@ -28,8 +28,8 @@ Relative paths start at the file's directory. Names in capitals stand for names 
 
 A *target* says where a call goes: `flow:NAME`, `queue:NAME`, `extension:NUMBER`, `agent:NAME` (one agent;
 `agent:NAME/QUEUE` says with whose callers the call waits for him), `peer:NAME` (the number that was
-dialled, at another switch), `peer:NAME/NUMBER`, `voicemail:NAME`, or `hangup`; in the exits and overflows of
-a queue also `callback`. A *prompt* says what is heard:
+dialled, at another switch), `peer:NAME/NUMBER`, `voicemail:NAME`, `conference:NAME`, or `hangup`; in the
+exits and overflows of a queue also `callback`. A *prompt* says what is heard:
 `"A text."` is spoken, `"greeting.wav"` is played from the directory of the prompts,
 `{ text = "Bonjour.", language = "fr" }` and `{ file = "with space.wav" }` say it in full. Node types that are
 installed as plug-ins add to those listed here.

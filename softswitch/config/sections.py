@@ -190,6 +190,15 @@ class FeatureCodes(Section):
     ready: FeatureCode = Field("*13", description="be ready: ends a pause, and wrap-up early")
     pause: FeatureCode = Field("*14", description="pause; one more digit says the reason")
     extend: FeatureCode = Field("*15", description="make the wrap-up longer")
+    listen: FeatureCode = Field(
+        "*31",
+        description="followed by an extension: listen to the talk there, heard by nobody; only from "
+        "extensions with `supervises`",
+    )
+    whisper: FeatureCode = Field(
+        "*32", description="followed by an extension: the same, and be heard by the agent alone"
+    )
+    barge: FeatureCode = Field("*33", description="followed by an extension: talk with both")
     voicemail: FeatureCode = Field(
         "*98",
         description="listen to the mailbox of this phone; followed by the name of one, to that. "

@@ -86,6 +86,9 @@ class Plan:
             "*12": "logout",
             "*13": "ready",
             "*14": "pause",
+            "*31": "listen",
+            "*32": "whisper",
+            "*33": "barge",
             "*98": "voicemail",
         }
         return (codes[number[:3]], number[3:]) if number[:3] in codes else None
@@ -209,6 +212,8 @@ class Worker:
     remotes: dict[int, m.SetRemote] = field(default_factory=dict)
     recordings: dict[int, m.Record] = field(default_factory=dict)
     paused: set[int] = field(default_factory=set)
+    rooms: dict[int, m.Join] = field(default_factory=dict)
+    """Who is in which room, by leg, and how."""
     allocated: int = 0
     released: int = 0
 
@@ -223,6 +228,7 @@ class Worker:
                 assert leg in self.live, "released twice"
                 self.live.discard(leg)
                 self.released += 1
+                self.rooms.pop(leg, None)
                 ended = [one for one in self.recordings.values() if leg in (one.left, one.right)]
                 for one in ended:
                     del self.recordings[one.recording]
@@ -241,8 +247,17 @@ class Worker:
                 self.bridges.append((a, b))
                 self.heard.pop(a, None)
                 self.heard.pop(b, None)
+                self.rooms.pop(a, None)
+                self.rooms.pop(b, None)
+            case m.Join(leg):
+                assert leg in self.live, "a leg joins that is not there"
+                self.rooms[leg] = command
+            case m.Leave(leg):
+                self.rooms.pop(leg, None)
             case m.Record(recording):
                 self.recordings[recording] = command
+            case m.RecordRoom(recording, room, path):
+                self.recordings[recording] = m.Record(recording, -room, -room, path)
             case m.PauseRecord(recording, paused):
                 self.paused = (self.paused | {recording}) if paused else (self.paused - {recording})
             case m.StopRecord(recording):
