@@ -21,7 +21,7 @@ from media.inside import JITTER_FRAMES, Inside
 from media.key_press import KeyPresses
 from media.latching import Latching
 from media.legs import NO_EVENTS, NO_PEER, Legs
-from media.listen import EVENT, Arrived, Listener
+from media.listen import EVENT, Arrived, Listener, Seen
 from media.messages import (
     Allocate,
     Allocated,
@@ -62,6 +62,7 @@ from media.rooms import Change, Rooms
 from media.sequence import Reception
 from media.speech import KEYS, Speech
 from media.srtp import Srtp
+from media.steady import Steady
 from media.telephone_event import FLASH
 from media.tone_guard import ToneGuard
 
@@ -108,6 +109,7 @@ class Engine:
         self._keys = KeyPresses(capacity)
         self._relay = Relay(legs)
         self._guard = ToneGuard(legs, self._inside.detector)
+        self._steady = Steady(legs, self._reception, self._relay, self._guard.on)
         self._free = list(range(capacity - 1, -1, -1))
         self._events: list[Event] = []
         self._ticks = 0
@@ -140,8 +142,9 @@ class Engine:
 
     def command(self, command: Command, now: float) -> list[Event]:
         """Carry out one command; everything that happened up to now, as by `events`."""
+        self._steady.settle()
         self._handlers[type(command)](command, now)
-        self._relay.changed()
+        self._changed()
         return self.events()
 
     def events(self) -> list[Event]:
@@ -155,8 +158,14 @@ class Engine:
 
     def loaded(self, name: str, clip: Clip | ClipError) -> None:
         """A clip that was needed, or why it cannot be had."""
+        self._steady.settle()
         self._events += self._speech.loaded(name, clip)
+        self._changed()
+
+    def _changed(self) -> None:
+        """Something that decides who hears what may have changed."""
         self._relay.changed()
+        self._steady.changed()
 
     def _allocate(self, command: Allocate, now: float) -> None:
         if command.leg in self._slot_of:
@@ -268,7 +277,7 @@ class Engine:
         for slot in change.peers:
             self._keys.bridged(slot)
             self._listen_for_keys(slot)
-        self._relay.changed()
+        self._changed()
 
     def _part(self, slot: int) -> None:
         """The leg is bridged and in a room no longer."""
@@ -352,11 +361,22 @@ class Engine:
             return empty_outgoing(batch.data)
         if self._srtp.active:
             self._srtp.unprotect(batch)
-        parts = [self._take(arrived, now) for arrived in self._listener.listen(batch, now)]
+        seen = self._listener.look(batch)
+        sent = self._steady.relay(batch, seen, now)
+        if seen.left is not None:
+            sent = self._take_long_way(batch, seen, sent, now)
+        return self._srtp.protect(sent) if self._srtp.active else sent
+
+    def _take_long_way(self, batch: Batch, seen: Seen, swift: Outgoing, now: float) -> Outgoing:
+        """Deal with the datagrams that are left; what is to be sent, `swift` included."""
+        self._steady.settle()
+        parts = [swift, *(self._take(arrived, now) for arrived in self._listener.listen(batch, seen, now))]
         if self._listener.control.size:
             self._reports.receive(batch, self._listener.control)
-        sent = joined([part for part in parts if part is not None], batch.data)
-        return self._srtp.protect(sent) if self._srtp.active else sent
+        if self._reception.begun or self._relay.begun:
+            self._reception.begun = self._relay.begun = False
+            self._steady.changed()
+        return joined([part for part in parts if part is not None and part.rows.size], batch.data)
 
     def _take(self, arrived: Arrived, now: float) -> Outgoing | None:
         """One packet of each of some legs."""
@@ -396,7 +416,7 @@ class Engine:
             address = str(ipaddress.IPv4Address(int(legs.address[slot])))
             self._events.append(Latched(int(legs.leg[slot]), address, int(legs.port[slot])))
         self._listener.latched.clear()
-        self._relay.changed()
+        self._changed()
 
     def _take_keys(self, arrived: Arrived, events: Bools, now: float) -> Bools:
         """Report new presses; `events` bool[n]. Returns bool[n]: may be relayed, audio among them."""
@@ -425,14 +445,15 @@ class Engine:
                 continue
             if not legs.playing[peer] or self._speech.sounding(peer):
                 self._events += self._speech.send_keys(peer, KEYS[code], RELAYED_KEY_MS, RELAYED_GAP_MS)
-                self._relay.changed()
+                self._changed()
 
     # ----- time
 
     def tick(self, now: float) -> list[Outgoing]:
         """20 ms have passed: what is to be sent. The arrays are good until the next tick."""
+        self._steady.settle()
         if self._speech.busy:  # somebody's clip or key may end with this tick
-            self._relay.changed()
+            self._changed()
         spoken, played = self._speech.tick(now)
         self._events += played
         slots, codes = self._inside.tick(self._speech.aside)

@@ -87,14 +87,8 @@ class Inside:
         legs = self._legs
         if not self._some_listen():
             return None
-        listening: Bools = self._listened() & legs.receive
+        listening: Bools = legs.listened() & legs.receive
         return listening
-
-    def _listened(self) -> Bools:
-        """Who is listened to: for keys, for speech, by a recording or a mix."""
-        legs = self._legs
-        listened: Bools = legs.detecting | legs.watched | legs.voiced | (legs.recordings > 0)
-        return listened
 
     def _some_listen(self) -> bool:
         some = self._ids.size or len(self._speech) or self._rooms.busy
@@ -120,7 +114,7 @@ class Inside:
         legs = self._legs
         if not self._some_listen():
             return np.empty(0, np.intp), np.empty(0, np.uint8)
-        slots = np.flatnonzero(self._listened())
+        slots = np.flatnonzero(legs.listened())
         coded, present = self._jitter.get(slots)
         if self._ids.size or self._rooms.busy:
             self._hear(slots, coded, present, aside)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from media.packet import F64, I64, U32, U64, VERSION_2
+from media.packet import F64, I64, U32, U64, VERSION_2, Bools
 from media.path import path_of
 
 NO_PEER = -1
@@ -109,6 +109,11 @@ class Legs:
         self.ssrc[slot] = ssrc
         self.sequence[slot] = sequence
         self.timestamp[slot] = timestamp
+
+    def listened(self) -> Bools:
+        """Who is listened to, bool[capacity]: for keys, for speech, by a recording or a mix."""
+        listened: Bools = self.detecting | self.watched | self.voiced | (self.recordings > 0)
+        return listened
 
     def send_to(self, slot: int, address: int, port: int) -> None:
         """Where the leg is now."""

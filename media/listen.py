@@ -72,6 +72,20 @@ class Arrived:
         )
 
 
+@dataclass(slots=True)
+class Seen:
+    """What is known of the n datagrams of a batch at first sight.
+
+    headers: uint32[n, 3] (`read_headers`); slots: intp[n], of no meaning where `known` (bool[n]) is False;
+    left: bool[n], those that are still to be dealt with, None for nobody.
+    """
+
+    headers: U32
+    slots: Index
+    known: Bools
+    left: Bools | None
+
+
 class Listener:
     """Latching and reception statistics of all legs."""
 
@@ -85,21 +99,29 @@ class Listener:
         self.control: Index = np.empty(0, np.intp)
         """Rows of the last batch that came to RTCP ports, or are RTCP on RTP ports (RFC 5761)."""
 
-    def listen(self, batch: Batch, now: float) -> Iterator[Arrived]:
-        """The accepted packets, in rounds of at most one packet of each leg."""
-        count = batch.count
-        headers = read_headers(batch.data, count)
-        slots, known = self._latching.look_up(batch.paths[:count])
-        lengths = batch.lengths[:count]
+    def look(self, batch: Batch) -> Seen:
+        """Whose datagrams are these?"""
+        headers = read_headers(batch.data, batch.count)
+        slots, known = self._latching.look_up(batch.paths[: batch.count])
+        return Seen(headers, slots, known, np.ones(batch.count, np.bool_))
+
+    def listen(self, batch: Batch, seen: Seen, now: float) -> Iterator[Arrived]:
+        """The accepted packets of those that are left, in rounds of at most one packet of each leg."""
+        assert seen.left is not None
+        count, headers, slots = batch.count, seen.headers, seen.slots
         plain = (headers[:, 0] & PLAIN_MASK) == self._legs.expected[slots]
-        plain &= known
-        plain &= lengths > HEADER_BYTES
+        plain &= seen.known
+        plain &= batch.lengths[:count] > HEADER_BYTES
+        plain &= seen.left
         self.control = self.control[:0]
         kinds: U8 | None = None
         if np.count_nonzero(plain) == count:
             rows = np.arange(count)
+        elif np.array_equal(plain, seen.left):
+            rows = np.flatnonzero(plain)
+            slots = slots[rows]
         else:
-            rows, slots, kinds = self._examine(batch, headers, plain, now)
+            rows, slots, kinds = self._examine(batch, seen, plain, now)
             if not rows.size:
                 return
         self._legs.heard_at[slots] = now
@@ -115,17 +137,19 @@ class Listener:
             if arrived is not None:
                 yield arrived
 
-    def _examine(self, batch: Batch, headers: U32, plain: Bools, now: float) -> tuple[Index, Index, U8]:
+    def _examine(self, batch: Batch, seen: Seen, plain: Bools, now: float) -> tuple[Index, Index, U8]:
         """Sort out what is not plain audio. Returns rows[k], slots[k], kinds[k] of all that is accepted."""
         count, legs = batch.count, self._legs
         paths = batch.paths[:count]
-        first = headers[:, 0]
+        slots, known = seen.slots, seen.known
+        first = seen.headers[:, 0]
         to_control = (paths & np.uint64(1)) != 0  # odd local ports
         octet = (first >> np.uint32(16)) & np.uint32(0xFF)
         self.control = np.flatnonzero(to_control | ((first >> np.uint32(30) == 2) & (octet - 192 < 32)))
-        good = plain | valid_rtp(batch.data[:count], batch.lengths[:count], first, ~(plain | to_control))
+        candidates = ~(plain | to_control)
+        candidates &= seen.left
+        good = plain | valid_rtp(batch.data[:count], batch.lengths[:count], first, candidates)
         types = ((first >> np.uint32(16)) & np.uint32(0x7F)).astype(np.int16)
-        slots, known = self._latching.look_up(paths)
         unknown = good & ~known
         if unknown.any():
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from media.legs import SOURCE_OWN, Legs
 from media.packet import (
+    F64,
     FRAME_SAMPLES,
     HEADER_BYTES,
     I32,
@@ -32,27 +33,28 @@ from media.packet import (
 MAX_PAUSE_S = 3600.0
 
 
-def _elapsed_samples(legs: Legs, slots: Index, now: float) -> U32:
+def _elapsed_samples(legs: Legs, slots: Index, now: F64) -> U32:
     """Samples since the last packet of each leg, at least one frame, uint32[n]."""
     pause = np.clip(now - legs.sent_at[slots], 0.0, MAX_PAUSE_S)
     return np.maximum(np.rint(pause * SAMPLES_PER_S), FRAME_SAMPLES).astype(np.uint32)
 
 
 def map_relayed(
-    legs: Legs, to: Index, streams: I64, extended: I64, timestamps: U32, lengths: I32, now: float
+    legs: Legs, to: Index, streams: I64, extended: I64, timestamps: U32, lengths: I32, now: float | F64
 ) -> tuple[npt.NDArray[np.void], I64, U32, Bools | None]:
     """Sequence numbers and timestamps for relayed packets, one to each of n different slots `to` (intp[n]),
     and where a new source begins.
 
     streams: int64[n], name of the stream each comes from; extended: int64[n], its sequence numbers there;
-    lengths: int32[n], datagram bytes. Returns the rows of `legs.outbound`, [n]; int64[n] (16 bits go on the
-    wire); uint32[n]; and bool[n] (set the marker bit) or None for nowhere.
+    lengths: int32[n], datagram bytes; now: seconds, of all or of each. Returns the rows of `legs.outbound`,
+    [n]; int64[n] (16 bits go on the wire); uint32[n]; and bool[n] (set the marker bit) or None for nowhere.
     """
     rows = legs.outbound.take(to, mode="clip")
     begins: Bools = rows["source"] != streams
     changed = np.count_nonzero(begins) > 0
     if changed:
-        _begin(legs, to[begins], streams[begins], extended[begins], timestamps[begins], now)
+        at = np.broadcast_to(now, to.shape)[begins]
+        _begin(legs, to[begins], streams[begins], extended[begins], timestamps[begins], at)
         rows = legs.outbound.take(to, mode="clip")
     numbers = rows["sequence_shift"] + extended
     highest = rows["sequence"]
@@ -68,7 +70,7 @@ def map_relayed(
     return rows, numbers, stamps, begins if changed else None
 
 
-def _begin(legs: Legs, slots: Index, streams: I64, extended: I64, timestamps: U32, now: float) -> None:
+def _begin(legs: Legs, slots: Index, streams: I64, extended: I64, timestamps: U32, now: F64) -> None:
     """These legs hear another source from now on."""
     legs.source[slots] = streams
     legs.sequence_shift[slots] = legs.sequence[slots] + 1 - extended

@@ -25,6 +25,8 @@ class Relay:
         self._differs = np.zeros(legs.capacity, np.bool_)  # and has the other law
         self._some_differ = False
         self._stale = True
+        self.begun = False
+        """Has a leg begun to hear another stream? Whoever takes note of it sets this back."""
 
     def changed(self) -> None:
         """A bridge, a direction, a law, an address, or what we say to a leg ourselves has changed."""
@@ -40,15 +42,19 @@ class Relay:
         self._some_differ = bool(self._differs.any())
         self._stale = False
 
+    def audience(self) -> tuple[Index, Bools]:
+        """By slot, intp[capacity] and bool[capacity]: who hears it (-1: nobody), and has the other law."""
+        if self._stale:
+            self._derive()
+        return self._hears, self._differs
+
     def relay(self, arrived: Arrived, allowed: Bools | None, now: float) -> Outgoing | None:
         """Rewrite what goes to bridged legs, in place; None when nothing does.
 
         One packet of each of n different legs; `allowed` bool[n] (None: all) are those that may be relayed.
         """
         legs = self._legs
-        if self._stale:
-            self._derive()
-        peers = self._hears.take(arrived.slots)
+        peers = self.audience()[0].take(arrived.slots)
         wanted = peers >= 0
         if allowed is not None:
             wanted &= allowed
@@ -71,6 +77,7 @@ class Relay:
         first |= numbers.astype(np.uint16)
         if begins is not None:
             first[begins] |= MARKER
+            self.begun = True
         write_headers(arrived.data, arrived.rows, first, stamps, to["ssrc"])
         if self._some_differ:
             self._transcode(arrived)

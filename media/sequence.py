@@ -37,9 +37,10 @@ def segments(slots: Index) -> tuple[Index, Index]:
     return starts, np.diff(starts, append=slots.size)
 
 
-def _steady(sequences: U32, highest: I64) -> tuple[Bools, I16]:
-    """Which numbers are near enough to the highest of their streams, bool[n], and how far off, int16[n]."""
-    delta = (sequences - highest.astype(np.uint32)).astype(np.int16)
+def steps(sequences: U32, highest: U32) -> tuple[Bools, I16]:
+    """Which numbers are near enough to the highest of their streams to be believed, bool[n], and how far off
+    they are, int16[n]. Of both uint32[n] 16 bits count."""
+    delta = (sequences - highest).astype(np.int16)
     return (delta + np.int16(MAX_MISORDER)).view(np.uint16) <= MAX_DROPOUT + MAX_MISORDER, delta
 
 
@@ -96,6 +97,8 @@ class Reception:
         self.holes = np.zeros(capacity, np.uint64)  # bit i: number `holes_top` - i has not come
         self.holes_top = np.zeros(capacity, np.int64)
         self._some_without_transit = False
+        self.begun = False
+        """Has a stream begun? Whoever takes note of it sets this back."""
         self.reported_expected = np.zeros(capacity, np.int64)  # at the last report, for the fraction lost
         self.reported_received = np.zeros(capacity, np.int64)
 
@@ -116,7 +119,7 @@ class Reception:
         is counted, when one of them does not."""
         rows = self._rows.take(slots, mode="clip")
         highest: I64 = rows["highest"]
-        steady, delta = _steady(sequences, highest)
+        steady, delta = steps(sequences, highest.astype(np.uint32))
         steady &= rows["ssrc"] == ssrcs
         if np.count_nonzero(steady) < slots.size:
             return None
@@ -132,10 +135,20 @@ class Reception:
         self._look_for_missing_transit()
         return extended, rows["stream"]
 
+    def observe_relayed(self, slots: Index, headers: U32, arrivals: F64) -> I64:
+        """Count one audio packet of each of n > 0 different legs that `steps` has found near enough before:
+        their extended numbers, int64[n]. headers: uint32[n, 3] as of `media.packet.read_headers`."""
+        steady = self.observe_steady(slots, headers[:, 0], headers[:, 2], headers[:, 1], arrivals)
+        if steady is not None:
+            return steady[0]
+        seen = self.observe(slots, headers[:, 0], headers[:, 2])  # the numbers leapt to and fro meanwhile
+        self.observe_jitter(slots, headers[:, 1], arrivals)
+        return seen.extended
+
     def observe(self, slots: Index, sequences: U32, ssrcs: U32) -> Observation:
         """Judge and count one packet of each of n different legs. uint32[n]; of `sequences` 16 bits count."""
         highest = self.highest[slots]
-        steady, delta = _steady(sequences, highest)
+        steady, delta = steps(sequences, highest.astype(np.uint32))
         steady &= self.ssrc[slots] == ssrcs
         if steady.all():
             extended = highest + delta
@@ -182,6 +195,7 @@ class Reception:
         self.has_transit[legs] = False
         self._some_without_transit = True
         self.stream[legs] += self._capacity
+        self.begun = True
 
     def _irregular(self, slots: Index, delta: I16, extended: I64) -> None:
         """Packets of distinct legs that are not the next of their streams: after a gap, late or repeated."""

@@ -1,0 +1,171 @@
+"""The shortest way does what the long way does, in every history; and it is really taken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from media.listen import MAX_PACKETS_PER_LEG, Seen
+from media.messages import Command, Connect, Disconnect, Play, Release, Released, SetRemote, Stop, WatchSpeech
+from media.packet import Batch, Outgoing, empty_outgoing
+from tests.support.rtp import Datagram, EngineBench, Phone, rtp
+
+LEGS = 4
+
+
+@dataclass
+class Twin:
+    """One of two engines that live through the same: `swift` counts what went the shortest way."""
+
+    bench: EngineBench
+    phones: list[Phone]
+    swift: int = 0
+
+    @classmethod
+    def make(cls, shortest: bool) -> Twin:
+        bench = EngineBench(capacity=8)
+        phones = [bench.phone(leg, f"10.1.0.{leg}", 5000 + leg) for leg in range(LEGS)]
+        for one in range(0, LEGS, 2):
+            bench.do(Connect(one, one + 1))
+        twin = cls(bench, phones)
+        steady = bench.engine._steady
+        real = steady.relay
+
+        def counted(batch: Batch, seen: Seen, now: float) -> Outgoing:
+            outgoing = real(batch, seen, now) if shortest else empty_outgoing(batch.data)
+            twin.swift += outgoing.rows.size
+            return outgoing
+
+        steady.relay = counted  # type: ignore[method-assign]
+        return twin
+
+    def receive(self, *packets: Datagram) -> list[list[Datagram]]:
+        """What each phone hears of one batch, in its order."""
+        sent = self.bench.receive(*packets)
+        return [phone.hears(sent) for phone in self.phones]
+
+
+PACKET = st.tuples(
+    st.integers(0, LEGS - 1),
+    st.sampled_from(["next"] * 12 + ["lost", "late", "again", "jump", "source", "event", "short", "marker"]),
+)
+STEP = st.one_of(
+    st.lists(PACKET, min_size=1, max_size=12),
+    st.sampled_from(["tick"] * 4 + ["cross", "part", "play", "stop", "watch", "ignore", "hold", "resume"]),
+)
+
+
+def packet(phone: Phone, kind: str) -> Datagram:
+    """The next packet of the phone, or what can become of it."""
+    if kind == "lost":
+        phone.next()
+    elif kind == "jump":
+        phone.sequence += 20000
+    elif kind == "source":
+        phone.ssrc += 0x1000
+    elif kind == "event":
+        return phone.key(5, 160, phone.timestamp)
+    elif kind == "short":
+        return phone.wrap(rtp(phone.sequence, phone.timestamp, phone.ssrc, 0, b""))
+    back = {"late": 3, "again": 1}.get(kind)
+    if back is not None:
+        return phone.wrap(
+            rtp(phone.sequence - back, phone.timestamp - 160 * back, phone.ssrc, 0, bytes([back]) * 160)
+        )
+    made = phone.next(bytes([phone.sequence & 0xFF]) * 160)
+    return (
+        phone.wrap(made.data[:1] + bytes([made.data[1] | 0x80]) + made.data[2:]) if kind == "marker" else made
+    )
+
+
+def command(step: str, bench: EngineBench, phones: list[Phone]) -> None:
+    """One of the things that happen to legs 0 to 3."""
+    held = phones[1].remote
+    commands: dict[str, list[Command]] = {
+        "cross": [Connect(0, 3), Connect(1, 2)],
+        "part": [Disconnect(0)],
+        "play": [Play(1, 1, ("tone:ringback",), loop=True)],
+        "stop": [Stop(1)],
+        "watch": [WatchSpeech(0)],
+        "ignore": [WatchSpeech(0, False)],
+        "hold": [SetRemote(1, held.address, held.port, held.rtcp_port, "PCMU", 0, 101, send=False)],
+        "resume": [held],
+    }
+    bench.do(*commands[step])
+
+
+@given(st.lists(STEP, max_size=40))
+def test_both_ways_do_the_same(steps: list[str | list[tuple[int, str]]]) -> None:
+    twins = [Twin.make(True), Twin.make(False)]
+    try:
+        for step in steps:
+            heard = []
+            for twin in twins:
+                twin.bench.now += 0.004
+                if step == "tick":
+                    sent = twin.bench.tick()
+                    heard.append([phone.hears(sent) for phone in twin.phones])
+                elif isinstance(step, str):
+                    command(step, twin.bench, twin.phones)
+                else:
+                    heard.append(twin.receive(*(packet(twin.phones[leg], kind) for leg, kind in step)))
+            assert heard[:1] == heard[1:]
+        for twin in twins:
+            twin.bench.do(*(Release(leg) for leg in range(LEGS)))
+        assert twins[0].bench.take(Released) == twins[1].bench.take(Released)
+        assert twins[0].bench.events == twins[1].bench.events
+        assert twins[1].swift == 0
+    finally:
+        for twin in twins:
+            twin.bench.close()
+
+
+@pytest.fixture
+def twin() -> Twin:
+    return Twin.make(True)
+
+
+def test_bridged_audio_goes_the_shortest_way(twin: Twin) -> None:
+    twin.receive(*(phone.next() for phone in twin.phones))  # each begins a stream at its peer
+    twin.receive(*(phone.next() for phone in twin.phones))
+    assert twin.swift == LEGS
+
+
+def test_it_is_taken_beside_packets_that_go_the_long_way(twin: Twin) -> None:
+    a, b, c, d = twin.phones
+    twin.receive(*(phone.next() for phone in twin.phones))
+    heard = twin.receive(a.next(), b.key(5, 160, b.timestamp), b.next(), c.next(), d.next())
+    assert twin.swift == 3, "of the leg that pressed a key, all packets keep their order"
+    assert [len(one) for one in heard] == [2, 1, 1, 1]
+
+
+@pytest.mark.parametrize("step", ["watch", "play", "hold", "part"])
+def test_it_is_not_taken_where_there_is_more_to_do(twin: Twin, step: str) -> None:
+    twin.receive(*(phone.next() for phone in twin.phones))
+    command(step, twin.bench, twin.phones)
+    twin.receive(*(phone.next() for phone in twin.phones))
+    twin.receive(*(phone.next() for phone in twin.phones))
+    affected = {"watch": 1, "play": 1, "hold": 1, "part": 2}[
+        step
+    ]  # legs whose packets do not go on as they are
+    assert twin.swift == 2 * (LEGS - affected)
+
+
+def test_a_flood_is_bounded_and_others_do_not_suffer(twin: Twin) -> None:
+    a, c = twin.phones[0], twin.phones[2]
+    twin.receive(*(phone.next() for phone in twin.phones))
+    flood = [a.next() for _ in range(MAX_PACKETS_PER_LEG + 20)]
+    heard = twin.receive(*flood, c.next())
+    assert [len(one) for one in heard] == [0, MAX_PACKETS_PER_LEG, 0, 1]
+
+
+def test_notes_are_bounded(twin: Twin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("media.steady.NOTES", 8)
+    for _ in range(10):  # and no tick
+        twin.receive(*(phone.next() for phone in twin.phones))
+    twin.bench.do(Release(0))
+    (released,) = twin.bench.take(Released)
+    assert isinstance(released, Released) and released.quality.packets_received == 11
