@@ -38,13 +38,15 @@ from media.io import bind_udp
 from media.messages import Allocate, Allocated, Connect, Latched, Ping, Pong, SetRemote
 from media.mmsg import Messages
 from media.packet import STRIDE
+from media.worker import BATCH_S, gather_s
 from tests.support.media_worker import ROOT, WorkerProcess
 
 CALLS = 500
+MORE_CALLS = 1000
+MOST_CALLS = 3000
 ROUNDS, RUN_S = 5, 4.0
 QUICK_ROUNDS, QUICK_RUN_S = 3, 2.0
 BARE_BATCH = 1024
-BARE_GATHER_S = 0.01
 
 
 class Generator:
@@ -102,6 +104,8 @@ class Party:
     late_ms: float = 0.0
     """Worst lateness of the generator."""
     generator_cpu: list[float] = field(default_factory=list)
+    delays_ms: list[list[float]] = field(default_factory=list)
+    """50th and 99th percentile of each round."""
 
     def load(self, run_s: float) -> None:
         """One round."""
@@ -113,6 +117,7 @@ class Party:
         self.seconds += result["seconds"]
         self.late_ms = max(self.late_ms, result["late_ms"])
         self.generator_cpu.append(result["cpu"])
+        self.delays_ms.append(result["delays_ms"])
 
     @property
     def us(self) -> float:
@@ -123,6 +128,18 @@ class Party:
     def loss(self) -> float:
         """The share of packets that did not arrive, over all rounds."""
         return 1.0 - self.distinct / self.sent
+
+    @property
+    def delay(self) -> str:
+        """The median round's percentiles."""
+        p50, p99 = (statistics.median(column) for column in zip(*self.delays_ms, strict=True))
+        return f"delay p50 {p50:.1f} ms, p99 {p99:.1f} ms"
+
+    @property
+    def load_proof(self) -> str:
+        """What the generator had left."""
+        cpu = statistics.median(self.generator_cpu)
+        return f"generator at {cpu:.0%} of a core, at most {self.late_ms:.1f} ms late"
 
     @property
     def spread(self) -> str:
@@ -142,7 +159,8 @@ def _generator(calls: int) -> Iterator[Generator]:
 @contextlib.contextmanager
 def worker(calls: int) -> Iterator[Party]:
     """Our media worker."""
-    with _generator(calls) as generator, WorkerProcess(pairs=30) as process:
+    capacity = ("--capacity", str(2 * calls))
+    with _generator(calls) as generator, WorkerProcess(*capacity, pairs=30) as process:
         # One after another: a leg that has latched frees its port for others.
         for leg, (address, port) in enumerate(zip(generator.addresses, generator.ports, strict=True)):
             process.send(
@@ -168,16 +186,20 @@ def bare_loop() -> None:
     messages.point_at(data)
     ports = messages.names.view(">u2")[:, 1]
     addresses = messages.names.view(">u4")[:, 1]
+    began = time.monotonic()
     while os.getppid() != 1:
-        count = messages.receive(bare.fileno(), 0, BARE_BATCH)
-        if count:
+        count = total = messages.receive(bare.fileno(), 0, BARE_BATCH)
+        while count:
             streams = (addresses[:count].astype(np.intp) - FIRST_ADDRESS) ^ 1
             addresses[:count] = streams + FIRST_ADDRESS
             ports[:count] = stream_ports[streams]
             messages.vectors["bytes"][:count] = messages.headers["received"][:count]
             messages.send(bare.fileno(), 0, count)
             messages.vectors["bytes"][:count] = STRIDE
-        time.sleep(BARE_GATHER_S)
+            count = messages.receive(bare.fileno(), 0, BARE_BATCH) if count == BARE_BATCH else 0
+            total += count
+        passed, began = time.monotonic() - began, time.monotonic()
+        time.sleep(gather_s(total / max(passed, BATCH_S / 10)))
 
 
 @contextlib.contextmanager
@@ -234,22 +256,19 @@ def in_turns(
         return ready
 
 
-def run(quick: bool = False) -> list[Row]:
-    """Ours, the bare loop and the peer in turns, under the same load."""
-    if shutil.which("rtpengine") is None:
-        raise MissingPeerError(INSTALL)
-    rounds, run_s = (QUICK_ROUNDS, QUICK_RUN_S) if quick else (ROUNDS, RUN_S)
-    ours, loop, peer = in_turns([worker, bare, rtpengine], CALLS, rounds, run_s)
+def _compared(calls: int, rounds: int, run_s: float) -> list[Row]:
+    """Ours beside the peer, and the bare loop."""
+    ours, loop, peer = in_turns([worker, bare, rtpengine], calls, rounds, run_s)
+    suffix = "" if calls == CALLS else f" {calls} calls"
+    load = f"{calls} bridged PCMU calls, {ours.sent / ours.seconds:.0f} packets/s"
     note = (
-        f"{CALLS} bridged PCMU calls, {ours.sent / ours.seconds:.0f} packets/s through {ours.ports} "
-        f"shared RTP port(s), kernel included; medians of {rounds} rounds of {run_s:.0f} s in turns: "
-        f"ours {ours.spread}, peer {peer.spread}, of ours the bare system calls {loop.us:.2f} "
-        f"({loop.spread}); generator at {statistics.median(ours.generator_cpu):.0%} of a core, "
-        f"at most {ours.late_ms:.1f} ms late; peer's loss {peer.loss:.4%}"
+        f"{load} through {ours.ports} shared RTP port(s), kernel included; medians of {rounds} rounds of "
+        f"{run_s:.0f} s in turns: ours {ours.spread}, peer {peer.spread}; ours: {ours.delay}; "
+        f"peer: {peer.delay}, loss {peer.loss:.4%}; {ours.load_proof}"
     )
     return [
         Row(
-            "relay",
+            f"relay{suffix}",
             ours.us,
             "us/packet",
             "rtpengine (userspace)",
@@ -257,8 +276,37 @@ def run(quick: bool = False) -> list[Row]:
             peer.us / ours.us,
             ours.loss,
             note,
-        )
+        ),
+        Row(
+            f"relay bare loop{suffix}",
+            loop.us,
+            "us/packet",
+            loss=loop.loss,
+            note=f"{load}: the same system calls and nothing else ({loop.spread}): what no "
+            f"engine goes below; {loop.delay}",
+        ),
     ]
+
+
+def _most(run_s: float) -> Row:
+    """As many calls as one core is to carry."""
+    (ours,) = in_turns([worker], MOST_CALLS, ROUNDS, run_s)
+    busy = ours.us * 1e-6 * ours.sent / ours.seconds
+    note = (
+        f"{MOST_CALLS} bridged PCMU calls, {ours.sent / ours.seconds:.0f} packets/s, a worker at {busy:.0%} "
+        f"of a core; rounds {ours.spread}; {ours.delay}; {ours.load_proof}"
+    )
+    return Row(f"relay {MOST_CALLS} calls", ours.us, "us/packet", loss=ours.loss, note=note)
+
+
+def run(quick: bool = False) -> list[Row]:
+    """Ours, the bare loop and the peer in turns, under the same load; then ours alone under the most."""
+    if shutil.which("rtpengine") is None:
+        raise MissingPeerError(INSTALL)
+    if quick:
+        return _compared(CALLS, QUICK_ROUNDS, QUICK_RUN_S)
+    rows = _compared(CALLS, ROUNDS, RUN_S) + _compared(MORE_CALLS, ROUNDS, RUN_S)
+    return [*rows, _most(RUN_S)]
 
 
 if __name__ == "__main__":

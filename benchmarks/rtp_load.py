@@ -8,10 +8,11 @@ for far ends which in life are on other machines.
 Driven by JSON lines on stdin, answers on stdout: at the start `{"ports": [...]}`, the source port of each
 stream (its address: `address_of`); `{"to": [[stream, port], ...]}` sets destinations on 127.0.0.1 and sends
 one packet of each (so that a switch latches); `{"run": seconds}` sends a 20 ms G.711 packet of every stream
-each 20 ms, spread evenly over the 20 ms, and answers with what was sent, what came back, and how much of that
-was distinct. Each payload names its stream and number, so loss and repetition are counted, not guessed.
-`late_ms` is how far the generator itself fell behind and `cpu` its share of a core: the proof that it is not
-what limits.
+each 20 ms, spread evenly over the 20 ms, and answers with what was sent, what came back, how much of that
+was distinct, and how long it was under way (`delays_ms`: 50th and 99th percentile). Each payload names its
+stream and number, so loss and repetition are counted, not guessed; a packet's way begins when its slice is
+about to be sent, and ends when the kernel has it for us. `late_ms` is how far the generator itself fell
+behind and `cpu` its share of a core: the proof that it is not what limits.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ import time
 import numpy as np
 
 from media.io import bind_udp
-from media.mmsg import Messages
-from media.packet import FRAME_SAMPLES, HEADER_BYTES, STRIDE, U8, words, write_headers
+from media.mmsg import SO_TIMESTAMPNS, Messages
+from media.packet import F32, FRAME_SAMPLES, HEADER_BYTES, STRIDE, U8, words, write_headers
 from media.path import path_of, socket_addresses
 
 SLICES = 10
@@ -63,6 +64,7 @@ def _open() -> socket.socket:
         OSError
     ):  # kernels before 5.7 want a privilege; strangers are not counted anyway
         made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo")
+    made.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
     return made
 
 
@@ -91,9 +93,13 @@ class Load:
         info["level"], info["type"] = socket.IPPROTO_IP, _IP_PKTINFO
         info["source"] = FIRST_ADDRESS + order
         self.inbox: U8 = np.zeros((INBOX, STRIDE), np.uint8)
-        self.arrived = Messages(INBOX, control=False)
+        self.arrived = Messages(INBOX, control=True)
         self.arrived.point_at(self.inbox)
+        self.stamps = np.zeros(INBOX, np.float64)
         self.seen = np.zeros((count, 0), np.bool_)
+        self.sent_at = np.zeros((SLICES, 0), np.float64)  # by slice and number, as of `begin`
+        self.begin = 0
+        self.delays: list[F32] = []
         self.received = self.refused = 0
 
     def direct(self, stream: int, port: int) -> None:
@@ -112,6 +118,8 @@ class Load:
         view = words(self.data)
         view[begin:end, 3] = rows
         view[begin:end, 4] = number
+        if self.sent_at.shape[1]:
+            self.sent_at[part, int(number[0]) - self.begin] = time.time()
         number += np.uint32(1)
         self.refused += rows.size - self.out.send(self.sockets[part].fileno(), begin, rows.size)
 
@@ -120,23 +128,32 @@ class Load:
         got = INBOX
         while got == INBOX:
             got = self.arrived.receive(self.sockets[part].fileno(), 0, INBOX)
-            audio = self.arrived.headers["received"][:got] == DATAGRAM_BYTES
-            view = words(self.inbox)[:got]
-            rows, numbers = view[audio, 3].astype(np.intp), view[audio, 4].astype(np.intp)
-            sane = (rows < self.seen.shape[0]) & (numbers < self.seen.shape[1])
-            rows, numbers = rows[sane], numbers[sane]
-            self.seen[rows, numbers] = True
-            self.received += rows.size
+            if got:
+                self._count(got)
 
-    def run(self, seconds: float) -> dict[str, float]:
+    def _count(self, got: int) -> None:
+        view = words(self.inbox)[:got]
+        rows, numbers = view[:, 3].astype(np.intp), view[:, 4].astype(np.intp) - self.begin
+        sane = self.arrived.headers["received"][:got] == DATAGRAM_BYTES
+        sane &= (rows < self.seen.shape[0]) & (numbers >= 0) & (numbers < self.seen.shape[1])
+        rows, numbers = rows[sane], numbers[sane]
+        self.seen[rows, numbers] = True
+        self.received += rows.size
+        self.arrived.read_stamps(self.stamps[:got])
+        began = self.sent_at[np.searchsorted(self.begins, rows, "right") - 1, numbers]
+        self.delays.append(((self.stamps[:got][sane] - began) * 1e3).astype(np.float32))
+
+    def run(self, seconds: float) -> dict[str, float | list[float]]:
         """The load itself."""
         frames = round(seconds / (SLICES * SLICE_S))
-        begin = int(self.number.max())
-        self.number[:] = begin
         for part in range(SLICES):
             self.receive(part)
-        self.seen = np.zeros((self.count, begin + frames), np.bool_)
+        self.begin = int(self.number.max())
+        self.number[:] = self.begin
+        self.seen = np.zeros((self.count, frames), np.bool_)
+        self.sent_at = np.zeros((SLICES, frames), np.float64)
         self.received = self.refused = 0
+        self.delays = []
         cpu, start, worst = time.process_time(), time.monotonic(), 0.0
         for step in range(frames * SLICES):
             due = start + step * SLICE_S
@@ -160,6 +177,7 @@ class Load:
             "late_ms": worst * 1000.0,
             "cpu": spent / elapsed,
             "seconds": elapsed,
+            "delays_ms": np.percentile(np.concatenate(self.delays), (50, 99)).astype(float).tolist(),
         }
 
 
@@ -172,7 +190,7 @@ def main(count: int) -> None:
         if "to" in order:
             for stream, port in order["to"]:
                 load.direct(stream, port)
-            answer: dict[str, float] = {}
+            answer: dict[str, float | list[float]] = {}
         else:
             answer = load.run(order["run"])
         print(json.dumps(answer), flush=True)

@@ -14,7 +14,7 @@ import sys
 import numpy as np
 import numpy.typing as npt
 
-from media.packet import STRIDE, U8, U64
+from media.packet import F64, STRIDE, U8, U64
 from media.path import swapped
 
 SO_TIMESTAMPNS = 35
@@ -39,6 +39,7 @@ _HEADER = np.dtype(
     ]
 )
 _VECTOR = np.dtype([("base", "u8"), ("bytes", "u8")])
+_STAMP = np.dtype([("bytes", "u8"), ("level", "i4"), ("type", "i4"), ("s", "i8"), ("ns", "i8")])
 _NAME_WORDS = NAME_BYTES // 8
 
 
@@ -104,6 +105,13 @@ class Messages:
     def set_paths(self, first: int, paths: U64, local_port: int) -> None:
         """Where messages first..first+n are to go, from this port: uint64[n]."""
         swapped(paths, local_port, self.names[first : first + paths.size, 0])
+
+    def read_stamps(self, stamps: F64) -> None:
+        """Write into `stamps` (float64[n], seconds since 1970) when the first n messages arrived, by the
+        kernel's word (SO_TIMESTAMPNS); of no meaning where `unstamped`."""
+        read = self.control[: stamps.size, : _STAMP.itemsize].view(_STAMP)[:, 0]
+        np.multiply(read["ns"], 1e-9, out=stamps)
+        stamps += read["s"]
 
     def unstamped(self, count: int) -> bool:
         """Has any of the received messages no arrival time? Then `rearm` before receiving again."""

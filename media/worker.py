@@ -41,11 +41,11 @@ from media.packet import TICK_S
 from media.ports import PortPool
 
 BATCH_S = 0.005
-BUSY_BATCH_S = 0.01
-BUSY_PACKETS_A_S = 12_800
-"""From this rate on, larger batches, read less often, cost clearly less a packet ..."""
-GOOD_BATCH = 600
-"""... up to about this size; what comes faster is read more often again, for less delay."""
+"""Datagrams gather for so long, since more at a time cost less each ..."""
+GOOD_BATCH = 250
+"""... up to about so many; what comes faster is read more often, for less delay, ..."""
+SHORTEST_BATCH_S = 0.002
+"""... but not more often than this."""
 MAX_BATCHES_A_TURN = 8
 GIVE_UP_TICKS_S = 0.2
 """A worker that was stopped for longer than this (a suspended machine) leaves the missed ticks out."""
@@ -71,6 +71,11 @@ def allow_many_sockets() -> None:
     if soft != hard:
         with contextlib.suppress(OSError, ValueError):  # then the limit is what it is: Allocate will tell
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def gather_s(packets_a_s: float) -> float:
+    """How long the next batch may gather, when they come at this rate."""
+    return min(max(GOOD_BATCH / max(packets_a_s, 1.0), SHORTEST_BATCH_S), BATCH_S)
 
 
 class Worker:
@@ -116,21 +121,14 @@ class Worker:
             now = self._clock()
             if now >= next_batch:
                 count = self._move_datagrams()
-                next_batch = self._clock() + self._batch_s(count / max(now - last_batch, BATCH_S))
+                rate = count / max(now - last_batch, SHORTEST_BATCH_S)
+                next_batch = self._clock() + (gather_s(rate) if len(self._engine) else TICK_S)
                 last_batch = now
             if now >= next_tick:
                 next_tick = self._tick(next_tick, now)
             events = self._engine.events()
             if events or self._control.congested:
                 self._control.send(events)
-
-    def _batch_s(self, packets_a_s: float) -> float:
-        """How long the next batch may gather, when they come at this rate."""
-        if not len(self._engine):
-            return TICK_S
-        if packets_a_s < BUSY_PACKETS_A_S:
-            return BATCH_S
-        return min(max(GOOD_BATCH / packets_a_s, BATCH_S), BUSY_BATCH_S)
 
     def _obey(self) -> bool:
         commands = self._control.receive()

@@ -32,7 +32,6 @@ _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _REMEDIES = {
     errno.EADDRNOTAVAIL: "give media.address (or sip.listen) an address that this machine has",
 }
-_NS_FIELDS = np.dtype([("bytes", "u8"), ("level", "i4"), ("type", "i4"), ("s", "i8"), ("ns", "i8")])
 
 
 class Clock(Protocol):
@@ -234,9 +233,7 @@ class BatchIo:
         after the system's time was set."""
         now = self._clock()
         arrivals = self._arrivals[:count]
-        stamps = self._in.control[:count, : _NS_FIELDS.itemsize].view(_NS_FIELDS)[:, 0]
-        np.multiply(stamps["ns"], 1e-9, out=arrivals)
-        arrivals += stamps["s"]
+        self._in.read_stamps(arrivals)
         arrivals -= self._wall() - now
         if self._in.unstamped(count):  # what is there is of an earlier message
             arrivals[self._in.headers["control_bytes"][:count] != mmsg.CONTROL_BYTES] = now
