@@ -32,6 +32,7 @@ from media.messages import (
     Disconnect,
     Event,
     Flash,
+    HandshakeFailed,
     Join,
     Latched,
     Leave,
@@ -65,6 +66,7 @@ from media.srtp import Srtp
 from media.steady import Steady
 from media.telephone_event import FLASH
 from media.tone_guard import ToneGuard
+from media.webrtc import WebRtc
 
 LOST_CHECK_TICKS = 25
 RELAYED_KEY_MS, RELAYED_GAP_MS = 100, 60
@@ -103,6 +105,7 @@ class Engine:
         self._rooms = Rooms(legs, self._slot_of)
         self._inside = Inside(legs, recorder, self._rooms, jitter_frames)
         self._srtp = Srtp(legs, self._latching)
+        self._webrtc = WebRtc(legs, self._latching, self._srtp)
         self._reports = Reports(legs, self._reception, cname, self._random, self._srtp, self._inside.heard)
         self._recorder = recorder
         self._speech = Speech(legs)
@@ -180,7 +183,10 @@ class Engine:
         slot = self._free[-1]
         number = _address_of(command.address)
         try:
-            port = self._latching.allocate(slot, number, command.port if number else 0)
+            if command.ice is not None:
+                port = self._latching.allocate_for_browser(slot)
+            else:
+                port = self._latching.allocate(slot, number, command.port if number else 0)
         except PortsExhaustedError as error:
             self._fail(command.leg, str(error))
             return
@@ -196,7 +202,8 @@ class Engine:
         self._srtp.reset(slot)
         self._keys.reset(slot)
         self._slot_of[command.leg] = slot
-        self._events.append(Allocated(command.leg, self._address, port))
+        fingerprint = self._webrtc.allocate(slot, command.ice) if command.ice is not None else ""
+        self._events.append(Allocated(command.leg, self._address, port, fingerprint))
 
     def _fail(self, leg: int, reason: str) -> None:
         self._events.append(AllocateFailed(leg, reason))
@@ -209,7 +216,11 @@ class Engine:
         number = _address_of(command.address)
         port = command.port if 0 < command.port < 65536 else 0
         nowhere = port == 0 or command.address == "0.0.0.0"  # hold as of RFC 2543
-        self._srtp.set_keys(slot, command.srtp)
+        if command.browser is not None:
+            nowhere = False  # it will be found by its checks
+            self._webrtc.set_remote(slot, command.browser)
+        else:
+            self._srtp.set_keys(slot, command.srtp)
         if command.receive and not legs.receive[slot]:
             legs.heard_at[slot] = now
         legs.configured[slot] = True
@@ -222,7 +233,8 @@ class Engine:
         legs.send[slot] = command.send and not nowhere
         legs.receive[slot] = command.receive
         legs.settle(slot)
-        self._latching.signal(slot, number, port, now)
+        if command.browser is None:
+            self._latching.signal(slot, number, port, now)
         legs.rtcp_mux[slot], legs.rtcp_xr[slot] = command.rtcp_mux, command.rtcp_xr
         legs.rtcp_reduced[slot] = command.rtcp_reduced
         if 0 < command.rtcp_port < 65536:
@@ -345,6 +357,7 @@ class Engine:
         self._reports.release(slot)
         self._latching.release(slot, now)
         self._events.append(Released(command.leg, self._reports.quality(slot)))
+        self._webrtc.reset(slot)
         self._srtp.reset(slot)
         self._legs.reset(slot, 0, 0, 0)
         self._free.insert(0, slot)
@@ -359,8 +372,8 @@ class Engine:
         """Take datagrams that arrived; what is to be sent at once, in rows of the same `data`."""
         if batch.count == 0:
             return empty_outgoing(batch.data)
-        if self._srtp.active:
-            self._srtp.unprotect(batch)
+        if self._srtp.active or self._webrtc.active:
+            self._take_secrets(batch, now)
         seen = self._listener.look(batch)
         sent = self._steady.relay(batch, seen, now)
         if seen.left is not None:
@@ -377,6 +390,21 @@ class Engine:
             self._reception.begun = self._relay.begun = False
             self._steady.changed()
         return joined([part for part in parts if part is not None and part.rows.size], batch.data)
+
+    def _take_secrets(self, batch: Batch, now: float) -> None:
+        """What browsers need before they can speak; and plain RTP is made of what is encrypted."""
+        if self._webrtc.active:
+            self._webrtc.take(batch, now)
+            if self._webrtc.latched:
+                self._listener.latched += self._webrtc.latched
+                self._webrtc.latched.clear()
+                self._announce_latched()
+        if self._srtp.active:
+            self._srtp.unprotect(batch)
+
+    def answers(self) -> Outgoing | None:
+        """What ICE and DTLS have to say at once; to be asked for after `ingest` and `tick`."""
+        return self._webrtc.answers() if self._webrtc.active else None
 
     def _take(self, arrived: Arrived, now: float) -> Outgoing | None:
         """One packet of each of some legs."""
@@ -467,6 +495,11 @@ class Engine:
             self._events.append(Speaking(int(self._legs.leg[slot]), speaking))
         mixed = self._rooms.packets(now)
         self._ticks += 1
+        if self._webrtc.active:
+            self._webrtc.tick()
+            for slot, reason in self._webrtc.failed:
+                self._events.append(HandshakeFailed(int(self._legs.leg[slot]), reason))
+            self._webrtc.failed.clear()
         if self._ticks % LOST_CHECK_TICKS == 0:
             self._find_lost(now)
         reports = self._reports.tick(now)
@@ -480,10 +513,15 @@ class Engine:
         legs = self._legs
         silent = legs.used & legs.configured & legs.receive
         silent &= now - legs.heard_at > self._media_timeout_s
+        since = legs.heard_at
+        if self._webrtc.active:
+            since = np.minimum(since, self._webrtc.checked_at)
+            silent |= self._webrtc.silent(now)
+            self._changed()  # nothing more goes to some of them
         lost = np.flatnonzero(silent & ~legs.loss_reported)
         legs.loss_reported[:] = silent
         for slot in lost.tolist():
-            self._events.append(MediaLost(int(legs.leg[slot]), round(now - float(legs.heard_at[slot]), 3)))
+            self._events.append(MediaLost(int(legs.leg[slot]), round(now - float(since[slot]), 3)))
 
     def close(self) -> list[Event]:
         """The worker goes down: end the recordings, close the ports. Returns the last events."""

@@ -41,6 +41,31 @@ class Latching:
         self._legs.local_port[slot] = local
         return local
 
+    def allocate_for_browser(self, slot: int) -> int:
+        """The local port of all browsers. Raises PortsExhaustedError."""
+        local = self._ports.allocate_for_browser(slot)
+        self._legs.local_port[slot] = local
+        return local
+
+    @property
+    def browsers_port(self) -> int:
+        """It; 0 while there was no browser."""
+        return self._ports.browsers
+
+    def follow(self, slot: int, path: int) -> bool:
+        """The browser is here from now on. False, and no change, when another leg is."""
+        if self._keys.owner(path) not in (NOBODY, slot):
+            return False
+        self._drop_key(slot)
+        self._take_key(slot, path)
+        self._legs.latched[slot] = True
+        self._legs.send_to(slot, *remote_of(path))
+        return True
+
+    def halt(self, slot: int) -> None:
+        """Nothing is sent to the browser before it is followed again."""
+        self._legs.send_to(slot, 0, 0)
+
     def signal(self, slot: int, address: int, port: int, now: float) -> None:
         """Offer/answer named the leg's address (0: none). A changed one unlatches the leg."""
         legs = self._legs

@@ -36,6 +36,16 @@ class Message(msgspec.Struct, frozen=True, tag=True, array_like=True):
 # ----- commands: signalling -> worker
 
 
+class IceCredentials(msgspec.Struct, frozen=True, array_like=True):
+    """A user name fragment and a password (RFC 8839 5.4); the password is never shown."""
+
+    ufrag: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"IceCredentials({self.ufrag})"
+
+
 class Allocate(Message, frozen=True):
     """Reserve a leg and a local RTP port (RTCP on port + 1). Answered by Allocated or AllocateFailed.
 
@@ -43,11 +53,13 @@ class Allocate(Message, frozen=True):
     address (of the host that is called) for an offer that goes out, neither when nothing is known. They
     decide whether the leg may share a local port: legs with one remote address and port never do, and a leg
     of which nothing is known gets a port of its own. Sharing makes packets cheap, so say what you know.
+    With `ice` it is the leg of a browser, which is told by its checks: all of them share one port.
     """
 
     leg: int
     address: str = ""
     port: int = 0
+    ice: IceCredentials | None = None
 
 
 class SrtpKeys(msgspec.Struct, frozen=True, array_like=True):
@@ -72,6 +84,18 @@ class SrtpKeys(msgspec.Struct, frozen=True, array_like=True):
         return [("suite", self.suite)]
 
 
+class Browser(msgspec.Struct, frozen=True, array_like=True):
+    """What offer/answer settled of ICE and DTLS (RFC 8839, RFC 8842).
+
+    `ice` are our credentials; others than before are a restart. `fingerprint` is that of the peer's
+    certificate, as in SDP; another than before is another association. `client`: we begin it.
+    """
+
+    ice: IceCredentials
+    fingerprint: str
+    client: bool = False
+
+
 class SetRemote(Message, frozen=True):
     """What offer/answer settled for a leg. May be sent again (re-INVITE).
 
@@ -82,7 +106,8 @@ class SetRemote(Message, frozen=True):
     port (RFC 5761). `rtcp_xr`: the peer wants VoIP metrics (RFC 3611). `rtcp_reduced`: RTCP need not be
     compound (RFC 5506). `event_clock_hz` is the clock of its telephone-event. With `srtp` the leg is
     encrypted from now on; the same keys again go on where they were, other keys begin anew (rollover counter
-    0), None is plain RTP.
+    0), None is plain RTP. `browser` is that of a leg allocated with `ice`: it finds its keys and its remote
+    address itself, `srtp`, `address` and `port` mean nothing then.
     """
 
     leg: int
@@ -100,6 +125,7 @@ class SetRemote(Message, frozen=True):
     rtcp_reduced: bool = False
     event_clock_hz: int = 8000
     srtp: SrtpKeys | None = None
+    browser: Browser | None = None
 
 
 class Connect(Message, frozen=True):
@@ -256,11 +282,13 @@ Command = (
 
 
 class Allocated(Message, frozen=True):
-    """The leg's local RTP address; RTCP is on port + 1."""
+    """The leg's local RTP address; RTCP is on port + 1. `fingerprint` is that of our certificate, as in SDP,
+    of a leg that was allocated with `ice`; RTCP is on the same port then."""
 
     leg: int
     address: str
     port: int
+    fingerprint: str = ""
 
 
 class AllocateFailed(Message, frozen=True):
@@ -309,8 +337,16 @@ class Played(Message, frozen=True):
     detail: str = ""
 
 
+class HandshakeFailed(Message, frozen=True):
+    """The browser of a leg and this worker do not agree on keys (DTLS), and will not; `reason` says why."""
+
+    leg: int
+    reason: str
+
+
 class MediaLost(Message, frozen=True):
-    """Nothing has come from the leg for `silent_s`, though it should be sending. Reported once a silence."""
+    """Nothing has come from the leg for `silent_s`, though it should be sending; or a browser has not shown
+    for so long that it wants to hear us (RFC 7675). Reported once a silence."""
 
     leg: int
     silent_s: float
@@ -397,6 +433,7 @@ Event = (
     | Flash
     | Speaking
     | Played
+    | HandshakeFailed
     | MediaLost
     | Recorded
     | RecordFailed

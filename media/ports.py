@@ -94,6 +94,7 @@ class PortPool:
         self._idle: dict[int, SharedPort] = {}  # open, nobody uses it; oldest first
         self._settled: dict[int, SharedPort] = {}  # in use, and every leg on it has latched
         self._port_of: dict[int, SharedPort] = {}
+        self._browsers: SharedPort | None = None
         self._taken = _Taken()
 
     def __len__(self) -> int:
@@ -122,6 +123,23 @@ class PortPool:
         self._port_of[slot] = shared
         self._set_remote(slot, shared, (address, port))
         return shared.port
+
+    def allocate_for_browser(self, slot: int) -> int:
+        """The port that all browsers share and nobody else has: their legs do not latch (media.webrtc).
+
+        Raises PortsExhaustedError.
+        """
+        if self._browsers is None:
+            self._browsers = self._choose(0, 0)
+            self._idle.pop(self._browsers.port, None)
+        self._port_of[slot] = self._browsers
+        self._set_remote(slot, self._browsers, (0, 0))
+        return self._browsers.port
+
+    @property
+    def browsers(self) -> int:
+        """The port of all browsers; 0 while there was none."""
+        return self._browsers.port if self._browsers is not None else 0
 
     def _choose(self, address: int, port: int) -> SharedPort:
         if address:
@@ -185,6 +203,8 @@ class PortPool:
         shared = self._port_of.pop(slot)
         shared.unlatched.discard(slot)
         self._taken.remove(shared.port, shared.remotes.pop(slot))
+        if shared is self._browsers:  # is kept: firewalls know it
+            return
         if shared.remotes:
             if not shared.unlatched:
                 self._settled[shared.port] = shared

@@ -150,6 +150,8 @@ class Worker:
                 break
             total += batch.count
             self._io.send(self._engine.ingest(batch, self._clock()))
+            if (answers := self._engine.answers()) is not None:
+                self._io.send(answers)
             if batch.count < self._io.capacity:
                 break
         return total
@@ -162,6 +164,8 @@ class Worker:
             due = now
         for outgoing in self._engine.tick(due):
             self._io.send(outgoing)
+        if (answers := self._engine.answers()) is not None:
+            self._io.send(answers)
         self._sockets.reap()
         after = due + TICK_S
         return after if after > now else max(after, now + BATCH_S / 2)

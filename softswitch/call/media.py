@@ -7,7 +7,7 @@ are on the same worker. Sans-IO: every function returns the `Media` effects to c
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -18,6 +18,8 @@ from softswitch.call.leg import Leg
 from softswitch.errors import LocalError, PeerError
 from softswitch.sdp.description import SessionDescription
 from softswitch.sdp.offer_answer import Codec, LocalMedia, Negotiated, accept_answer, make_answer, make_offer
+from softswitch.sdp.webrtc import LocalBrowser, from_browser, ufrag_of
+from softswitch.sip.flow import BROWSER_TRANSPORTS
 
 
 @dataclass(slots=True)
@@ -25,6 +27,8 @@ class Audio:
     """The media half of a leg. `sent` is the description that we sent last; `agreed` what counts now."""
 
     worker: int
+    ice: m.IceCredentials | None = None
+    """Those that a browser's leg was allocated with."""
     local: LocalMedia | None = None
     sent: SessionDescription | None = None
     agreed: Negotiated | None = None
@@ -39,11 +43,12 @@ class Audio:
 
 
 class MediaPlane:
-    """Which workers there are and what is on them."""
+    """Which workers there are and what is on them. `token` gives 64 bits that nobody can guess, as text."""
 
-    def __init__(self, codecs: Sequence[Codec]) -> None:
+    def __init__(self, codecs: Sequence[Codec], token: Callable[[], str]) -> None:
         self._codecs = tuple(codecs)
         self._names = [codec.name for codec in codecs]
+        self._token = token
         self._load: dict[int, int] = {}
         self._legs: dict[int, Leg] = {}
         self._plays = itertools.count(1)
@@ -83,18 +88,34 @@ class MediaPlane:
             raise PeerError(503, "No media worker is ready", (("Retry-After", "2"),))
         return min(self._load, key=self._load.__getitem__)
 
-    def allocate(self, leg: Leg, worker: int, address: str, port: int = 0) -> list[Media]:
+    def allocate(
+        self, leg: Leg, worker: int, address: str, port: int = 0, *, browser: bool | None = None
+    ) -> list[Media]:
         """Ask for a port; `allocated` follows. `address` and `port`: where its audio will probably come
-        from, as far as that is known; it lets legs share ports."""
-        leg.audio = Audio(worker)
+        from, as far as that is known; it lets legs share ports. `browser`: it needs ICE and DTLS, which None
+        leaves to how it is reached."""
+        if browser is None:
+            browser = leg.flow.transport in BROWSER_TRANSPORTS
+        leg.audio = Audio(worker, ice=self._credentials() if browser else None)
         self._legs[leg.id] = leg
         self._load[worker] = self._load.get(worker, 0) + 1
-        return [Media(worker, m.Allocate(leg.id, address, port))]
+        return [Media(worker, m.Allocate(leg.id, address, port, leg.audio.ice))]
+
+    def _credentials(self) -> m.IceCredentials:
+        return m.IceCredentials(self._token(), self._token() + self._token())
 
     def allocated(self, leg: Leg, event: m.Allocated) -> None:
         """The port is there."""
         assert leg.audio is not None
-        leg.audio.local = LocalMedia(event.address, event.port, next(self._sessions), 1, codecs=self._codecs)
+        ice = leg.audio.ice
+        leg.audio.local = LocalMedia(
+            event.address,
+            event.port,
+            next(self._sessions),
+            1,
+            codecs=self._codecs,
+            browser=LocalBrowser(ice.ufrag, ice.password, event.fingerprint) if ice is not None else None,
+        )
 
     def release(self, leg: Leg) -> list[Media]:
         """Give the port back; `released` follows with the statistics."""
@@ -122,7 +143,8 @@ class MediaPlane:
         offer = SessionDescription.parse(leg.invite.body)
         audio = next((media for media in offer.media if media.kind == "audio" and media.port), None)
         address = offer.address_of(audio) if audio is not None else None
-        commands = self.allocate(leg, worker, address or "", audio.port if audio is not None else 0)
+        port = audio.port if audio is not None else 0
+        commands = self.allocate(leg, worker, address or "", port, browser=from_browser(offer))
         _audio(leg).offered = offer
         return commands
 
@@ -137,16 +159,30 @@ class MediaPlane:
         audio = _audio(leg)
         offer = audio.offered if body is leg.invite.body else None
         audio.offered = None
-        answer, agreed = make_answer(offer or SessionDescription.parse(body), _next_local(audio), self._names)
+        offer = offer or SessionDescription.parse(body)
+        local = self._restarted(audio, offer)
+        answer, agreed = make_answer(offer, local, self._names)
+        audio.local = local
         audio.sent = answer
         return answer.serialise(), self._settle(leg, audio, agreed)
+
+    def _restarted(self, audio: Audio, offer: SessionDescription) -> LocalMedia:
+        """What we answer with: other ICE credentials, if a browser has changed his (RFC 8839 4.4.1.1.1)."""
+        local = _next_local(audio)
+        before = audio.agreed.browser if audio.agreed is not None else None
+        if local.browser is None or before is None or before.ufrag == ufrag_of(offer):
+            return local
+        ice = self._credentials()
+        browser = msgspec.structs.replace(local.browser, ufrag=ice.ufrag, password=ice.password)
+        return msgspec.structs.replace(local, browser=browser)
 
     def accept(self, leg: Leg, body: bytes) -> list[Media]:
         """The peer's answer to our offer. Raises PeerError 400 or 488."""
         audio = _audio(leg)
         if audio.sent is None:
             raise LocalError(f"leg {leg.id} got an answer without an offer of ours")
-        return self._settle(leg, audio, accept_answer(audio.sent, SessionDescription.parse(body)))
+        ours = audio.local.browser if audio.local is not None else None
+        return self._settle(leg, audio, accept_answer(audio.sent, SessionDescription.parse(body), ours))
 
     def _settle(self, leg: Leg, audio: Audio, agreed: Negotiated) -> list[Media]:
         audio.agreed = agreed
@@ -165,6 +201,7 @@ class MediaPlane:
             agreed.rtcp_mux,
             agreed.rtcp_xr,
             agreed.rtcp_reduced,
+            browser=_browser(audio, agreed),
         )
         return [Media(audio.worker, remote)]
 
@@ -226,4 +263,16 @@ def _next_local(audio: Audio) -> LocalMedia:
     if audio.sent is not None:
         version = int(audio.sent.origin.version) + 1
         local = msgspec.structs.replace(local, version=version)
+    if local.browser is not None and audio.agreed is not None and audio.agreed.browser is not None:
+        browser = msgspec.structs.replace(local.browser, client=audio.agreed.browser.client)
+        local = msgspec.structs.replace(local, browser=browser)
     return local
+
+
+def _browser(audio: Audio, agreed: Negotiated) -> m.Browser | None:
+    """What the worker must know of a browser."""
+    ours = audio.local.browser if audio.local is not None else None
+    if ours is None or agreed.browser is None:
+        return None
+    ice = m.IceCredentials(ours.ufrag, ours.password)
+    return m.Browser(ice, agreed.browser.fingerprint, agreed.browser.client)

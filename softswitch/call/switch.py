@@ -90,7 +90,7 @@ class Switch:
         endpoint = Endpoint(layer, addresses=addresses, product=product, token=token, timers=timers)
         identities = Identities(settings, digest, registrar)
         codecs = [PCMA if name == "PCMA" else PCMU for name in settings.codecs]
-        plane = MediaPlane(codecs)
+        plane = MediaPlane(codecs, token)
         self.hub = Hub(settings, UserAgent(endpoint), plane, distributor, identities, token)
         self.desk = Desk(self.hub, dict(bound), dict(agents))
         self._stopping = False
@@ -242,6 +242,8 @@ class Switch:
                     leg.audio.quality = quality
             case m.MediaLost():
                 self._media_lost(leg, event, now)
+            case m.HandshakeFailed(_, reason):
+                self._handshake_failed(leg, reason, now)
 
     def _media_lost(self, leg: Leg, event: m.MediaLost, now: float) -> None:
         call = self.hub.call_of(leg)
@@ -251,11 +253,21 @@ class Switch:
             if not leg.audio.probed:
                 leg.audio.probed = True
                 self._probe(leg, max(event.silent_s, PROBE_S), now)
-        elif leg is call.leg or leg is call.partner:
+        else:
+            self._unheard(call, leg, lambda who: f"no audio from {who} for {event.silent_s:.0f} s", now)
+
+    def _handshake_failed(self, leg: Leg, reason: str, now: float) -> None:
+        call = self.hub.call_of(leg)
+        if call is not None:
+            self.hub.warn("no encryption with a browser", call=call.id, reason=reason)
+            self._unheard(call, leg, lambda who: f"no encryption with {who}: {reason}", now)
+
+    def _unheard(self, call: Call, leg: Leg, cause: Callable[[str], str], now: float) -> None:
+        """Somebody cannot be heard, and will not be."""
+        if leg is call.leg or leg is call.partner:
             who = "caller" if leg is call.leg else call.story.agent
-            cause = f"no audio from {who} for {event.silent_s:.0f} s"
             disposition = None if call.partner is not None else Disposition.MEDIA_FAILURE
-            self.desk.end(call, disposition, cause, "system", now)
+            self.desk.end(call, disposition, cause(who), "system", now)
 
     def _probe(self, leg: Leg, every_s: float, now: float) -> None:
         if self.hub.call_of(leg) is not None:

@@ -17,6 +17,7 @@ from typing import Literal
 import msgspec
 
 from softswitch.errors import PeerError
+from softswitch.sdp import webrtc
 from softswitch.sdp.codecs import (
     OUR_EVENTS,
     PCMA,
@@ -58,7 +59,8 @@ class LocalMedia(msgspec.Struct, frozen=True, gc=False):
     """What we bring to a session: where we receive, what we speak, which way we want audio to flow.
 
     `version` must grow by one whenever a new description differs from the last that we sent (RFC 3264 section
-    8). `event_payload_type` None: no telephone-event at all.
+    8). `event_payload_type` None: no telephone-event at all. With `browser` the session is one with a
+    browser, over ICE and DTLS, and nothing else.
     """
 
     address: str
@@ -69,6 +71,7 @@ class LocalMedia(msgspec.Struct, frozen=True, gc=False):
     codecs: tuple[Codec, ...] = (PCMU, PCMA)
     event_payload_type: int | None = 101
     ptime_ms: int = 20
+    browser: webrtc.LocalBrowser | None = None
 
 
 class Negotiated(msgspec.Struct, frozen=True, gc=False):
@@ -77,7 +80,8 @@ class Negotiated(msgspec.Struct, frozen=True, gc=False):
     `address`, `port`: where the peer receives; `rtcp_port` 0: nowhere. `payload_type` and
     `event_payload_type` are what we send. `send`, `receive`: which way audio may flow now. `held`: the peer
     does not want to hear us. `rtcp_mux`: RTCP goes over the RTP port (RFC 5761); `rtcp_xr`: the peer wants
-    VoIP metrics (RFC 3611); `rtcp_reduced`: RTCP may be of reduced size (RFC 5506).
+    VoIP metrics (RFC 3611); `rtcp_reduced`: RTCP may be of reduced size (RFC 5506). `browser`: the peer is
+    one, `address` and `port` mean nothing then.
     """
 
     address: str
@@ -93,17 +97,33 @@ class Negotiated(msgspec.Struct, frozen=True, gc=False):
     rtcp_mux: bool = False
     rtcp_xr: bool = False
     rtcp_reduced: bool = False
+    browser: webrtc.PeerBrowser | None = None
 
 
 def make_offer(local: LocalMedia, previous: SessionDescription | None = None) -> SessionDescription:
     """Our offer. `previous` is what we sent last in this session: its m= lines keep their places (8)."""
     audio = _audio(local, local.codecs, local.event_payload_type, local.direction, "0-16", OFFERED_RTCP)
     if previous is None or not previous.media:
-        return _describe(local, (audio,))
+        audio, head = _offered_to_browser(local, audio, None)
+        return _describe(local, (audio,), head)
     place = next((i for i, m in enumerate(previous.media) if m.port), 0)
     audio = msgspec.structs.replace(audio, protocol=previous.media[place].protocol)
+    audio, head = _offered_to_browser(local, audio, previous.media[place])
     media = tuple(audio if i == place else _refused(m) for i, m in enumerate(previous.media))
-    return _describe(local, media)
+    return _describe(local, media, head)
+
+
+def _offered_to_browser(
+    local: LocalMedia, audio: MediaDescription, before: MediaDescription | None
+) -> tuple[MediaDescription, tuple[Attribute, ...]]:
+    """The section as a browser wants it, and what stands at the head; as it is, for others."""
+    if local.browser is None:
+        return audio, ()
+    mid = webrtc.mid_of(before)
+    audio = webrtc.dressed(
+        audio, local.browser, local.address, setup="actpass", protocol=webrtc.OFFERED, mid=mid
+    )
+    return audio, webrtc.session_attributes(mid)
 
 
 def make_answer(
@@ -115,11 +135,14 @@ def make_answer(
     both sides have; when `prefer` names none of them, the offerer's order decides. Raises PeerError 488 when
     nothing fits.
     """
-    why = "the offer has no audio over RTP/AVP"
+    ours = local.browser
+    protocols = ("RTP/AVP", "RTP/AVPF") if ours is None else webrtc.PROTOCOLS
+    why = f"the offer has no audio over {protocols[0]}"
     for place, media in enumerate(offer.media):
-        if media.kind != "audio" or media.port == 0 or media.protocol not in ("RTP/AVP", "RTP/AVPF"):
+        if media.kind != "audio" or media.port == 0 or media.protocol not in protocols:
             continue
-        unreachable = _unreachable(offer, media, local.address)
+        browser = webrtc.read_peer(offer, media, ours) if ours is not None else None
+        unreachable = _unreachable(offer, media, local.address, browser)
         if unreachable is not None:
             why = unreachable
             continue
@@ -145,46 +168,59 @@ def make_answer(
             _answered_rtcp(negotiated),
         )
         audio = msgspec.structs.replace(audio, protocol=media.protocol)
+        head: tuple[Attribute, ...] = ()
+        if ours is not None and isinstance(browser, webrtc.PeerBrowser):
+            negotiated = msgspec.structs.replace(negotiated, browser=browser)
+            mid, setup = webrtc.mid_of(media), webrtc.setup_of(browser)
+            audio = webrtc.dressed(audio, ours, local.address, setup=setup, protocol=media.protocol, mid=mid)
+            head = webrtc.session_attributes(mid, offer)
         sections = tuple(audio if i == place else _refused(m) for i, m in enumerate(offer.media))
         times = tuple(line for line in offer.lines if line[0] == "t") or (("t", "0 0"),)
-        return _describe(local, sections, times), negotiated
+        return _describe(local, sections, head, times), negotiated
     raise _unacceptable(why)
 
 
-def accept_answer(offer: SessionDescription, answer: SessionDescription) -> Negotiated:
-    """What the peer's answer to our offer settled. Raises PeerError 488 when it leaves us without audio."""
+def accept_answer(
+    offer: SessionDescription, answer: SessionDescription, ours: webrtc.LocalBrowser | None = None
+) -> Negotiated:
+    """What the peer's answer to our offer settled; `ours` is what we offered to a browser. Raises PeerError
+    488 when it leaves us without audio."""
     place = next((i for i, m in enumerate(offer.media) if m.kind == "audio" and m.port), None)
     if place is None or place >= len(answer.media):
         raise _unacceptable("the answer lacks the audio line of the offer")
-    ours, theirs = offer.media[place], answer.media[place]
-    if theirs.port == 0 or theirs.kind != "audio" or theirs.protocol != ours.protocol:
+    offered_media, theirs = offer.media[place], answer.media[place]
+    if theirs.port == 0 or theirs.kind != "audio" or theirs.protocol != offered_media.protocol:
         raise _unacceptable("the answer refuses the audio")
-    offered = codecs_of(ours)
+    offered = codecs_of(offered_media)
     # A dynamic type without an rtpmap of its own can only mean what we had offered under that number.
     answered = codecs_of(theirs, {codec.payload_type: codec for codec in offered})
     common = common_codecs(answered, offered)
     if not common:
         raise _unacceptable("the answer has no codec of the offer")
-    unreachable = _unreachable(answer, theirs, offer.address_of(ours) or "")
+    browser = webrtc.read_peer(answer, theirs, ours) if ours is not None else None
+    unreachable = _unreachable(answer, theirs, offer.address_of(offered_media) or "", browser)
     if unreachable is not None:
         raise _unacceptable(unreachable)
     codec = common[0]
     events = None
-    if events_of(ours, codec.clock_rate, offered) is not None:
+    if events_of(offered_media, codec.clock_rate, offered) is not None:
         events = events_of(theirs, codec.clock_rate, answered)
-    we_send, we_receive = _sends(offer, ours), _receives(offer, ours)
+    we_send, we_receive = _sends(offer, offered_media), _receives(offer, offered_media)
     hears = _receives(answer, theirs)
     # They use the payload types of the answer for what we send (section 6.1), even where ours differ.
-    return _negotiated(
+    negotiated = _negotiated(
         answer,
         theirs,
         codec,
         events,
-        _ptime_ms(ours, 20),
+        _ptime_ms(offered_media, 20),
         we_send and hears,
         we_receive and _sends(answer, theirs),
         we_send and not hears,
     )
+    if isinstance(browser, webrtc.PeerBrowser):
+        negotiated = msgspec.structs.replace(negotiated, browser=browser)
+    return negotiated
 
 
 def _unacceptable(why: str) -> PeerError:
@@ -195,10 +231,11 @@ def _unacceptable(why: str) -> PeerError:
 def _describe(
     local: LocalMedia,
     media: tuple[MediaDescription, ...],
+    attributes: tuple[Attribute, ...],
     lines: tuple[tuple[str, str], ...] = (("t", "0 0"),),
 ) -> SessionDescription:
     origin = Origin("-", str(local.session_id), str(local.version), local.address)
-    return SessionDescription(origin, media, local.address, (), lines)
+    return SessionDescription(origin, media, local.address, attributes, lines)
 
 
 def _answered_rtcp(negotiated: Negotiated) -> tuple[Attribute, ...]:
@@ -230,7 +267,8 @@ def _audio(
 
 
 def _refused(media: MediaDescription) -> MediaDescription:
-    return MediaDescription(media.kind, 0, media.protocol, media.formats[:1])
+    mid = tuple(attribute for attribute in media.attributes if attribute[0] == "mid")[:1]
+    return MediaDescription(media.kind, 0, media.protocol, media.formats[:1], attributes=mid)
 
 
 def _stated(description: SessionDescription, media: MediaDescription) -> str:
@@ -247,7 +285,8 @@ def _sends(description: SessionDescription, media: MediaDescription) -> bool:
 
 
 def _receives(description: SessionDescription, media: MediaDescription) -> bool:
-    if _is_black_hole(description.address_of(media) or ""):
+    # A browser that has not looked for its addresses yet writes 0.0.0.0, and means no hold by it (RFC 8840).
+    if not webrtc.is_browsers(media) and _is_black_hole(description.address_of(media) or ""):
         return False
     return _stated(description, media) in ("sendrecv", "recvonly")
 
@@ -307,8 +346,16 @@ def _flag(theirs: SessionDescription, media: MediaDescription, name: str) -> str
     return theirs.attribute(name) if stated is None else stated
 
 
-def _unreachable(theirs: SessionDescription, media: MediaDescription, local_address: str) -> str | None:
-    """Why audio cannot be sent to the address of a section; None when it can, or when it is on hold there."""
+def _unreachable(
+    theirs: SessionDescription,
+    media: MediaDescription,
+    local_address: str,
+    browser: webrtc.PeerBrowser | str | None,
+) -> str | None:
+    """Why audio cannot be sent to the address of a section; None when it can, or when it is on hold there, or
+    when it is a `browser`'s, who shows himself where he is."""
+    if browser is not None:
+        return browser if isinstance(browser, str) else None
     address = theirs.address_of(media)
     if address is None:
         return "the audio has no c= line"

@@ -177,6 +177,7 @@ class EngineBench:
         """One batch; what goes out at once."""
         stamped = [Datagram(d.data, d.port, d.address, d.remote_port, self.now) for d in datagrams]
         sent = list(datagrams_of(self.engine.ingest(batch_of(stamped), self.now)))
+        sent += self._answers()
         self.events += self.engine.events()
         return sent
 
@@ -187,8 +188,13 @@ class EngineBench:
             self.now += 0.02
             for outgoing in self.engine.tick(self.now):
                 sent += datagrams_of(outgoing)
+            sent += self._answers()
             self.events += self.engine.events()
         return sent
+
+    def _answers(self) -> list[Datagram]:
+        answers = self.engine.answers()
+        return [] if answers is None else list(datagrams_of(answers))
 
     def take(self, kind: type[Event]) -> list[Event]:
         """The events of one kind so far, removed from `events`."""

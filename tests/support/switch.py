@@ -23,7 +23,7 @@ CENTRE = """\
 language = "en"
 
 [sip]
-listen = ["udp:127.0.0.1:{port}", "tcp:127.0.0.1:{port}"]
+listen = ["udp:127.0.0.1:{port}", "tcp:127.0.0.1:{port}"{listen}]
 realm = "test"
 guests = true
 
@@ -117,7 +117,7 @@ guests = true
 
 class RunningSwitch(Program):
     """One switch. `extra` is TOML added at the end, `sales` keys of the queue `sales`, `recordings` of
-    [recordings]."""
+    [recordings]; with `browsers` it listens for WebSockets too."""
 
     def __init__(
         self,
@@ -129,8 +129,10 @@ class RunningSwitch(Program):
         recordings: str = 'format = "wav"',
         lost_s: float = 30,
         text: str | None = None,
+        browsers: bool = False,
     ) -> None:
         self.port = free_port()
+        self.web_port = free_port() if browsers else 0
         self.directory = directory
         first = free_rtp_port(PORT_PAIRS)
         self.config = directory / "cc.toml"
@@ -140,6 +142,7 @@ class RunningSwitch(Program):
             "last": first + 2 * PORT_PAIRS - 1,
             "prompts": prompts,
         }
+        values["listen"] = f', "ws:127.0.0.1:{self.web_port}"' if browsers else ""
         values |= {"extra": extra, "sales": sales, "recordings": recordings, "lost_s": lost_s}
         self.config.write_text((text or CENTRE).format(**values))
         self.api = ApiClient(directory / "cc.sock")
@@ -150,6 +153,11 @@ class RunningSwitch(Program):
     def address(self) -> str:
         """host:port of its SIP."""
         return f"127.0.0.1:{self.port}"
+
+    @property
+    def web_socket(self) -> str:
+        """Where browsers connect."""
+        return f"ws://127.0.0.1:{self.web_port}"
 
     def uri(self, number: str) -> str:
         """What a caller dials."""

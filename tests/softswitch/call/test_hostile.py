@@ -128,6 +128,7 @@ def test_events_about_legs_that_are_not(leg: int, play: int, digit: str) -> None
         m.Digit(leg, digit, "rfc4733"),
         m.Played(leg, play, "finished"),
         m.MediaLost(leg, 30.0),
+        m.HandshakeFailed(leg, "no"),
         m.Released(leg, quality),
         m.Recorded(play, "/x.wav", 0),
         m.RecordFailed(play, "/x.wav", "full"),

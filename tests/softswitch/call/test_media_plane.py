@@ -1,5 +1,10 @@
 """Ports, descriptions and commands of legs, without a worker."""
 
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
 import pytest
 
 from media import messages as m
@@ -9,7 +14,7 @@ from softswitch.call.media import MediaPlane
 from softswitch.errors import LocalError, PeerError
 from softswitch.sdp.description import SessionDescription
 from softswitch.sdp.offer_answer import PCMA, PCMU, LocalMedia, make_answer, make_offer
-from softswitch.sip.flow import Flow
+from softswitch.sip.flow import Flow, Transport
 from softswitch.sip.message import Request
 from softswitch.sip.uri import Uri
 
@@ -18,13 +23,17 @@ QUALITY = m.Quality(100, 100, 1, 2.0, 3.0)
 THEIRS = LocalMedia("10.0.0.2", 4000, 1, 1)
 
 
+def secrets_of_no_worth() -> Callable[[], str]:
+    return (f"{number * 0x9E3779B97F4A7C15 % 2**64:016x}" for number in itertools.count(1)).__next__
+
+
 def leg(number: int = 1, body: bytes = b"") -> Leg:
     request = Request("INVITE", Uri("sip", "600", None, "x"), (), body)
     return Leg(number, "in", request, FLOW, LegState.INCOMING, "tag")
 
 
 def plane(*workers: int) -> MediaPlane:
-    made = MediaPlane([PCMU, PCMA])
+    made = MediaPlane([PCMU, PCMA], secrets_of_no_worth())
     for worker in workers or (1,):
         made.worker_ready(worker)
     return made
@@ -56,7 +65,7 @@ def test_the_worker_with_the_fewest_legs() -> None:
 
 def test_without_a_worker() -> None:
     with pytest.raises(PeerError, match="503"):
-        MediaPlane([PCMU]).choose()
+        MediaPlane([PCMU], secrets_of_no_worth()).choose()
 
 
 def test_a_leg_is_released_once() -> None:
@@ -163,3 +172,69 @@ def test_no_description_without_a_port() -> None:
     media.allocated(one, m.Allocated(1, "10.0.0.1", 20002))
     with pytest.raises(LocalError, match="without an offer"):
         media.accept(one, make_offer(THEIRS).serialise())
+
+
+# ----- browsers
+
+CHROMIUM = (Path(__file__).parents[1] / "sdp" / "chromium.sdp").read_bytes()
+
+
+def browser(on: MediaPlane, one: Leg) -> m.Allocate:
+    """A caller in a browser, with his port."""
+    (command,) = commands(on.allocate_for_offer(one, on.choose()))
+    assert isinstance(command, m.Allocate)
+    on.allocated(one, m.Allocated(one.id, "10.0.0.1", 20000, "sha-256 " + ":".join(["0F"] * 32)))
+    return command
+
+
+def settled(effects: list[Media]) -> m.Browser:
+    (command,) = commands(effects)
+    assert isinstance(command, m.SetRemote) and command.browser is not None
+    return command.browser
+
+
+def test_a_browsers_leg_has_the_credentials_that_are_told_to_it() -> None:
+    media, one = plane(), leg(body=CHROMIUM)
+    asked = browser(media, one)
+    assert asked.ice is not None and len(asked.ice.password) >= 22
+    answer, effects = media.answer(one, CHROMIUM)
+    told = settled(effects)
+    assert told.ice == asked.ice and told.client is False
+    assert f"a=ice-ufrag:{asked.ice.ufrag}\r\na=ice-pwd:{asked.ice.password}\r\n".encode() in answer
+
+
+def test_an_ice_restart_is_answered_with_others_and_anything_else_with_the_same() -> None:
+    """RFC 8839 4.4.1.1.1; and RFC 8842 5.5: who begins DTLS stays as it was."""
+    media, one = plane(), leg(body=CHROMIUM)
+    asked = browser(media, one)
+    media.answer(one, CHROMIUM)
+    assert settled(media.answer(one, CHROMIUM)[1]).ice == asked.ice
+    again = CHROMIUM.replace(b"f5De", b"f5Df")
+    body, effects = media.answer(one, again)
+    restarted = settled(effects)
+    assert asked.ice is not None
+    assert restarted.ice.ufrag != asked.ice.ufrag and restarted.ice.password != asked.ice.password
+    assert restarted.ice.password.encode() in body
+    assert settled(media.answer(one, again)[1]).ice == restarted.ice
+
+
+def test_an_offer_that_is_refused_restarts_nothing() -> None:
+    media, one = plane(), leg(body=CHROMIUM)
+    asked = browser(media, one)
+    media.answer(one, CHROMIUM)
+    with pytest.raises(PeerError, match="488"):
+        media.answer(one, CHROMIUM.replace(b"f5De", b"f5Df").replace(b"a=rtcp-mux\n", b""))
+    assert settled(media.answer(one, CHROMIUM)[1]).ice == asked.ice
+
+
+@pytest.mark.parametrize("transport", ["ws", "wss"])
+def test_who_came_by_a_websocket_is_offered_what_a_browser_needs(transport: Transport) -> None:
+    media, one = plane(), leg()
+    one.flow = msgspec.structs.replace(FLOW, transport=transport)
+    (asked,) = commands(media.allocate(one, media.choose(), "10.0.0.2"))
+    assert isinstance(asked, m.Allocate) and asked.ice is not None
+    media.allocated(one, m.Allocated(one.id, "10.0.0.1", 20000, "sha-256 " + ":".join(["0F"] * 32)))
+    offer = media.offer(one)
+    assert b"UDP/TLS/RTP/SAVPF" in offer and asked.ice.password.encode() in offer
+    with pytest.raises(PeerError, match="488"):
+        media.accept(one, make_answer(make_offer(THEIRS), THEIRS)[0].serialise())

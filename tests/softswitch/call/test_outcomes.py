@@ -191,6 +191,21 @@ def test_a_silent_phone_on_hold_is_asked_whether_it_is_there(alive: bool) -> Non
     assert over(centre) is Disposition.ANSWERED
 
 
+@pytest.mark.parametrize("talking", [True, False])
+def test_a_browser_with_which_no_keys_can_be_agreed_upon(talking: bool) -> None:
+    centre = Centre()
+    if talking:
+        talk(centre)
+    else:
+        centre.phones["300"].call("600")
+        centre.settle()
+    centre.media_event(m.HandshakeFailed(centre.call.leg.id, "the certificate is not the one"))
+    assert not centre.switch.calls
+    assert centre.record.disposition is (Disposition.ANSWERED if talking else Disposition.MEDIA_FAILURE)
+    assert centre.record.cause == "no encryption with caller: the certificate is not the one"
+    assert centre.warnings[-1].text == "no encryption with a browser"
+
+
 def test_a_caller_who_died_on_hold_does_not_wait_for_ever() -> None:
     """The ghost call: an agent must never be rung for someone who is long gone."""
     centre = Centre()

@@ -1,0 +1,208 @@
+"""Browsers as telephones: JsSIP in Chromium, over WebSocket, ICE and DTLS; the tone of each side is heard at
+the other."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from tests.e2e.conftest import SwitchMaker
+from tests.support.audio import dominant_hz, read_wav, write_tone_wav
+from tests.support.phones import PhoneMaker
+from tests.support.switch import PASSWORD
+from tests.support.web_phone import WebPhoneMaker
+
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("browsers")]
+
+PAGE_HZ, PHONE_HZ = 440.0, 1000.0
+
+
+@pytest.fixture
+def tones(tmp_path: Path) -> tuple[Path, Path]:
+    """What the page says, and what the softphone says."""
+    return (
+        write_tone_wav(tmp_path / "page.wav", PAGE_HZ, 10, rate=48000),
+        write_tone_wav(tmp_path / "phone.wav", PHONE_HZ, 2),
+    )
+
+
+async def test_a_browser_calls_the_menu_and_talks_to_an_agent(
+    tmp_path: Path,
+    tones: tuple[Path, Path],
+    switches: SwitchMaker,
+    phones: PhoneMaker,
+    web_phones: WebPhoneMaker,
+) -> None:
+    switch = await switches(browsers=True)
+    heard = tmp_path / "heard.wav"
+    anna = await phones(auto_answer_after_s=0, play=str(tones[1]), play_loop=True, record=str(heard))
+    await anna.register(switch.address, "201", PASSWORD)
+    await switch.post("agents", "anna", "login")
+    page = await web_phones(tones[0])
+    await page.register(switch.web_socket, "203", PASSWORD)
+    await page.call("sip:600@127.0.0.1")
+    await switch.only_call("menu")
+    await page.press("1")
+    await switch.only_call("talking")
+    await page.hears_hz(PHONE_HZ)
+    assert await page.codec() == "audio/PCMU"
+    await page.hang_up()
+    record = await switch.record()
+    assert (record["disposition"], record["agent"], record["transport"]) == ("answered", "anna", "ws")
+    digits = [
+        event["data"]
+        for event in (await switch.get("log", "calls", record["id"]))["events"]
+        if event["kind"] == "DIGIT"
+    ]
+    assert digits == [{"digit": "1", "method": "rfc4733"}]
+    await anna.close()
+    assert dominant(heard) == pytest.approx(PAGE_HZ, abs=5)
+
+
+async def test_an_agent_in_a_browser_is_called_and_holds(
+    tmp_path: Path,
+    tones: tuple[Path, Path],
+    switches: SwitchMaker,
+    phones: PhoneMaker,
+    web_phones: WebPhoneMaker,
+) -> None:
+    switch = await switches(browsers=True)
+    anna = await web_phones(tones[0])
+    await anna.register(switch.web_socket, "201", PASSWORD)
+    await switch.post("agents", "anna", "login")
+    heard = tmp_path / "heard.wav"
+    caller = await phones(play=str(tones[1]), play_loop=True, record=str(heard))
+    await caller.call(switch.uri("601"))
+    await anna.answer()
+    call = await switch.only_call("talking")
+    await anna.hears_hz(PHONE_HZ)
+    await anna.hold(held=True)
+    await switch.until(
+        lambda answer: "HOLD" in [event["kind"] for event in answer["events"]], "log", "calls", call["id"]
+    )
+    await anna.hold(held=False)
+    await anna.hears_hz(PHONE_HZ)
+    await anna.talk(2)
+    await caller.hangup()
+    await anna.until("registered")
+    record = await switch.record()
+    assert (record["disposition"], record["agent"], record["ended_by"]) == ("answered", "anna", "caller")
+    await caller.close()
+    assert dominant(heard) == pytest.approx(PAGE_HZ, abs=5)
+
+
+async def test_two_browsers_talk_to_each_other(
+    tmp_path: Path, tones: tuple[Path, Path], switches: SwitchMaker, web_phones: WebPhoneMaker
+) -> None:
+    switch = await switches(browsers=True)
+    other = write_tone_wav(tmp_path / "other.wav", PHONE_HZ, 10, rate=48000)
+    caller, called = await web_phones(tones[0]), await web_phones(other)
+    await caller.register(switch.web_socket, "202", PASSWORD)
+    await called.register(switch.web_socket, "203", PASSWORD)
+    async with asyncio.TaskGroup() as both:
+        both.create_task(caller.call("sip:203@127.0.0.1"))
+        both.create_task(called.answer())
+    await caller.hears_hz(PHONE_HZ)
+    await called.hears_hz(PAGE_HZ)
+    await called.hang_up()
+    await caller.until("registered")
+    assert (await switch.record())["disposition"] == "answered"
+
+
+async def test_a_call_survives_the_reload_of_its_page(
+    tmp_path: Path,
+    tones: tuple[Path, Path],
+    switches: SwitchMaker,
+    phones: PhoneMaker,
+    web_phones: WebPhoneMaker,
+) -> None:
+    """The page that comes back has another address, another certificate, and another connection."""
+    switch = await switches(browsers=True)
+    heard = tmp_path / "heard.wav"
+    anna = await phones(auto_answer_after_s=0, play=str(tones[1]), play_loop=True)
+    await anna.register(switch.address, "201", PASSWORD)
+    await switch.post("agents", "anna", "login")
+    page = await web_phones(tones[0])
+    await page.register(switch.web_socket, "203", PASSWORD)
+    await page.call("sip:601@127.0.0.1")
+    before = await switch.only_call("talking")
+    await page.hears_hz(PHONE_HZ)
+    await page.reload()
+    await page.hears_hz(PHONE_HZ)
+    after = await switch.only_call("talking")
+    assert after["id"] == before["id"]
+    await anna.record(heard)
+    await page.talk(2)
+    await page.hang_up()
+    record = await switch.record()
+    assert (record["id"], record["ended_by"]) == (before["id"], "caller")
+    await anna.close()
+    assert dominant(heard) == pytest.approx(PAGE_HZ, abs=5)
+
+
+async def test_a_call_survives_another_network(
+    tones: tuple[Path, Path], switches: SwitchMaker, phones: PhoneMaker, web_phones: WebPhoneMaker
+) -> None:
+    """The connection breaks; by another one the page registers, and restarts ICE from other ports."""
+    switch = await switches(browsers=True)
+    anna = await phones(auto_answer_after_s=0, play=str(tones[1]), play_loop=True)
+    await anna.register(switch.address, "201", PASSWORD)
+    await switch.post("agents", "anna", "login")
+    page = await web_phones(tones[0])
+    async with CutProxy(switch.web_port) as network:
+        await page.register(network.url, "203", PASSWORD)
+        await page.call("sip:601@127.0.0.1")
+        await switch.only_call("talking")
+        await page.hears_hz(PHONE_HZ)
+        before = await page.local_port()
+        network.cut()
+        await page.until_recovered()
+        assert await page.local_port() != before
+        await page.hears_hz(PHONE_HZ)
+        await page.hang_up()
+    assert (await switch.record())["ended_by"] == "caller"
+
+
+class CutProxy:
+    """A network between the page and the switch, which can break."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._writers: list[asyncio.StreamWriter] = []
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.url = f"ws://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        self.cut()
+
+    def cut(self) -> None:
+        """Break every connection."""
+        for writer in self._writers:
+            writer.transport.abort()
+        self._writers.clear()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there = await asyncio.open_connection("127.0.0.1", self._port)
+        self._writers += [writer, there[1]]
+        await asyncio.gather(_carry(reader, there[1]), _carry(there[0], writer))
+
+
+async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(ConnectionError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
+
+
+def dominant(path: Path) -> float:
+    """The strongest frequency in the second half of a recording."""
+    rate, (samples, *_) = read_wav(path)
+    assert len(samples) > rate, f"{path.name} is shorter than a second"
+    return dominant_hz(samples[len(samples) // 2 :], rate)
