@@ -166,7 +166,8 @@ class Engine:
         self._changed()
 
     def _changed(self) -> None:
-        """Something that decides who hears what may have changed."""
+        """Something that decides who hears what may have changed; what was noted is settled first."""
+        self._steady.settle()
         self._relay.changed()
         self._steady.changed()
 
