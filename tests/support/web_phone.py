@@ -128,14 +128,22 @@ class WebPhone:
         async with asyncio.timeout(WAIT_S + seconds):
             await self.page.evaluate(wait, int(50 * seconds))
 
-    async def local_port(self) -> int:
-        """The port that its audio goes from."""
-        report = """async () => {
-          const stats = await phone.session.connection.getStats();
-          const transport = [...stats.values()].find(one => one.type === "transport");
-          return stats.get(stats.get(transport.selectedCandidatePairId).localCandidateId).port;
+    async def local_port(self, but: int = 0) -> int:
+        """The port that its audio goes from; wait until it is another than `but`."""
+        report = """async but => {
+          for (;;) {
+            const stats = await phone.session.connection.getStats();
+            const transport = [...stats.values()].find(one => one.type === "transport");
+            const pair = stats.get(transport.selectedCandidatePairId);
+            const port = pair && stats.get(pair.localCandidateId).port;
+            if (port && port !== but) {
+              return port;
+            }
+            await new Promise(done => setTimeout(done, 100));  // between two looks
+          }
         }"""
-        return int(await self.page.evaluate(report))
+        async with asyncio.timeout(WAIT_S):
+            return int(await self.page.evaluate(report, but))
 
     async def until_recovered(self) -> None:
         """Wait until the page has registered again and restarted the call, after its network was lost."""
@@ -223,10 +231,10 @@ async def web_phones(tmp_path: Path, phone_page: str) -> AsyncIterator[WebPhoneM
     async with AsyncExitStack() as stack:
         playwright = await stack.enter_async_context(async_playwright())
 
-        async def start(says: Path) -> WebPhone:
+        async def start(says: Path, *flags: str) -> WebPhone:
             browser: Browser = await playwright.chromium.launch(
                 executable_path=executable,
-                args=[*FLAGS, f"--use-file-for-fake-audio-capture={says}"],
+                args=[*FLAGS, *flags, f"--use-file-for-fake-audio-capture={says}"],
                 env={**os.environ, "HOME": str(tmp_path)},
             )
             stack.push_async_callback(browser.close)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
 from softswitch.net.connection import StreamLimits
 from softswitch.net.sink import Sink
@@ -252,7 +252,7 @@ async def test_a_page_that_connects_and_says_nothing_is_swept(
 ) -> None:
     monkeypatch.setattr("softswitch.net.tcp._SWEEP_S", 0.02)
     async with opened(inbox, first_message_s=0.0) as (_, port):
-        with contextlib.suppress(ConnectionError, ConnectionClosed, EOFError):
+        with contextlib.suppress(ConnectionError, ConnectionClosed, InvalidHandshake):
             async with browser(port) as page:
                 await settled(page)
         assert (await inbox.failure())[1] == "no message within 0 s"
