@@ -39,6 +39,7 @@ from cli import (
     serve,
     status,
     voicemail,
+    workers,
 )
 from cli.refusals import DONE, FAILED, WRONG_USAGE, BadUsage
 from softswitch.errors import LocalError
@@ -66,6 +67,7 @@ _PARTS = (
     flow,
     voicemail,
     recordings,
+    workers,
 )
 
 app = typer.Typer(

@@ -42,7 +42,11 @@ def status(config: ConfigOption = None, socket: SocketOption = None, json: JsonO
 
 def _worker(worker: dict[str, Any]) -> str:
     late = "" if worker["late_ms"] is None else f", at most {worker['late_ms']:.1f} ms late"
-    return f"process {worker['pid']}, {worker['legs']} legs on {worker['ports']} ports{late}"
+    busy = "" if worker["busy"] is None else f", {worker['busy']:.0%} of a core"
+    drained = ", DRAINED" if worker["drained"] else ""
+    ticks = f", {worker['late_ticks']} LATE TICKS since its start" if worker["late_ticks"] else ""
+    where = f"process {worker['pid']}, {worker['legs']} legs on {worker['ports']} ports"
+    return f"{where}{busy}{late}{ticks}{drained}"
 
 
 def _lost(answer: dict[str, Any]) -> str | None:

@@ -22,6 +22,7 @@ from media.key_press import KeyPresses
 from media.latching import Latching
 from media.legs import NO_EVENTS, NO_PEER, Legs
 from media.listen import EVENT, Arrived, Listener, Seen
+from media.load import Load
 from media.messages import (
     Allocate,
     Allocated,
@@ -91,6 +92,7 @@ class Engine:
         media_timeout_s: float = 30.0,
         seed: int | None = None,
         jitter_frames: int = JITTER_FRAMES,
+        load: Load | None = None,
     ) -> None:
         self._legs = legs = Legs(capacity)
         self._ports = ports
@@ -116,8 +118,8 @@ class Engine:
         self._free = list(range(capacity - 1, -1, -1))
         self._events: list[Event] = []
         self._ticks = 0
-        self.late_ms = 0.0
-        """Worst lateness of a tick since the last Pong; the owner of the clock writes it."""
+        self.load = load or Load()
+        """What Pong tells; the owner of the clock notes the lateness of ticks there."""
         self._handlers: dict[type[Any], Callable[[Any, float], None]] = {
             Allocate: self._allocate,
             SetRemote: self._set_remote,
@@ -364,8 +366,7 @@ class Engine:
         self._free.insert(0, slot)
 
     def _ping(self, command: Ping, now: float) -> None:
-        self._events.append(Pong(command.token, len(self), len(self._ports), round(self.late_ms, 3)))
-        self.late_ms = 0.0
+        self._events.append(Pong(command.token, len(self), len(self._ports), *self.load.take(now)))
 
     # ----- datagrams
 

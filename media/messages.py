@@ -416,13 +416,20 @@ class Released(Message, frozen=True):
     quality: Quality
 
 
+LATE_MS = 20.0
+"""From here on a tick is late: by a whole frame."""
+
+
 class Pong(Message, frozen=True):
-    """The worker's load: legs, sockets, and the worst lateness of a tick since the last Pong."""
+    """The worker's load: legs, ports; since the last Pong the worst lateness of a tick, how many were late by
+    LATE_MS or more, and the share of a core that its loop has used (1: all of it)."""
 
     token: int
     legs: int
     ports: int
     late_ms: float
+    late_ticks: int = 0
+    busy: float = 0.0
 
 
 Event = (

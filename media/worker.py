@@ -36,6 +36,8 @@ from media.engine import Engine
 from media.errors import ControlError, MediaError
 from media.io import BatchIo, ClipLoader, ControlSocket, PortSockets
 from media.io.live import LiveRecorder
+from media.io.scheduling import go_realtime, pin
+from media.load import Load
 from media.messages import Event
 from media.packet import TICK_S
 from media.ports import PortPool
@@ -159,7 +161,7 @@ class Worker:
     def _tick(self, due: float, now: float) -> float:
         """One tick; when the next is due. Several missed ticks follow one another at the pace of the
         batches."""
-        self._engine.late_ms = max(self._engine.late_ms, (now - due) * 1000.0)
+        self._engine.load.tick(now - due)
         if now - due > GIVE_UP_TICKS_S:
             due = now
         for outgoing in self._engine.tick(due):
@@ -217,6 +219,11 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--jitter-max-ms", type=int, default=480, help="longest delay of a jitter buffer (80 to 1280)"
     )
+    parser.add_argument(
+        "--dscp", type=int, choices=range(64), default=0, metavar="0-63", help="marking of what is sent"
+    )
+    parser.add_argument("--cpu", type=int, metavar="N", help="the processor that the loop is kept on")
+    parser.add_argument("--realtime", action="store_true", help="schedule the loop before ordinary programs")
     parser.add_argument("--plain-sockets", action="store_true", help="do not use recvmmsg and sendmmsg")
     return parser.parse_args(arguments)
 
@@ -229,13 +236,21 @@ def _connect(options: argparse.Namespace) -> socket.socket:
     return connected
 
 
+def schedule(options: argparse.Namespace) -> None:
+    """As the options want it, now that the threads that write files and load clips are there."""
+    if options.cpu is not None and (missing := pin(options.cpu)):
+        log("warning", "not_pinned", cpu=options.cpu, cause=missing)
+    if options.realtime and (missing := go_realtime()):
+        log("warning", "not_realtime", cause=missing)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Exit status: 0 the signalling side closed or SIGTERM, 1 an error (one line on stderr), 2 wrong
     arguments."""
     options = parse_arguments(arguments)
     allow_many_sockets()
     clock = anchored_clock()
-    sockets = PortSockets(options.bind or options.address)
+    sockets = PortSockets(options.bind or options.address, options.dscp)
     try:
         # Before anybody is told that this worker is there.
         ports = PortPool(options.ports[0], options.ports[1], sockets)
@@ -256,6 +271,7 @@ def main(arguments: Sequence[str]) -> int:
             recorder=LiveRecorder(),
             media_timeout_s=options.media_timeout_s,
             jitter_frames=options.jitter_max_ms // 20,
+            load=Load(time.thread_time),
         )
     except ValueError as error:
         log("error", "wrong_setting", cause=str(error))
@@ -264,6 +280,7 @@ def main(arguments: Sequence[str]) -> int:
     worker = Worker(engine, io, sockets, ControlSocket(connected), ClipLoader(ClipStore()), clock)
     signal.signal(signal.SIGTERM, worker.stop)
     signal.signal(signal.SIGINT, worker.stop)
+    schedule(options)
     try:
         worker.run()
     except MediaError as error:

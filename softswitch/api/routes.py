@@ -35,6 +35,7 @@ from softswitch.api.answers import (
 from softswitch.api.callbacks import CallbackRoutes, NoPromises, Promises
 from softswitch.api.control import Control, UnknownName
 from softswitch.api.doctor import DoctorRoutes, Examine, no_doctor
+from softswitch.api.metrics import MetricRoutes
 from softswitch.api.orders import OrderRoutes
 from softswitch.api.peer import giver
 from softswitch.api.recordings import NoRecordings, RecordingRoutes, Recordings
@@ -51,6 +52,7 @@ from softswitch.api.types import (
     QueueStatus,
 )
 from softswitch.api.voicemail import Mailboxes, NoMailboxes, VoicemailRoutes
+from softswitch.api.workers import MediaWorkers, NoWorkers, WorkerRoutes
 from softswitch.call.record import CallRecord
 from softswitch.errors import LocalError
 from softswitch.explanation import explain
@@ -78,6 +80,7 @@ def build_app(
     promises: Promises | None = None,
     recordings: Recordings | None = None,
     rooms: Rooms | None = None,
+    workers: MediaWorkers | None = None,
 ) -> Starlette:
     """The application. `rules` are the queues' times for reports; `flush` puts on disk what the log
     still holds in memory, so that an answer contains all that happened before the question; `examine` is
@@ -102,6 +105,8 @@ def build_app(
         CallbackRoutes(promises or NoPromises()),
         ReloadRoutes(reload),
         RehearsalRoutes(rehearse),
+        WorkerRoutes(workers or NoWorkers()),
+        MetricRoutes(control),
     )
     routes = [route for part in parts for route in part.routes()]
     return Starlette(routes=routes, exception_handlers=handlers)

@@ -14,7 +14,7 @@ import socket
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import uvicorn
 from starlette.applications import Starlette
@@ -37,7 +37,7 @@ class _Server(uvicorn.Server):
 class ApiServer:
     """The running server. Start it with `start` inside the event loop, and `stop` it."""
 
-    def __init__(self, server: uvicorn.Server, task: asyncio.Task[None], path: Path) -> None:
+    def __init__(self, server: uvicorn.Server, task: asyncio.Task[None], path: Path | None) -> None:
         self._server = server
         self._task = task
         self._path = path
@@ -45,10 +45,18 @@ class ApiServer:
     @classmethod
     async def start(cls, app: Starlette, path: Path) -> Self:
         """Listen on the Unix socket `path`. Raises LocalError: in use, not to be made."""
-        listener = listen(path)
+        return cls._serve(app, listen(path), PeerProtocol, path)
+
+    @classmethod
+    async def start_on_network(cls, app: Starlette, address: str) -> Self:
+        """Listen on `ADDRESS:PORT`, for what everybody there may read. Raises LocalError."""
+        return cls._serve(app, listen_on_network(address), "h11", None)
+
+    @classmethod
+    def _serve(cls, app: Starlette, listener: socket.socket, http: Any, path: Path | None) -> Self:
         config = uvicorn.Config(
             app,
-            http=PeerProtocol,
+            http=http,
             ws="none",
             lifespan="off",
             log_config=None,
@@ -65,7 +73,8 @@ class ApiServer:
         try:
             await self._task
         finally:
-            self._path.unlink(missing_ok=True)
+            if self._path is not None:
+                self._path.unlink(missing_ok=True)
 
 
 def listen(path: Path) -> socket.socket:
@@ -92,6 +101,20 @@ def listen(path: Path) -> socket.socket:
         listener.close()
         raise
     return listener
+
+
+def listen_on_network(address: str) -> socket.socket:
+    """A listening TCP socket on `ADDRESS:PORT`, IPv6 in brackets. Raises LocalError."""
+    host, _, port = address.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    try:
+        return socket.create_server(
+            (host, int(port)), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=_BACKLOG
+        )
+    except OSError as error:
+        raise LocalError(
+            f"cannot listen for metrics on {address}: {error.strerror}; change [api] metrics"
+        ) from error
 
 
 def _remove_stale(path: Path) -> None:

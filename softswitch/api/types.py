@@ -158,6 +158,12 @@ class MediaWorkerStatus(Answer, frozen=True, kw_only=True):
     legs: int = 0
     ports: int = 0
     late_ms: float | None = None
+    late_ticks: int = 0
+    """Ticks that came 20 ms late or more, since its start."""
+    busy: float | None = None
+    """The share of a core that its loop used lately."""
+    drained: bool = False
+    """It takes no new calls."""
 
 
 class StoreStatus(Answer, frozen=True, kw_only=True):

@@ -18,18 +18,17 @@ from softswitch.api.types import (
     AgentStatus,
     CallState,
     CallStatus,
-    MediaWorkerStatus,
     QueueStatus,
     Status,
     StoreStatus,
 )
+from softswitch.app.workers import WorkerControl
 from softswitch.call.call import Call, Stage
 from softswitch.call.events import Effect
 from softswitch.call.switch import Switch
 from softswitch.config import Config
 from softswitch.errors import LocalError
 from softswitch.net.clock import Clock
-from softswitch.net.media_link import MediaLink
 from softswitch.store import Writer
 
 _STATES: dict[Stage, CallState] = {
@@ -77,7 +76,7 @@ class SwitchControl:
         distributor: Acd,
         clock: Clock,
         feed: Feed,
-        media: MediaLink,
+        media: WorkerControl,
         store: Writer,
         listeners: Sequence[str],
         media_losses: Callable[[], MediaLosses],
@@ -113,7 +112,7 @@ class SwitchControl:
             agents=dict(states),
             registrations=registrations,
             listeners=self._listeners,
-            media=tuple(self._worker(number) for number in self._media.workers),
+            media=tuple(self._media.workers()),
             media_lost=losses.count,
             media_lost_at=losses.at,
             media_lost_reason=losses.reason,
@@ -232,18 +231,6 @@ class SwitchControl:
             raise refusals[0]
 
     # ----- inside
-
-    def _worker(self, number: int) -> MediaWorkerStatus:
-        legs, ports, late_ms = self._media.load(number)
-        pid = self._media.process_id(number)
-        return MediaWorkerStatus(
-            name=f"worker-{number}",
-            pid=pid or 0,
-            alive=pid is not None,
-            legs=legs,
-            ports=ports,
-            late_ms=late_ms,
-        )
 
     def _store_status(self, path: Path) -> StoreStatus:
         health = self._store.health()

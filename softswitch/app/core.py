@@ -72,4 +72,7 @@ def media_settings(config: Config) -> MediaSettings:
         capacity=media.capacity,
         media_timeout_s=media.lost_s,
         jitter_max_ms=media.jitter_max_ms,
+        dscp=media.dscp,
+        cpus=media.cpus,
+        realtime=media.realtime,
     )

@@ -143,7 +143,7 @@ class Doctor:
         if self._live() or self._switch.hub.plane.legs():
             return
         for number in self._media.workers:
-            legs = self._media.load(number)[0]
+            legs = self._media.load(number).legs
             if legs:
                 yield _Trouble(
                     "media",

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from acd.messages import Output
 from media.messages import Event
+from softswitch.api.metrics import metrics_app
 from softswitch.api.routes import build_app
 from softswitch.api.server import ApiServer
 from softswitch.api.types import Reloaded
@@ -33,6 +34,7 @@ from softswitch.app.rooms import RoomControl
 from softswitch.app.settings import make_settings, make_thresholds
 from softswitch.app.sounds import make_sounds, to_make
 from softswitch.app.tokens import Tokens
+from softswitch.app.workers import WorkerControl
 from softswitch.call.events import Effect
 from softswitch.call.rehearsal import rehearse
 from softswitch.call.settings import Settings
@@ -43,7 +45,7 @@ from softswitch.net.clock import Clock
 from softswitch.net.connection import StreamLimits
 from softswitch.net.dns import DnsLookup
 from softswitch.net.driver import Driver
-from softswitch.net.media_link import MediaLink
+from softswitch.net.media_link import RESTARTED, MediaLink
 from softswitch.net.resolver import Resolver
 from softswitch.net.transports import Transports
 from softswitch.sip.flow import BROWSER_TRANSPORTS, Flow, Transport
@@ -66,7 +68,8 @@ class Server:
         self._clock = Clock()
         self._loop = asyncio.get_running_loop()
         self._stack = contextlib.AsyncExitStack()
-        self._transports = Transports(self, StreamLimits(origins=config.sip.origins))
+        limits = StreamLimits(origins=config.sip.origins)
+        self._transports = Transports(self, limits, config.sip.dscp)
         self._live_speech = LiveSpeech(lambda: self._config)
         self._media_losses = MediaLosses()
         self._started = False
@@ -127,13 +130,14 @@ class Server:
 
     async def _open_api(self, reader: SqliteReader) -> None:
         config = self._config
+        workers = WorkerControl(self._switch, self._media, self._give)
         self.control = SwitchControl(
             config,
             self._switch,
             self._acd,
             self._clock,
             self._feed,
-            self._media,
+            workers,
             self._store,
             self.listeners,
             lambda: self._media_losses,
@@ -154,9 +158,13 @@ class Server:
             recordings=self._recordings,
             rooms=RoomControl(self._switch, self.control.give),
             rehearse=lambda asked: rehearse(self._switch.hub, asked, self._clock.now()),
+            workers=workers,
         )
         api = await ApiServer.start(app, config.api.socket)
         self._stack.push_async_callback(api.stop)
+        if config.api.metrics:
+            metrics = await ApiServer.start_on_network(metrics_app(self.control), config.api.metrics)
+            self._stack.push_async_callback(metrics.stop)
 
     async def _make_prompts(self, config: Config) -> Path:
         # Every sound file is read: not in the loop, where calls go on while a configuration is taken over.
@@ -278,7 +286,8 @@ class Server:
         """A media worker is gone; at a stop that is in order."""
         if self._stopping:
             return
-        self._media_losses = MediaLosses(self._media_losses.count + 1, reason, self._clock.now())
+        if reason != RESTARTED:
+            self._media_losses = MediaLosses(self._media_losses.count + 1, reason, self._clock.now())
         self._feed(lambda now: self._switch.worker_lost(worker, reason, now))
 
 

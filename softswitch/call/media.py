@@ -15,7 +15,8 @@ import msgspec
 from media import messages as m
 from softswitch.call.events import Media
 from softswitch.call.leg import Leg
-from softswitch.errors import LocalError, PeerError
+from softswitch.call.workers import Workers
+from softswitch.errors import LocalError
 from softswitch.sdp.description import SessionDescription
 from softswitch.sdp.offer_answer import Codec, LocalMedia, Negotiated, accept_answer, make_answer, make_offer
 from softswitch.sdp.webrtc import LocalBrowser, from_browser, ufrag_of
@@ -49,7 +50,7 @@ class MediaPlane:
         self._codecs = tuple(codecs)
         self._names = [codec.name for codec in codecs]
         self._token = token
-        self._load: dict[int, int] = {}
+        self.pool = Workers()
         self._legs: dict[int, Leg] = {}
         self._plays = itertools.count(1)
         self._sessions = itertools.count(1)
@@ -58,7 +59,7 @@ class MediaPlane:
     @property
     def workers(self) -> dict[int, int]:
         """Legs by ready worker."""
-        return dict(self._load)
+        return self.pool.legs
 
     def leg(self, number: int) -> Leg | None:
         """The leg that a worker's event is about."""
@@ -70,11 +71,11 @@ class MediaPlane:
 
     def worker_ready(self, worker: int) -> None:
         """The worker takes legs."""
-        self._load[worker] = 0
+        self.pool.ready(worker)
 
     def worker_lost(self, worker: int) -> list[Leg]:
         """The worker died: the legs that were on it."""
-        self._load.pop(worker, None)
+        self.pool.lost(worker)
         lost = [leg for leg in self._legs.values() if leg.audio is not None and leg.audio.worker == worker]
         for leg in lost:
             assert leg.audio is not None
@@ -83,10 +84,8 @@ class MediaPlane:
         return lost
 
     def choose(self) -> int:
-        """The ready worker with the fewest legs. Raises PeerError 503."""
-        if not self._load:
-            raise PeerError(503, "No media worker is ready", (("Retry-After", "2"),))
-        return min(self._load, key=self._load.__getitem__)
+        """The worker for a new call. Raises PeerError 503."""
+        return self.pool.choose()
 
     def allocate(
         self, leg: Leg, worker: int, address: str, port: int = 0, *, browser: bool | None = None
@@ -98,7 +97,7 @@ class MediaPlane:
             browser = leg.flow.transport in BROWSER_TRANSPORTS
         leg.audio = Audio(worker, ice=self._credentials() if browser else None)
         self._legs[leg.id] = leg
-        self._load[worker] = self._load.get(worker, 0) + 1
+        self.pool.add(worker)
         return [Media(worker, m.Allocate(leg.id, address, port, leg.audio.ice))]
 
     def _credentials(self) -> m.IceCredentials:
@@ -130,8 +129,7 @@ class MediaPlane:
         leg = self._legs.pop(event.leg, None)
         if leg is not None and leg.audio is not None:
             leg.audio.quality = event.quality
-            if leg.audio.worker in self._load:
-                self._load[leg.audio.worker] -= 1
+            self.pool.remove(leg.audio.worker)
         return leg
 
     # ----- offer and answer

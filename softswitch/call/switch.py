@@ -220,7 +220,9 @@ class Switch:
                 self.desk.closing.recorded(call)
         elif isinstance(event, m.RecordSilent):
             self.desk.voicemail.scripts.silent(event, now)
-        elif not isinstance(event, m.Pong) and (leg := self.hub.plane.leg(event.leg)) is not None:
+        elif isinstance(event, m.Pong):
+            self.hub.plane.pool.reported(worker, event)
+        elif (leg := self.hub.plane.leg(event.leg)) is not None:
             try:
                 self._heard(leg, event, now)
             except Exception as error:  # noqa: BLE001 - see _defect
@@ -342,6 +344,13 @@ class Switch:
     def carry_out(self, order: Callable[[float], None], now: float) -> list[Effect]:
         """An order of an administrator to a part, with all that follows from it. Raises LocalError."""
         order(now)
+        return self._finish(now)
+
+    def drain(self, worker: int, drained: bool, by: str, now: float) -> list[Effect]:
+        """Let a media worker take no new call, or again. Raises LocalError when there is none."""
+        self.hub.plane.pool.drain(worker, drained)
+        text = "a media worker takes no new calls" if drained else "a media worker takes calls again"
+        self.hub.warn(text, worker=str(worker), by=by)
         return self._finish(now)
 
     def refuse_recordings(self, reason: str) -> list[Effect]:

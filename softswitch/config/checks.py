@@ -6,6 +6,7 @@ wrong.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from ipaddress import ip_address
 from pathlib import Path
@@ -103,11 +104,24 @@ def _machine(draft: Draft) -> Iterator[Fault]:
             ("media", "ports"),
             f"{message}; give each two at least, such as {low}-{min(low + 1999, 65535)} for all",
         )
+    yield from _processors(config.media.cpus)
     if len(str(config.api.socket).encode()) > MAX_SOCKET_PATH:
         message = (
             f"{config.api.socket} is longer than the {MAX_SOCKET_PATH} bytes of a Unix socket; shorten it"
         )
         yield ("api", "socket"), message
+
+
+def _processors(cpus: tuple[int, ...]) -> Iterator[Fault]:
+    there = (
+        sorted(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else list(range(os.cpu_count() or 1))
+    )
+    for index, cpu in enumerate(cpus):
+        if cpu not in there:
+            known = ", ".join(str(one) for one in there)
+            yield ("media", "cpus", index), f"this machine has no processor {cpu} for us; there are {known}"
 
 
 def _extensions(draft: Draft) -> Iterator[Fault]:

@@ -167,6 +167,19 @@ def _optional_address(value: str) -> str:
 
 
 OptionalAddress = Annotated[str, AfterValidator(_optional_address)]
+
+
+def _optional_place(value: str) -> str:
+    if value:
+        try:
+            _listen(f"tcp:{value}")
+        except ValueError:
+            raise ValueError(f"{value!r} is not ADDRESS:PORT, such as 127.0.0.1:9470 or [::1]:9470") from None
+    return value
+
+
+OptionalPlace = Annotated[str, AfterValidator(_optional_place)]
+"""`ADDRESS:PORT`, IPv6 in brackets, or empty."""
 Network = IPv4Network | IPv6Network
 
 

@@ -18,6 +18,7 @@ from softswitch.config.fields import (
     LanguageTag,
     Listen,
     OptionalAddress,
+    OptionalPlace,
     PageOrigin,
     PortRange,
     Seconds,
@@ -75,6 +76,9 @@ class Sip(Section):
         500, ge=10, le=5000, description="SIP timer T1, the estimated round trip (RFC 3261, 17.1.1.1)"
     )
     t2_ms: int = Field(4000, ge=10, le=60_000, description="SIP timer T2, the longest interval of repetition")
+    dscp: int = Field(
+        24, ge=0, le=63, description="DSCP that marks SIP for the network (RFC 4594: CS3 is 24); 0 for none"
+    )
     t4_ms: int = Field(
         5000, ge=10, le=60_000, description="SIP timer T4, how long a message stays in the network"
     )
@@ -109,6 +113,20 @@ class Media(Section):
     codecs: Annotated[
         tuple[Literal["PCMU", "PCMA"], ...], Strict(False), Field(min_length=1, max_length=2)
     ] = Field(("PCMU", "PCMA"), description="codecs, the preferred one first")
+    dscp: int = Field(
+        46, ge=0, le=63, description="DSCP that marks RTP for the network (RFC 4594: EF is 46); 0 for none"
+    )
+    cpus: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Strict(False), Field(max_length=64)] = Field(
+        (),
+        description="processors that the loops of the workers are kept on, such as `[2, 3]`, one after the "
+        "other; the kernel chooses if absent",
+    )
+    realtime: bool = Field(
+        False,
+        description="whether the loops of the workers are scheduled before all ordinary programs "
+        "(SCHED_FIFO); needs CAP_SYS_NICE or RLIMIT_RTPRIO; where that lacks, the log says so and they run "
+        "without",
+    )
 
 
 class Store(Section):
@@ -127,6 +145,11 @@ class Api(Section):
 
     socket: FilePath = Field(
         Path("var/cc.sock"), description="the Unix socket on which `cc` reaches the server"
+    )
+    metrics: OptionalPlace = Field(
+        "",
+        description="`ADDRESS:PORT` on which Prometheus reads `/metrics`, such as `127.0.0.1:9470`, IPv6 in "
+        "brackets; whoever reaches it may read it. None if absent: then on the control socket only",
     )
 
 

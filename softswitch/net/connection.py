@@ -15,6 +15,7 @@ from typing import Protocol, cast
 
 from softswitch.errors import PeerError
 from softswitch.log import WireLog, logger
+from softswitch.net.marking import mark
 from softswitch.net.sink import Sink, deliver, why
 from softswitch.sip.flow import Flow, Transport
 from softswitch.sip.framing import PING, PONG, PONG_BYTES, StreamFramer
@@ -36,7 +37,7 @@ class StreamLimits:
     so is who begins a message and does not end it in this time. `connections_per_address` leaves room for
     an office behind one NAT; an IPv6 address counts by its /64. A WebSocket that was silent for `ping_s` is
     pinged (proxies cut silent ones off after a minute), and given up if nothing comes within `pong_s`.
-    `origins`: whose pages may open one, empty for all.
+    `origins`: whose pages may open one, empty for all. What is sent is marked with `dscp`.
     """
 
     connections: int = 10_000
@@ -49,6 +50,7 @@ class StreamLimits:
     ping_s: float = 25.0
     pong_s: float = 20.0
     origins: tuple[str, ...] = ()
+    dscp: int = 0
 
 
 class Owner(Protocol):
@@ -99,6 +101,7 @@ class Connection(asyncio.Protocol):
         raw = transport.get_extra_info("socket")
         if raw is not None:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            mark(raw, self.owner.limits.dscp)
         self.owner.opened(self)
 
     def data_received(self, data: bytes) -> None:

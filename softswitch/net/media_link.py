@@ -21,15 +21,19 @@ from media.messages import Command
 from softswitch.errors import LocalError
 from softswitch.log import logger
 from softswitch.net.media_worker import MediaSink, Worker, WorkerTimes
+from softswitch.net.worker_load import WorkerLoad
 
 log = logger("media")
+RESTARTED = "it was restarted on request"
+"""Why a worker is gone that was told to go: no failure."""
 
 
 @dataclass(frozen=True, slots=True)
 class MediaSettings:
     """What the workers are started with. `ports` (first, last) is split among them evenly.
 
-    `address` is announced in SDP; `bind`, where it differs (behind NAT), is the address of the sockets.
+    `address` is announced in SDP; `bind`, where it differs (behind NAT), is the address of the sockets. The
+    loops of the workers are kept on `cpus`, one after the other.
     """
 
     address: str
@@ -39,6 +43,9 @@ class MediaSettings:
     capacity: int = 4000
     media_timeout_s: float = 30.0
     jitter_max_ms: int = 480
+    dscp: int = 0
+    cpus: tuple[int, ...] = ()
+    realtime: bool = False
     program: tuple[str, ...] = (sys.executable, "-m", "media.worker")
 
 
@@ -73,24 +80,29 @@ class MediaLink:
         """The numbers of the workers that take commands now."""
         return tuple(sorted(self._ready))
 
-    def load(self, worker: int) -> tuple[int, int, float]:
-        """(legs, ports, worst lateness of a tick in ms) by its last report; zeros before the first."""
+    def load(self, worker: int) -> WorkerLoad:
+        """What it reports; as of a worker that has not reported yet, where it is gone."""
         known = self._ready.get(worker)
-        pong = known.pong if known is not None else None
-        return (0, 0, 0.0) if pong is None else (pong.legs, pong.ports, pong.late_ms)
+        return known.load if known is not None else WorkerLoad(worker)
 
     def process_id(self, worker: int) -> int | None:
         """The worker's process, or None when it is gone."""
         known = self._ready.get(worker)
         return known.process_id if known is not None else None
 
+    def restart(self, worker: int, by: str) -> None:
+        """End it in good order; another takes its place at once."""
+        if (known := self._ready.get(worker)) is not None:
+            log.info("= a media worker is restarted", worker=worker, by=by)
+            known.finish(RESTARTED)
+
     async def open(self) -> None:
         """Start all workers and wait until they take commands. Raises LocalError when one cannot start."""
         self._directory = Path(tempfile.mkdtemp(prefix="cc-media-"))  # made with mode 0700
         firsts = []
-        for ports in self._ranges:
+        for place in range(len(self._ranges)):
             started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._keepers.append(asyncio.create_task(self._keep(ports, started)))
+            self._keepers.append(asyncio.create_task(self._keep(place, started)))
             firsts.append(started)
         try:
             await asyncio.gather(*firsts)
@@ -113,33 +125,36 @@ class MediaLink:
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
 
-    async def _keep(self, ports: tuple[int, int], started: asyncio.Future[None]) -> None:
+    async def _keep(self, place: int, started: asyncio.Future[None]) -> None:
         """Run one worker after the other in one place, for ever."""
         times = self._times
         loop = asyncio.get_running_loop()
         pause_s = times.first_backoff_s
         while True:
             began = loop.time()
-            reason = await self._run_one(ports, started)
+            reason = await self._run_one(place, started)
             if not started.done():
                 started.set_exception(LocalError(f"The media worker could not be started: {reason}"))
                 return
             if loop.time() - began > times.young_s:
                 pause_s = times.first_backoff_s
+            if reason == RESTARTED:
+                continue
             log.error("a media worker is gone; it is replaced", reason=reason, pause_s=pause_s)
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, times.last_backoff_s)
 
-    async def _run_one(self, ports: tuple[int, int], started: asyncio.Future[None]) -> str:
+    async def _run_one(self, place: int, started: asyncio.Future[None]) -> str:
         """Start a worker, serve it until it ends, return why it ended."""
         assert self._directory is not None
+        ports = self._ranges[place]
         self._last_number += 1
         number = self._last_number
         path = self._directory / f"worker-{number}.sock"
         worker = Worker(number, self._sink, self._times)
         try:
             try:
-                await worker.start(path, self._arguments(path, ports))
+                await worker.start(path, self._arguments(path, place))
             except LocalError as error:
                 return str(error)
             self._ready[number] = worker
@@ -161,8 +176,8 @@ class MediaLink:
             if was_ready:
                 worker.announce_lost(reason)
 
-    def _arguments(self, path: Path, ports: tuple[int, int]) -> Sequence[str]:
-        s = self._settings
+    def _arguments(self, path: Path, place: int) -> Sequence[str]:
+        s, ports = self._settings, self._ranges[place]
         options = {
             "--connect": str(path),
             "--address": s.address,
@@ -170,7 +185,11 @@ class MediaLink:
             "--capacity": str(s.capacity),
             "--media-timeout-s": f"{s.media_timeout_s:g}",
             "--jitter-max-ms": str(s.jitter_max_ms),
+            "--dscp": str(s.dscp),
         }
         if s.bind is not None:
             options["--bind"] = s.bind
-        return [*s.program, *(word for option in options.items() for word in option)]
+        if s.cpus:
+            options["--cpu"] = str(s.cpus[place % len(s.cpus)])
+        words = [word for option in options.items() for word in option]
+        return [*s.program, *words, *(["--realtime"] if s.realtime else [])]

@@ -23,6 +23,7 @@ from media.messages import Command, Event, Ping, Pong
 from softswitch.errors import LocalError
 from softswitch.log import logger
 from softswitch.net.sink import why
+from softswitch.net.worker_load import WorkerLoad
 
 _MAX_UNSENT_BYTES = 16 << 20
 _LOG_LINE_BYTES = 16_384
@@ -66,7 +67,7 @@ class Worker(asyncio.Protocol):
 
     def __init__(self, number: int, sink: MediaSink, times: WorkerTimes) -> None:
         self.number = number
-        self.pong: Pong | None = None
+        self.load = WorkerLoad(number)
         self._sink = sink
         self._times = times
         self._loop = asyncio.get_running_loop()
@@ -143,13 +144,17 @@ class Worker(asyncio.Protocol):
         """Wait for the end; the reason."""
         return await asyncio.shield(self._ended)
 
+    def finish(self, reason: str) -> None:
+        """Let it be over, in good order: `ended` returns."""
+        if not self._ended.done():
+            self._ended.set_result(reason)
+
     async def stop(self) -> str:
         """End it: by the end of its commands, then by TERM, at last by KILL. Returns why it had ended.
 
         What it says until then still reaches the sink.
         """
-        if not self._ended.done():
-            self._ended.set_result("the switch ended it")
+        self.finish("the switch ended it")
         reason = self._ended.result()
         if self._ping_timer is not None:
             self._ping_timer.cancel()
@@ -197,7 +202,7 @@ class Worker(asyncio.Protocol):
         self._answered_at = self._loop.time()
         for message in messages:
             if isinstance(message, Pong):
-                self.pong = message
+                self.load.heard(message, self._answered_at)
             if self._announced:
                 self._deliver(message)
             else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import count
 from typing import TypeVar
 
@@ -46,9 +47,10 @@ def parse_listen(text: str) -> tuple[Transport, str, int]:
 class Transports:
     """Opens, sends, closes. Use from one event loop only."""
 
-    def __init__(self, sink: Sink, limits: StreamLimits | None = None) -> None:
+    def __init__(self, sink: Sink, limits: StreamLimits | None = None, dscp: int = 0) -> None:
         self._sink = sink
-        self._limits = limits or StreamLimits()
+        self._limits = replace(limits or StreamLimits(), dscp=dscp)
+        self._dscp = dscp
         self._number = count(1)
         self._udp: dict[tuple[str, int], UdpTransport] = {}
         self._streams: dict[tuple[str, int], TcpTransport] = {}
@@ -65,7 +67,7 @@ class Transports:
             for text in listen:
                 transport, host, port = parse_listen(text)
                 if transport == "udp":
-                    udp = await UdpTransport.open(host, port, self._sink)
+                    udp = await UdpTransport.open(host, port, self._sink, self._dscp)
                     self._udp[udp.address] = udp
                     self._opened.append(("udp", *udp.address))
                 else:

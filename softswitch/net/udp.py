@@ -17,6 +17,7 @@ from collections import OrderedDict
 
 from softswitch.errors import LocalError
 from softswitch.log import WireLog, logger
+from softswitch.net.marking import mark
 from softswitch.net.sink import Sink, deliver, unusable, why
 from softswitch.sip.flow import Flow
 
@@ -50,7 +51,7 @@ class UdpTransport:
         loop.add_reader(bound.fileno(), self._readable)
 
     @classmethod
-    async def open(cls, host: str, port: int, sink: Sink) -> UdpTransport:
+    async def open(cls, host: str, port: int, sink: Sink, dscp: int = 0) -> UdpTransport:
         """Bind `host` (an IP address) and `port` (0: any). Raises LocalError with the remedy."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         bound = socket.socket(family, socket.SOCK_DGRAM)
@@ -58,6 +59,7 @@ class UdpTransport:
             bound.setblocking(False)
             if family == socket.AF_INET6:
                 bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            mark(bound, dscp)
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
             bound.bind((host, port))

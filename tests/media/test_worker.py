@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
 import socket
@@ -259,3 +260,68 @@ def test_wrong_arguments_are_told(arguments: tuple[str, ...], told: str) -> None
     )
     assert done.returncode in (1, 2)
     assert told in done.stderr and "Traceback" not in done.stderr
+
+
+def test_what_is_sent_is_marked() -> None:
+    with WorkerProcess("--dscp", "46") as worker:
+        phone = SocketPhone(worker, 1)
+        phone.socket.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
+        worker.send(Play(1, 1, ("tone:beep",)))
+        _, ((_, kind, value), *_), _, _ = phone.socket.recvmsg(2048, 64)
+        assert (kind, value[0]) == (socket.IP_TOS, 46 << 2)
+        phone.socket.close()
+
+
+def test_the_loop_alone_is_pinned_and_goes_before_others() -> None:
+    """Threads that write files and load clips stay ordinary ones, on any processor."""
+    cpu = max(os.sched_getaffinity(0))
+    with WorkerProcess("--cpu", str(cpu), "--realtime") as worker:
+        worker.send(Ping(1))
+        worker.wait_for(Pong)
+        pid = worker.process.pid
+        others = [int(task.name) for task in Path(f"/proc/{pid}/task").iterdir() if int(task.name) != pid]
+        assert os.sched_getaffinity(pid) == {cpu} and others
+        assert all(os.sched_getaffinity(other) == os.sched_getaffinity(0) for other in others)
+        assert all(os.sched_getscheduler(other) == os.SCHED_OTHER for other in others)
+        if os.sched_getscheduler(pid) & ~os.SCHED_RESET_ON_FORK != os.SCHED_FIFO:  # not allowed here
+            worker.control.close()
+            assert worker.process.stderr is not None
+            assert "event=not_realtime" in worker.process.stderr.read().decode()
+
+
+def test_what_is_missing_is_told_and_the_worker_runs(tmp_path: Path) -> None:
+    """Without the right to real time, and on a processor that is not there."""
+    dropped = [sys.executable, "-c", DROPPED, "--cpu", "4095", "--realtime"]
+    ours, theirs = socket.socketpair()
+    first, last = free_range(2)
+    arguments = ["--control-fd", str(theirs.fileno()), "--address", "127.0.0.1", "--ports", f"{first}-{last}"]
+    process = subprocess.Popen(
+        [*dropped, *arguments], cwd=ROOT, pass_fds=[theirs.fileno()], stderr=subprocess.PIPE, text=True
+    )
+    theirs.close()
+    ours.sendall(encode([Ping(7)]))
+    assert ours.recv(100), "it answers"
+    ours.close()
+    assert process.stderr is not None
+    told = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(10) == 0
+    assert "event=not_pinned cpu=4095" in told and "correct media.cpus" in told
+    assert "event=not_realtime" in told and "CAP_SYS_NICE" in told
+
+
+# Gives the right away, whoever runs the tests, and becomes the worker.
+DROPPED = """
+import ctypes, resource, sys
+resource.setrlimit(resource.RLIMIT_RTPRIO, (0, 0))
+class Header(ctypes.Structure): _fields_ = [("version", ctypes.c_uint32), ("pid", ctypes.c_int)]
+WORDS = ("effective", "permitted", "kept")
+class Data(ctypes.Structure): _fields_ = [(name, ctypes.c_uint32) for name in WORDS]
+sets = (Data * 2)()
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.capget(ctypes.byref(Header(0x20080522, 0)), sets) == 0
+for one in WORDS: setattr(sets[0], one, getattr(sets[0], one) & ~(1 << 23))
+assert libc.capset(ctypes.byref(Header(0x20080522, 0)), sets) == 0
+from media.worker import main
+sys.exit(main(sys.argv[1:]))
+"""

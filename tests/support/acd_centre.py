@@ -26,6 +26,7 @@ from softswitch.api.server import ApiServer
 from softswitch.api.types import AgentStatus, CallStatus, MediaWorkerStatus, QueueStatus, Status, StoreStatus
 from softswitch.call.promises import Promise
 from softswitch.call.record import CallRecord, Disposition
+from softswitch.call.workers import Workers
 from softswitch.errors import LocalError
 from softswitch.store import SqliteReader, Writer
 
@@ -44,6 +45,9 @@ class AcdCentre(Control):
             [QueueConfig("sales", wrapup_s=3.0), QueueConfig("support", strategy="least-occupancy")],
             [AgentConfig(name, {"sales": 0, "support": 0}) for name in EXTENSIONS],
         )
+        self.media = Workers()
+        self.media.ready(0)
+        self.media.ready(1)
         self._calls: dict[str, CallStatus] = {}
         self._total = 0
         writer.append(LogEvent(now, Kind.SYSTEM_START))
@@ -135,9 +139,33 @@ class AcdCentre(Control):
             agents={"ready": sum(agent.state == "ready" for agent in self.agents())},
             registrations=2,
             listeners=("udp:127.0.0.1:5060",),
-            media=(MediaWorkerStatus(name="worker-0", pid=43, alive=True, legs=2, ports=1, late_ms=0.5),),
+            media=tuple(self.workers()),
             store=StoreStatus(path=str(self._path), queued=0, lost=health.lost, failing=health.failing),
         )
+
+    def workers(self) -> Sequence[MediaWorkerStatus]:
+        """Of a real pool; what a worker would report is made up."""
+        pool = self.media
+        return [
+            MediaWorkerStatus(
+                name=f"worker-{number}",
+                pid=43,
+                alive=True,
+                legs=legs,
+                ports=1,
+                late_ms=0.5,
+                late_ticks=3,
+                busy=0.07,
+                drained=number in pool.drained,
+            )
+            for number, legs in pool.legs.items()
+        ]
+
+    def drain(self, name: str, drained: bool, by: str) -> None:
+        self.media.drain(int(name.removeprefix("worker-")), drained)
+
+    def restart(self, name: str, by: str) -> None:
+        raise Refused(f"{name} takes calls", f"cc workers drain {name}, and wait until its calls are over")
 
     def agents(self) -> Sequence[AgentStatus]:
         return [AgentStatus.of(view, view.name.title()) for view in self._acd.agents(self.now)]
@@ -240,7 +268,7 @@ def serving(socket: Path, database: Path, now: float) -> Iterator[AcdCentre]:
         writer = await Writer.open(database, clock=lambda: now)
         reader = await SqliteReader.open(database)
         centre = AcdCentre(writer, database, now)
-        app = build_app(centre, reader, flush=writer.flush, promises=centre)
+        app = build_app(centre, reader, flush=writer.flush, promises=centre, workers=centre)
         return centre, writer, reader, await ApiServer.start(app, socket)
 
     async def stop(writer: Writer, reader: SqliteReader, server: ApiServer) -> None:

@@ -52,7 +52,7 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
     writer = await Writer.open(path)
     async with await SqliteReader.open(path) as reader:
         centre = AcdCentre(writer, path, START)
-        app = build_app(centre, reader, flush=writer.flush)
+        app = build_app(centre, reader, flush=writer.flush, workers=centre)
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://cc") as http:
             yield Api(http, centre)

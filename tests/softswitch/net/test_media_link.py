@@ -117,7 +117,7 @@ async def test_commands_in_events_out_with_the_real_worker(tmp_path: Path) -> No
         assert (played.leg, played.play, played.reason) == (1, 7, "finished")
         media.send(worker, Release(1))
         assert (await heard.event(Released)).leg == 1
-        await heard.until(lambda *_: media.load(worker)[0] == 1)  # by a Pong, which comes every ping_s
+        await heard.until(lambda *_: media.load(worker).legs == 1)  # by a Pong, which comes every ping_s
     assert media.workers == ()
     assert heard.log[0] == ("ready", worker, None)
     assert heard.log[-1] == ("lost", worker, "the switch ended it")

@@ -354,3 +354,36 @@ def test_listen_texts_that_are_wrong_are_shown_with_an_example(text: str) -> Non
 def test_listen_texts() -> None:
     assert parse_listen("udp:0.0.0.0:5060") == ("udp", "0.0.0.0", 5060)
     assert parse_listen("tcp:[::1]:5060") == ("tcp", "::1", 5060)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+async def test_what_is_sent_is_marked(host: str, inbox: Inbox, other_inbox: Inbox) -> None:
+    """By the DSCP, over UDP and over both ends of a TCP connection."""
+    family, level = (
+        (socket.AF_INET6, socket.IPPROTO_IPV6) if ":" in host else (socket.AF_INET, socket.IPPROTO_IP)
+    )
+    receive, kind = (
+        (socket.IPV6_RECVTCLASS, socket.IPV6_TCLASS) if ":" in host else (socket.IP_RECVTOS, socket.IP_TOS)
+    )
+    ours, theirs = Transports(inbox, dscp=24), Transports(other_inbox, dscp=10)
+    bound = f"[{host}]" if ":" in host else host
+    await ours.open([f"udp:{bound}:0", f"tcp:{bound}:0"])
+    await theirs.open([f"tcp:{bound}:0"])
+    with socket.socket(family, socket.SOCK_DGRAM) as peer:
+        peer.bind((host, 0))
+        peer.setsockopt(level, receive, 1)
+        peer.settimeout(10)
+        ours.send(OPTIONS, flow_to(ours, "udp", peer.getsockname()[:2]))
+        _, (marked, *_), _, _ = await asyncio.to_thread(peer.recvmsg, 4096, 64)
+    assert marked[:2] == (level, kind) and marked[2][0] == 24 << 2
+    ours.send(OPTIONS, flow_to(ours, "tcp", address(theirs, "tcp")))
+    await other_inbox.message()
+    marks = []
+    for transports in (ours, theirs):
+        (tcp,) = transports._tcp.values()
+        (connection,) = tcp._connections.values()
+        assert connection.stream is not None
+        marks.append(connection.stream.get_extra_info("socket").getsockopt(level, kind) >> 2)
+    assert marks == [24, 10]
+    await ours.close()
+    await theirs.close()
