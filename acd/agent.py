@@ -59,6 +59,7 @@ class Step(StrEnum):
 
     LOG_IN = "log in"
     LOG_IN_WRAPPING = "log in with a wrap-up that goes on"
+    LOG_IN_TALKING = "log in with a talk that goes on"
     LOG_OUT = "log out"
     PAUSE = "pause"
     READY = "become ready"
@@ -83,6 +84,7 @@ TABLE: Mapping[State, Mapping[Step, Next]] = {
     State.LOGGED_OUT: {
         _E.LOG_IN: SETTLE,
         _E.LOG_IN_WRAPPING: _S.WRAPUP,
+        _E.LOG_IN_TALKING: _S.TALKING,
         _E.OWN_BEGAN: _S.LOGGED_OUT,
         _E.OWN_ENDED: _S.LOGGED_OUT,
         _E.LOST: _S.LOGGED_OUT,

@@ -156,7 +156,9 @@ class _Replay:
     def log_in(self, event: LogEvent) -> None:
         """A new presence; what was open before it was never closed."""
         self.on = True
-        self.ringing = self.talking = self.held = self.wrapup = self.unreachable = False
+        self.ringing = self.wrapup = self.unreachable = False
+        self.talking = bool(event.data.get("in_call"))  # a talk that a restart has not ended
+        self.held = bool(event.data.get("held"))
         self.pause = None
         self.own_from = None  # only what he talks while logged in is work
 

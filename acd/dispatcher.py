@@ -55,7 +55,7 @@ from acd.offers import Offers
 from acd.places import PlaceView, place_views
 from acd.queue import QueueConfig
 from acd.reconfigure import reconfigure
-from acd.restart import AgentSnapshot, close, restore, snapshot, snapshot_of
+from acd.restart import AgentSnapshot, GoingOn, close, going_on, restore, snapshot, snapshot_of
 from acd.roster import Roster
 from acd.rules import QueueRules
 from acd.strategies import BUILT_IN
@@ -214,12 +214,22 @@ class Acd:
         return snapshot_of(self._floor, agent)
 
     def restore(
-        self, agents: Iterable[AgentSnapshot], now: float, *, closed: Iterable[str] = ()
+        self,
+        agents: Iterable[AgentSnapshot],
+        now: float,
+        *,
+        closed: Iterable[str] = (),
+        talks: Iterable[GoingOn] = (),
     ) -> list[Output]:
-        """Once, at the start: log the agents in as they were, and close the queues that were closed."""
+        """Once, at the start: log the agents in as they were, in the talks that go on, and close the queues
+        that were closed."""
         close(self._floor, closed, now)
-        restore(self._floor, self._talks, agents, now)
+        restore(self._floor, self._talks, agents, now, talks)
         return self._finish(now)
+
+    def going_on(self, call: str) -> GoingOn | None:
+        """The talk of a call, to be kept; None: it does not talk with an agent of a queue."""
+        return going_on(self._floor, call)
 
     def remember_place(self, queue: str, number: str, since: float, now: float) -> None:
         """At the start: who waited in the queue since then was cut off with the last run, and has his place

@@ -127,6 +127,7 @@ DATA_KEYS: dict[Kind, tuple[str, ...]] = {
         "cause",
     ),  # the agent's part of the call ended
     Kind.ATTENDEDTRANSFER: ("wait_s", "talk_s", "hold_s", "entry_position", "cause"),
+    # and, where a restart has not ended his talk: in_call (which), held
     Kind.AGENTLOGIN: ("phone", "by"),
     Kind.AGENTLOGOFF: ("phone", "by", "login_s"),
     Kind.PAUSE: ("reason", "by"),

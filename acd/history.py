@@ -85,6 +85,8 @@ class _Reader:
         elif kind is Kind.AGENTLOGIN:
             past.on, past.pause, past.unreachable = True, None, False
             past.doing &= {"own call"}
+            if data.get("in_call"):  # a talk that a restart has not ended
+                past.doing.add("talking")
             past.idle_since = event.at if past.idle_since is None else past.idle_since
         elif kind is Kind.AGENTLOGOFF:
             past.on = False

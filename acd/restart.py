@@ -1,9 +1,9 @@
 """What agents were, and which queues were closed, survives the process: plain values, and the way back.
 
-Offers and conversations do not survive: phones and callers are gone with the process that held them. Whoever
-was ringing is ready; whoever was talking has his wrap-up, as after any talk. Idle time, and the counters of
-the day, go on. The log gets a new AGENTLOGIN (a restart has ended the old one), and the pause or wrap-up that
-goes on.
+Offers do not survive: they are gone with the process that held them, and whoever was ringing is ready.
+Conversations do if the switch has taken them over (`GoingOn`); whoever talked in another has his wrap-up, as
+after any talk. Idle time, and the counters of the day, go on. The log gets a new AGENTLOGIN (a restart has
+ended the old one; `in_call` names the talk that goes on), and the pause or wrap-up that goes on.
 """
 
 from __future__ import annotations
@@ -45,6 +45,37 @@ class AgentSnapshot:
     misses: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class GoingOn:
+    """A conversation of an agent that the restart has not ended, as of `acd.live.Talk`."""
+
+    call: str
+    queue: str
+    agent: str
+    began_at: float
+    wait_s: float = 0.0
+    entry_position: int = 1
+    hold_s: float = 0.0
+    held_since: float | None = None
+
+
+def going_on(floor: Floor, call: str) -> GoingOn | None:
+    """The talk of a call, to be kept; None: it does not talk with an agent of a queue."""
+    talk = floor.talks.get(call)
+    if talk is None:
+        return None
+    return GoingOn(
+        call,
+        talk.queue.name,
+        talk.agent.name,
+        talk.began_at,
+        talk.wait_s,
+        talk.entry_position,
+        talk.hold_s,
+        talk.held_since,
+    )
+
+
 def snapshot(floor: Floor) -> list[AgentSnapshot]:
     """Everybody who is logged in and does not wait for a log-out."""
     return [
@@ -81,10 +112,13 @@ def _snapshot(agent: Agent) -> AgentSnapshot:
     )
 
 
-def restore(floor: Floor, talks: Talks, agents: Iterable[AgentSnapshot], now: float) -> None:
-    """Log them in as they were. Left out: agents and queues that are no longer configured, agents who are
-    logged in, phones that are taken.
+def restore(
+    floor: Floor, talks: Talks, agents: Iterable[AgentSnapshot], now: float, going: Iterable[GoingOn] = ()
+) -> None:
+    """Log them in as they were, in the talks that go on. Left out: agents and queues that are no longer
+    configured, agents who are logged in, phones that are taken.
     """
+    in_talk = {talk.agent: talk for talk in going if talk.queue in floor.queues}
     for was in agents:
         agent = floor.agents.get(was.agent)
         if agent is None or agent.state is not State.LOGGED_OUT or not was.phone or was.phone in floor.phones:
@@ -95,6 +129,14 @@ def restore(floor: Floor, talks: Talks, agents: Iterable[AgentSnapshot], now: fl
         floor.phones[was.phone] = agent
         for name in agent.levels:
             floor.queues[name].staff += 1
+        talk = in_talk.get(agent.name)
+        if talk is not None and was.after_call == talk.call and was.wrapup_until is None:
+            held = talk.held_since is not None
+            floor.log(
+                now, Kind.AGENTLOGIN, agent=agent.name, phone=was.phone, by=BY, in_call=talk.call, held=held
+            )
+            _talk_on(floor, agent, talk, now)
+            continue
         floor.log(now, Kind.AGENTLOGIN, agent=agent.name, phone=was.phone, by=BY)
         if was.after_queue in floor.queues and (was.wrapup_until is None or was.wrapup_until > now):
             _wrap_up(floor, talks, agent, was, now)
@@ -124,6 +166,17 @@ def _pause(floor: Floor, agent: Agent, was: AgentSnapshot, now: float) -> None:
     if was.pause is not None:
         begin(floor, agent, min(was.paused_at or now, now), now)
         floor.log(now, Kind.PAUSE, agent=agent.name, reason=was.pause, by=BY)
+
+
+def _talk_on(floor: Floor, agent: Agent, was: GoingOn, now: float) -> None:
+    """His talk goes on from where it began, and on hold if it was."""
+    queue = floor.queues[was.queue]
+    talk = Talk(
+        was.call, queue, agent, was.began_at, was.wait_s, was.entry_position, was.hold_s, was.held_since
+    )
+    floor.talks[was.call] = agent.talk = talk
+    floor.move(agent, Step.LOG_IN_TALKING, now, BY)
+    agent.since = was.began_at
 
 
 def _wrap_up(floor: Floor, talks: Talks, agent: Agent, was: AgentSnapshot, now: float) -> None:

@@ -46,6 +46,7 @@ from media.messages import (
     Record,
     RecordFailed,
     RecordRoom,
+    Rejoined,
     Release,
     Released,
     SendDigits,
@@ -524,6 +525,10 @@ class Engine:
         legs.loss_reported[:] = silent
         for slot in lost.tolist():
             self._events.append(MediaLost(int(legs.leg[slot]), round(now - float(since[slot]), 3)))
+
+    def present(self) -> Rejoined:
+        """What is there, for another signalling process."""
+        return Rejoined(tuple(self._slot_of), self._inside.running)
 
     def close(self) -> list[Event]:
         """The worker goes down: end the recordings, close the ports. Returns the last events."""

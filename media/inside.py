@@ -216,6 +216,11 @@ class Inside:
         spoke, self._spoke = self._spoke, []
         return spoke
 
+    @property
+    def running(self) -> tuple[int, ...]:
+        """The recordings that have not ended."""
+        return tuple(self._recordings)
+
     def stop(self, recording: int) -> None:
         """End a recording; `ended` tells when it is on disk. Nothing happens when there is none."""
         entry = self._recordings.get(recording)

@@ -258,6 +258,19 @@ class Ping(Message, frozen=True):
     token: int
 
 
+class Quit(Message, frozen=True):
+    """End in good order as soon as the control socket closes; without it, a worker that has a place to be
+    found again goes on for its time of grace."""
+
+
+class Rejoin(Message, frozen=True):
+    """The first command on the socket where a worker without a signalling process waits: who knows its
+    incarnation takes it over. Answered by Rejoined; a wrong one is cut off. A descriptor that comes with it
+    (SCM_RIGHTS) is where the worker's log goes from now on."""
+
+    incarnation: str
+
+
 Command = (
     Allocate
     | SetRemote
@@ -275,6 +288,8 @@ Command = (
     | WatchSpeech
     | Release
     | Ping
+    | Quit
+    | Rejoin
 )
 
 
@@ -432,6 +447,13 @@ class Pong(Message, frozen=True):
     busy: float = 0.0
 
 
+class Rejoined(Message, frozen=True):
+    """What is there: all legs, and the recordings that run. What happened meanwhile follows."""
+
+    legs: tuple[int, ...] = ()
+    recordings: tuple[int, ...] = ()
+
+
 Event = (
     Allocated
     | AllocateFailed
@@ -448,4 +470,5 @@ Event = (
     | Measured
     | Released
     | Pong
+    | Rejoined
 )

@@ -4,9 +4,10 @@
 The signalling process listens on the Unix socket PATH (or hands over a connected descriptor); this process
 connects and obeys. Its loop: wait on the control socket (and for clips) until the next batch is due, read
 all media sockets in one go, run the engine on arrays, send in one go; every 20 ms a tick. Invariants: the
-loop never waits on anything else; a late tick is caught up one at a time, never in a burst; when the control
-socket closes, or on SIGTERM, recordings are closed and the process ends with status 0. Errors are one line
-of `key=value` on stderr.
+loop never waits on anything else; a late tick is caught up one at a time, never in a burst; after Quit and
+the end of the control socket, or when nobody has come back within its grace (`media.io.lifeline`), or on
+SIGTERM, recordings are closed and the process ends with status 0. Errors are one line of `key=value` on
+stderr.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
@@ -34,11 +36,11 @@ from media import mmsg
 from media.clips import ClipStore
 from media.engine import Engine
 from media.errors import ControlError, MediaError
-from media.io import BatchIo, ClipLoader, ControlSocket, PortSockets
+from media.io import BatchIo, ClipLoader, Grace, Lifeline, PortSockets
 from media.io.live import LiveRecorder
 from media.io.scheduling import go_realtime, pin
 from media.load import Load
-from media.messages import Event
+from media.messages import Event, Rejoin
 from media.packet import TICK_S
 from media.ports import PortPool
 
@@ -58,7 +60,8 @@ THREAD_SWITCH_S = 0.0005
 def log(level: str, event: str, **fields: object) -> None:
     """One structured line on stderr."""
     text = " ".join(f"{name}={value!r}" for name, value in fields.items())
-    print(f"media-worker level={level} event={event} {text}".rstrip(), file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # whoever read it may have died
+        print(f"media-worker level={level} event={event} {text}".rstrip(), file=sys.stderr, flush=True)
 
 
 def anchored_clock() -> Callable[[], float]:
@@ -88,14 +91,14 @@ class Worker:
         engine: Engine,
         io: BatchIo,
         sockets: PortSockets,
-        control: ControlSocket,
+        lifeline: Lifeline,
         clips: ClipLoader,
         clock: Callable[[], float],
     ) -> None:
         self._engine = engine
         self._io = io
         self._sockets = sockets
-        self._control = control
+        self._lifeline = lifeline
         self._clips = clips
         self._clock = clock
         self._stopping = False
@@ -105,9 +108,9 @@ class Worker:
         self._stopping = True
 
     def run(self) -> None:
-        """Until the control socket closes or `stop` is called. Raises ControlError when it breaks."""
+        """Until the signalling process is gone for good or `stop` is called. Raises ControlError."""
         poll = select.poll()
-        poll.register(self._control.fileno(), select.POLLIN)
+        self._lifeline.watch(poll)
         poll.register(self._clips.fileno(), select.POLLIN)
         next_tick = self._clock() + TICK_S
         next_batch = last_batch = self._clock()
@@ -118,9 +121,11 @@ class Worker:
                 if descriptor == self._clips.fileno():
                     for name, clip in self._clips.answers():
                         self._engine.loaded(name, clip)
-                elif not self._obey():
-                    return
+                else:
+                    self._obey(descriptor)
             now = self._clock()
+            if self._lifeline.is_over(now):
+                return
             if now >= next_batch:
                 count = self._move_datagrams()
                 rate = count / max(now - last_batch, SHORTEST_BATCH_S)
@@ -129,20 +134,19 @@ class Worker:
             if now >= next_tick:
                 next_tick = self._tick(next_tick, now)
             events = self._engine.events()
-            if events or self._control.congested:
-                self._control.send(events)
+            if events or self._lifeline.congested:
+                self._lifeline.send(events, now)
 
-    def _obey(self) -> bool:
-        commands = self._control.receive()
-        if commands is None:
-            return False
+    def _obey(self, descriptor: int) -> None:
         now = self._clock()
         events: list[Event] = []
-        for command in commands:
-            events += self._engine.command(command, now)  # type: ignore[arg-type]
+        for command in self._lifeline.receive(descriptor, now):
+            if isinstance(command, Rejoin):
+                self._lifeline.welcome(self._engine.present(), now)
+            else:
+                events += self._engine.command(command, now)
         self._clips.ask(self._engine.needs())
-        self._control.send(events)
-        return True
+        self._lifeline.send(events, now)
 
     def _move_datagrams(self) -> int:
         total = 0
@@ -176,7 +180,8 @@ class Worker:
         """Close recordings and sockets, and tell what is left to tell."""
         events = self._engine.close()
         with contextlib.suppress(ControlError):  # nobody is left to hear it; the files are complete
-            self._control.send(events)
+            self._lifeline.send(events, self._clock())
+        self._lifeline.close()
         self._sockets.close_all()
         self._clips.close()
 
@@ -224,6 +229,11 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--cpu", type=int, metavar="N", help="the processor that the loop is kept on")
     parser.add_argument("--realtime", action="store_true", help="schedule the loop before ordinary programs")
+    parser.add_argument(
+        "--rejoin", type=Path, metavar="PATH", help="where to wait when the signalling process has died"
+    )
+    parser.add_argument("--incarnation", default="", help="what another signalling process must know of this")
+    parser.add_argument("--grace-s", type=float, default=30.0, help="how long to wait then")
     parser.add_argument("--plain-sockets", action="store_true", help="do not use recvmmsg and sendmmsg")
     return parser.parse_args(arguments)
 
@@ -277,7 +287,8 @@ def main(arguments: Sequence[str]) -> int:
         log("error", "wrong_setting", cause=str(error))
         return 2
     sys.setswitchinterval(THREAD_SWITCH_S)
-    worker = Worker(engine, io, sockets, ControlSocket(connected), ClipLoader(ClipStore()), clock)
+    grace = Grace(options.rejoin, options.incarnation, options.grace_s) if options.rejoin else None
+    worker = Worker(engine, io, sockets, Lifeline(connected, grace), ClipLoader(ClipStore()), clock)
     signal.signal(signal.SIGTERM, worker.stop)
     signal.signal(signal.SIGINT, worker.stop)
     schedule(options)

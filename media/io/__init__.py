@@ -5,5 +5,6 @@ from __future__ import annotations
 from media.io.clip_loader import ClipLoader
 from media.io.control_socket import ControlSocket
 from media.io.datagrams import BatchIo, PortSockets, bind_udp
+from media.io.lifeline import Grace, Lifeline
 
-__all__ = ["BatchIo", "ClipLoader", "ControlSocket", "PortSockets", "bind_udp"]
+__all__ = ["BatchIo", "ClipLoader", "ControlSocket", "Grace", "Lifeline", "PortSockets", "bind_udp"]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from media.control import command_reader, encode
 from media.errors import ControlError
-from media.messages import Event
+from media.messages import Command, Event
 
 MAX_UNSENT_BYTES = 16 << 20
 
@@ -28,12 +28,16 @@ class ControlSocket:
         """For polling."""
         return self._socket.fileno()
 
+    def close(self) -> None:
+        """Let go of the socket."""
+        self._socket.close()
+
     @property
     def congested(self) -> bool:
         """Are events waiting because the other side is slow?"""
         return bool(self._unsent)
 
-    def receive(self) -> list[object] | None:
+    def receive(self) -> list[Command] | None:
         """Commands that arrived; None when the other side has closed. Raises ControlError."""
         try:
             data = self._socket.recv(1 << 16)

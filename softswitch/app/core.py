@@ -75,4 +75,6 @@ def media_settings(config: Config) -> MediaSettings:
         dscp=media.dscp,
         cpus=media.cpus,
         realtime=media.realtime,
+        homes=config.api.socket.with_name(config.api.socket.name + ".media"),
+        grace_s=media.grace_s,
     )

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from softswitch.app.control import Feed
 from softswitch.app.messages import MessageShell
+from softswitch.app.survivors import Survivors
 from softswitch.call.switch import Switch
 from softswitch.config import Config
 from softswitch.log import logger
@@ -20,10 +21,11 @@ log = logger("switch")
 
 def tell_recovered(found: Recovered) -> None:
     """What was closed in the log because nobody had ended it."""
-    if found.calls or (found.agents and not found.orderly):
+    if found.calls or found.alive or (found.agents and not found.orderly):
         log.warning(
             "the last run did not end in order; what it left open is closed with the cause restart",
             calls=found.calls,
+            go_on=found.alive,
             waiting=found.waiting,
             talking=found.talking,
             agents=found.agents,
@@ -32,10 +34,16 @@ def tell_recovered(found: Recovered) -> None:
 
 
 async def restore(
-    config: Config, switch: Switch, feed: Feed, store: Writer, messages: MessageShell, now: float
+    config: Config,
+    switch: Switch,
+    feed: Feed,
+    store: Writer,
+    messages: MessageShell,
+    survivors: Survivors,
+    now: float,
 ) -> None:
     """Once, at the start, in the order in which things depend on one another."""
-    _restore_agents(switch, feed, store)
+    _restore_agents(switch, feed, store, survivors)
     kept = await messages.adopt()
     feed(lambda now: switch.restore_messages(kept, now))
     errands = store.errands
@@ -48,11 +56,16 @@ async def restore(
         switch.remember_places(await store.lost_callers(now - max(within)), now)
 
 
-def _restore_agents(switch: Switch, feed: Feed, store: Writer) -> None:
-    """Agents and registrations, as the last run left them."""
+def _restore_agents(switch: Switch, feed: Feed, store: Writer, survivors: Survivors) -> None:
+    """Agents, registrations and conversations, as the last run left them."""
     kept = store.kept
-    if not feed(lambda now: switch.restore(kept.agents, kept.phones, now, kept.closed)):
+    alive, present = survivors.calls, survivors.present
+    if not feed(
+        lambda now: switch.restore(kept.agents, kept.phones, now, kept.closed, kept.calls, alive, present)
+    ):
         return
+    if kept.calls:
+        log.info("= calls of the last run", go_on=len(alive), ended=len(kept.calls) - len(alive))
     if kept.agents:
         log.info("= agents are logged in as they were", agents=len(kept.agents), phones=len(kept.phones))
     if kept.closed:

@@ -33,6 +33,7 @@ from softswitch.app.restoring import restore, tell_recovered
 from softswitch.app.rooms import RoomControl
 from softswitch.app.settings import make_settings, make_thresholds
 from softswitch.app.sounds import make_sounds, to_make
+from softswitch.app.survivors import Survivors
 from softswitch.app.tokens import Tokens
 from softswitch.app.workers import WorkerControl
 from softswitch.call.events import Effect
@@ -89,8 +90,13 @@ class Server:
     async def _start(self) -> None:
         config = self._config
         music = await self._make_prompts(config)
+        self._media = MediaLink(self, media_settings(config))
+        survivors = Survivors(config, self._media)
         self._store = await Writer.open(
-            config.store.path, flush_s=config.store.flush_ms / 1000, clock=self._clock.now
+            config.store.path,
+            flush_s=config.store.flush_ms / 1000,
+            clock=self._clock.now,
+            alive=survivors.find,
         )
         self._stack.push_async_callback(self._store.close)
         self._messages = MessageShell(lambda: self._config, self._store, self._clock.now)
@@ -118,8 +124,10 @@ class Server:
         await self._media.open()
         self._stack.push_async_callback(self._live_speech.close)
         self._feed(self._switch.start)
-        await restore(config, self._switch, self._feed, self._store, self._messages, self._clock.now())
-        await self._recordings.keeper.adopt()
+        now = self._clock.now()
+        await restore(config, self._switch, self._feed, self._store, self._messages, survivors, now)
+        self._media.announce()
+        await self._recordings.keeper.adopt(survivors.recordings)
         for work in (self._messages.mailer.run(), self._messages.speak(), *self._recordings.work()):
             self._stack.push_async_callback(_ended, self._loop.create_task(work))
         self._started = True
@@ -177,7 +185,6 @@ class Server:
         config = self._config
         self._acd = make_distributor(config)
         self._switch = make_switch(config, settings, self._acd, bound)
-        self._media = MediaLink(self, media_settings(config))
         self._effects = Effects(
             self._switch,
             self._feed,

@@ -200,4 +200,5 @@ class Arrivals:
         else:
             self.desk.talking.confirmed(call, event, now)
         if event.leg is call.leg and call.stage is Stage.ANSWERED:
+            self.hub.keep(call)
             self.desk.go(call, call.target, now)

@@ -276,6 +276,7 @@ class Desk:
         self.menu.over(call, now)
         stage, call.stage = call.stage, Stage.OVER
         del self.hub.calls[call.id]
+        self.hub.keep(call)
         self._leave_queue(call, stage, cause, by)
         for name in call.channels:
             self.channels.give(name)

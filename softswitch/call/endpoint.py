@@ -78,6 +78,10 @@ class Endpoint:
         self._heap: list[tuple[float, int, Leg, PendingAck]] = []
         self._tie = itertools.count()
 
+    def skip_leg_ids(self, most: int) -> None:
+        """Legs up to this one are of an earlier process."""
+        self._leg_ids = itertools.count(most + 1)
+
     def new_leg_id(self) -> int:
         """The next leg id; never used twice."""
         return next(self._leg_ids)

@@ -22,6 +22,7 @@ from softswitch.sip.uri import Uri
 if TYPE_CHECKING:
     from acd.restart import AgentSnapshot
     from softswitch.call.errand import Errand
+    from softswitch.call.kept import KeptCall
     from softswitch.call.record import CallRecord
     from softswitch.sip.registrar import Binding
 
@@ -191,6 +192,14 @@ class AgentKept:
 
 
 @dataclass(frozen=True, slots=True)
+class CallKept:
+    """Store what an answered call is now, for the next start; None: nothing is to be kept of it any more."""
+
+    call: str
+    kept: KeptCall | None
+
+
+@dataclass(frozen=True, slots=True)
 class QueueKept:
     """Store whether the queue is open, for the next start."""
 
@@ -242,6 +251,7 @@ Effect = (
     | CallbackKept
     | CallbackOver
     | AgentKept
+    | CallKept
     | QueueKept
     | PhoneKept
     | Asked

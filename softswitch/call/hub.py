@@ -60,6 +60,10 @@ class Hub:
         """By the leg that rings."""
         self.offers: dict[int, Attempt] = {}
         self.todo: deque[Todo] = deque()
+        self.kept: set[str] = set()
+        """Calls of which the shell has something for another process."""
+        self.changed: dict[str, Call] = {}
+        """Calls of which it must be told anew."""
         self._out: list[Effect] = []
         self._timers: list[tuple[float, int, Action]] = []
         self._tie = itertools.count()
@@ -103,6 +107,10 @@ class Hub:
         self._logins = (int(now), told + 1 if int(now) == second else 1)
         if self._logins[1] <= MAX_LOGIN_WARNINGS:
             self.warn("authentication failed", address=flow.remote[0], reason=error.why)
+
+    def keep(self, call: Call) -> None:
+        """What another process would need of this call has changed."""
+        self.changed[call.id] = call
 
     def at(self, when: float, action: Action) -> None:
         """Call `action(now)` when it is time; the action checks whether it still applies."""

@@ -73,6 +73,16 @@ class MediaPlane:
         """The worker takes legs."""
         self.pool.ready(worker)
 
+    def skip_numbers(self, play: int, room: int) -> None:
+        """Playbacks and rooms up to these are of an earlier process."""
+        self._plays = itertools.count(play + 1)
+        self._rooms = itertools.count(room + 1)
+
+    def resume(self, leg: Leg) -> None:
+        """A leg of an earlier process is on its worker still."""
+        self._legs[leg.id] = leg
+        self.pool.add(_audio(leg).worker)
+
     def worker_lost(self, worker: int) -> list[Leg]:
         """The worker died: the legs that were on it."""
         self.pool.lost(worker)

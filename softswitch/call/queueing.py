@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from acd import messages as acd
 from acd.events import Kind
-from acd.restart import AgentSnapshot
+from acd.restart import AgentSnapshot, GoingOn
 from softswitch.call.asking import Questions
 from softswitch.call.call import Attempt, Call, Heard, Stage
 from softswitch.call.callbacks import Callbacks
@@ -148,12 +148,20 @@ class Queueing:
         self._look(outputs)
         self._carry_out(outputs, now)
 
-    def restore(self, agents: Iterable[AgentSnapshot], closed: Iterable[str], now: float) -> None:
-        """Once, at the start: agents are what they were, at their phones, if these can be reached; queues
-        that were closed still are."""
+    def restore(
+        self,
+        agents: Iterable[AgentSnapshot],
+        closed: Iterable[str],
+        now: float,
+        talks: Iterable[GoingOn] = (),
+    ) -> None:
+        """Once, at the start: agents are what they were, at their phones, if these can be reached, and in the
+        talks that go on; queues that were closed still are."""
         agents = tuple(agents)
         usable = self.keeping.agents_were(agents)
-        outputs = self.hub.acd.restore(usable, now, closed=self.keeping.closed_were(tuple(closed)))
+        outputs = self.hub.acd.restore(
+            usable, now, closed=self.keeping.closed_were(tuple(closed)), talks=talks
+        )
         self.keeping.look(one.agent for one in agents)
         self._carry_out(outputs, now)
         for one in usable:

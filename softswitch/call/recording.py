@@ -51,6 +51,21 @@ class Recordings:
         self._numbers = itertools.count(1)
         self._running: dict[int, _Running] = {}
 
+    # ----- of an earlier process
+
+    def skip_numbers(self, most: int) -> None:
+        """Recordings up to this one are of an earlier process."""
+        self._numbers = itertools.count(most + 1)
+
+    def resume(self, call: Call, number: int, tape: Tape) -> None:
+        """A tape of an earlier process runs still."""
+        self._running[number] = _Running(call, tape)
+
+    def tape_of(self, call: Call) -> Tape | None:
+        """The tape that runs now."""
+        running = self._running.get(call.taping.number) if call.taping is not None else None
+        return running.tape if running is not None else None
+
     # ----- the talk
 
     def begin(self, call: Call, leg: Leg, party: str, agent: str, now: float) -> None:
@@ -131,6 +146,7 @@ class Recordings:
             raise LocalError(f"the recording of call {call.id} is {_state(taping)} already")
         else:
             taping.paused = what == "pause"
+            self.hub.keep(call)
             self._tell_worker(call)
             self._log(call, Kind.RECORDING_PAUSE if taping.paused else Kind.RECORDING_RESUME, by, now)
 
@@ -234,6 +250,7 @@ class Recordings:
         # A kill must not lose where the recording is.
         self.hub.emit([Opened(story.record()), TapeKept(tape)])
         self.hub.emit([Media(leg.audio.worker, m.Record(number, call.leg.id, leg.id, tape.file))])
+        self.hub.keep(call)
         if taping.paused:
             self._tell_worker(call)
         if by != BY_CONFIGURATION:
@@ -307,6 +324,8 @@ class Recordings:
 
     def _over(self, number: int) -> _Running | None:
         running = self._running.pop(number, None)
+        if running is not None:
+            self.hub.keep(running.call)
         if running is not None and (taping := running.call.taping) is not None:
             taping.open.discard(number)
             if taping.number == number:

@@ -6,7 +6,8 @@ runs inside the wait. `close` makes the record once.
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Literal, Self, get_args
 
 from media.messages import Quality
 from softswitch.call.identity import Identity
@@ -43,6 +44,12 @@ class _LegNotes:
         self.answered_at: float | None = None
         self.ended_at: float | None = None
         self.status = 0
+
+    @classmethod
+    def resumed(cls, leg: Leg, record: LegRecord) -> Self:
+        notes = cls(leg, record.role, record.party, record.started_at)
+        notes.answered_at, notes.status = record.answered_at, record.sip_status
+        return notes
 
     def record(self) -> LegRecord:
         leg = self.leg
@@ -93,7 +100,31 @@ class Story:
         self._since: dict[Stretch, float] = {}
         self._total: dict[Stretch, float] = {}
         self._legs: dict[int, _LegNotes] = {}
+        self._past: tuple[LegRecord, ...] = ()
+        """Legs that were over when the call was taken over."""
         self._talked: int = 0
+
+    @classmethod
+    def resumed(
+        cls,
+        record: CallRecord,
+        identity: Identity,
+        running: Mapping[Stretch, float],
+        legs: Sequence[tuple[Leg, LegRecord]],
+    ) -> Self:
+        """The story of a call of another process so far; `legs` are those that live, with what the record
+        tells of them: the caller's, and whom he talks with."""
+        story = cls.__new__(cls)
+        story.__dict__.update({name: getattr(record, own) for name, own in _FROM_RECORD.items()})
+        story.identity, story.path = identity, list(record.path)
+        story._since = dict(running)
+        told = {stretch: getattr(record, f"{stretch}_s") for stretch in get_args(Stretch)}
+        story._total = {stretch: seconds for stretch, seconds in told.items() if seconds is not None}
+        live = [one for _, one in legs]
+        story._past = tuple(one for one in record.legs if one not in live)
+        story._legs = {leg.id: _LegNotes.resumed(leg, one) for leg, one in legs}
+        story._talked = legs[-1][0].id
+        return story
 
     # ----- what happens
 
@@ -166,6 +197,16 @@ class Story:
 
     # ----- what it gives
 
+    @property
+    def running(self) -> dict[Stretch, float]:
+        """When the stretches began that run now."""
+        return dict(self._since)
+
+    def record_of(self, leg: Leg) -> LegRecord | None:
+        """What is told of one leg so far."""
+        notes = self._legs.get(leg.id)
+        return notes.record() if notes is not None else None
+
     def record(self) -> CallRecord:
         """The record as of now."""
         caller = next((notes for notes in self._legs.values() if notes.role == "caller"), None)
@@ -205,8 +246,39 @@ class Story:
             agent_jitter_ms=agents.jitter_ms if agents is not None else None,
             caller_mos=mos_of(theirs) if theirs is not None else None,
             agent_mos=mos_of(agents) if agents is not None else None,
-            legs=tuple(notes.record() for notes in self._legs.values()),
+            legs=(*self._past, *(notes.record() for notes in self._legs.values())),
         )
+
+
+_FROM_RECORD = {
+    "call": "id",
+    "status": "caller_status",
+    **{
+        name: name
+        for name in (
+            "started_at",
+            "answered_at",
+            "ended_at",
+            "from_number",
+            "from_name",
+            "to_number",
+            "transport",
+            "direction",
+            "call_type",
+            "callback_of",
+            "client",
+            "greeting",
+            "queue",
+            "agent",
+            "recording",
+            "disposition",
+            "cause",
+            "ended_by",
+            "sip_status",
+        )
+    },
+}
+"""Attribute of a story -> the record's field that it becomes as it is."""
 
 
 def _quality(notes: _LegNotes | None) -> Quality | None:

@@ -9,7 +9,8 @@ Invariant: one input is handled to its end, with all that follows from it in oth
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from types import MappingProxyType
 
 from acd import messages as acd
 from acd.dispatcher import Acd
@@ -26,6 +27,7 @@ from softswitch.call.errand import Errand
 from softswitch.call.events import (
     Accepted,
     Append,
+    CallKept,
     Confirmed,
     Effect,
     Ended,
@@ -39,6 +41,7 @@ from softswitch.call.events import (
 )
 from softswitch.call.hub import Hub, Todo
 from softswitch.call.identity import Identities
+from softswitch.call.kept import KeptCall, keep
 from softswitch.call.leg import Leg
 from softswitch.call.media import MediaPlane
 from softswitch.call.promises import Promise, cancel, promises
@@ -46,6 +49,7 @@ from softswitch.call.reconcile import Discrepancy, compare
 from softswitch.call.record import Disposition
 from softswitch.call.settings import Settings
 from softswitch.call.supervision import Mode
+from softswitch.call.taking_over import TakingOver
 from softswitch.call.tape import Order
 from softswitch.call.user_agent import UserAgent
 from softswitch.call.voicemail_box import Message, MessageState
@@ -108,11 +112,18 @@ class Switch:
         phones: Iterable[tuple[str, tuple[Binding, ...]]],
         now: float,
         closed: Iterable[str] = (),
+        calls: Iterable[KeptCall] = (),
+        alive: Collection[str] = (),
+        present: Mapping[int, m.Rejoined] = MappingProxyType({}),
     ) -> list[Effect]:
-        """Once, after `start`: the agents, registrations and closed queues of the last run (see AgentKept,
-        PhoneKept, QueueKept)."""
+        """Once, after `start`: the agents, registrations, closed queues and calls of the last run (see
+        AgentKept, PhoneKept, QueueKept, CallKept). Of the calls those that are `alive` go on, by what is
+        `present` on the media workers that were taken over."""
+        calls = tuple(calls)
         self.desk.queueing.keeping.phones_were(phones, now)
-        self.desk.queueing.restore(agents, closed, now)
+        talks = [one.talk.talk for one in calls if one.id in alive and one.talk and one.talk.talk]
+        self.desk.queueing.restore(agents, closed, now, talks)
+        TakingOver(self.desk).calls(calls, alive, present, now)
         return self._finish(now)
 
     def restore_errands(self, errands: Iterable[Errand], now: float) -> list[Effect]:
@@ -222,7 +233,7 @@ class Switch:
             self.desk.voicemail.scripts.silent(event, now)
         elif isinstance(event, m.Pong):
             self.hub.plane.pool.reported(worker, event)
-        elif (leg := self.hub.plane.leg(event.leg)) is not None:
+        elif not isinstance(event, m.Rejoined) and (leg := self.hub.plane.leg(event.leg)) is not None:
             try:
                 self._heard(leg, event, now)
             except Exception as error:  # noqa: BLE001 - see _defect
@@ -431,7 +442,23 @@ class Switch:
                 self._handle(item, now)
             except Exception as error:  # noqa: BLE001 - see _defect
                 self._defect(error, getattr(item, "leg", None), now)
+        if self.hub.changed:
+            self._keep_calls()
         return self.hub.take_effects()
+
+    def _keep_calls(self) -> None:
+        """Have what other processes would need of these calls stored, or forgotten."""
+        hub = self.hub
+        for name, call in hub.changed.items():
+            kept = keep(hub, call, self.desk.recordings.tape_of(call)) if name in hub.calls else None
+            if kept is not None:
+                hub.kept.add(name)
+            elif name in hub.kept:
+                hub.kept.discard(name)
+            else:
+                continue
+            hub.emit([CallKept(name, kept)])
+        hub.changed.clear()
 
     def _handle(self, item: Todo, now: float) -> None:
         match item:

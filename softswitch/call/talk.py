@@ -30,6 +30,7 @@ class Talk:
         call.story.end(now)
         call.story.connected(leg, party, now)
         self.hub.attempts.pop(leg.id, None)
+        self.hub.keep(call)
         self.hub.emit(self.hub.plane.connect(call.leg, leg))
         self.recordings.begin(call, leg, party, agent, now)
         for each in (call.leg, leg):  # a caller may have put the queue on hold
@@ -42,6 +43,7 @@ class Talk:
         as it was.
         """
         leg = event.leg
+        self.hub.keep(call)
         if event.request.body:
             body, effects = self.hub.plane.answer(leg, event.request.body)
             self.hub.emit(effects)
@@ -53,6 +55,7 @@ class Talk:
 
     def confirmed(self, call: Call, event: Confirmed, now: float) -> None:
         """The ACK of a re-INVITE: with the answer, when the offer was ours."""
+        self.hub.keep(call)
         if self._late.pop(event.leg.id, None) is None:
             return
         try:

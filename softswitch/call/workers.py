@@ -48,7 +48,7 @@ class Workers:
 
     def ready(self, number: int) -> None:
         """It takes legs from now on."""
-        self._workers[number] = _Worker()
+        self._workers.setdefault(number, _Worker())  # one that was taken over may carry legs already
 
     def lost(self, number: int) -> None:
         """It is gone."""

@@ -121,6 +121,11 @@ class Media(Section):
         description="processors that the loops of the workers are kept on, such as `[2, 3]`, one after the "
         "other; the kernel chooses if absent",
     )
+    grace_s: Seconds = Field(
+        30.0,
+        description="how long the workers go on with the calls that they carry when the signalling process "
+        "has died; a `cc serve` that starts meanwhile takes the conversations over",
+    )
     realtime: bool = Field(
         False,
         description="whether the loops of the workers are scheduled before all ordinary programs "

@@ -17,9 +17,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from media.messages import Command
+from media.messages import Command, Rejoined
 from softswitch.errors import LocalError
 from softswitch.log import logger
+from softswitch.net.homes import Home, Homes
 from softswitch.net.media_worker import MediaSink, Worker, WorkerTimes
 from softswitch.net.worker_load import WorkerLoad
 
@@ -33,7 +34,8 @@ class MediaSettings:
     """What the workers are started with. `ports` (first, last) is split among them evenly.
 
     `address` is announced in SDP; `bind`, where it differs (behind NAT), is the address of the sockets. The
-    loops of the workers are kept on `cpus`, one after the other.
+    loops of the workers are kept on `cpus`, one after the other. When this process dies, workers go on for
+    `grace_s`, and are found again by what is in the directory `homes` (None: they die with it).
     """
 
     address: str
@@ -46,6 +48,8 @@ class MediaSettings:
     dscp: int = 0
     cpus: tuple[int, ...] = ()
     realtime: bool = False
+    homes: Path | None = None
+    grace_s: float = 30.0
     program: tuple[str, ...] = (sys.executable, "-m", "media.worker")
 
 
@@ -74,6 +78,10 @@ class MediaLink:
         self._keepers: list[asyncio.Task[None]] = []
         self._directory: Path | None = None
         self._last_number = 0
+        self._homes = Homes(settings.homes)
+        self._adopted: dict[int, tuple[Worker, Home]] = {}
+        """By place: workers of a signalling process that has died, which no keeper has yet."""
+        self._unannounced: list[Worker] = []
 
     @property
     def workers(self) -> tuple[int, ...]:
@@ -89,6 +97,48 @@ class MediaLink:
         """The worker's process, or None when it is gone."""
         known = self._ready.get(worker)
         return known.process_id if known is not None else None
+
+    async def rejoin(self) -> dict[int, Rejoined]:
+        """Before `open`: find the workers of a signalling process that has died; what is on each. They are
+        announced by `announce`, and take commands already. One that no longer fits is ended."""
+        found: dict[int, Rejoined] = {}
+        for home in self._homes.open():
+            self._last_number = max(self._last_number, home.number)
+            worker = Worker(home.number, self._sink, self._times)
+            try:
+                present = await worker.adopt(home)
+            except LocalError as error:
+                log.info("a media worker of the last run is gone", worker=home.number, reason=str(error))
+                await worker.stop()
+                self._homes.leave(home)
+                continue
+            place = next((i for i, ports in enumerate(self._ranges) if ports == home.ports), None)
+            if place is None or place in self._adopted:
+                log.warning(
+                    "a media worker does not fit the configuration any more; it ends", worker=home.number
+                )
+                await worker.stop()
+                self._homes.leave(home)
+                continue
+            log.info(
+                "= media worker taken over",
+                worker=home.number,
+                process=worker.process_id,
+                legs=len(present.legs),
+            )
+            self._adopted[place] = worker, home
+            self._unannounced.append(worker)
+            self._ready[home.number] = worker
+            found[home.number] = present
+        return found
+
+    def announce(self) -> None:
+        """After `open`, as soon as the sink knows what was on the workers that were taken over: what they
+        said meanwhile."""
+        unannounced, self._unannounced = self._unannounced, []
+        for worker in unannounced:
+            if worker.number in self._ready:
+                worker.announce()
 
     def restart(self, worker: int, by: str) -> None:
         """End it in good order; another takes its place at once."""
@@ -124,6 +174,7 @@ class MediaLink:
         self._keepers.clear()
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
+        self._homes.close()
 
     async def _keep(self, place: int, started: asyncio.Future[None]) -> None:
         """Run one worker after the other in one place, for ever."""
@@ -132,7 +183,10 @@ class MediaLink:
         pause_s = times.first_backoff_s
         while True:
             began = loop.time()
-            reason = await self._run_one(place, started)
+            if (adopted := self._adopted.pop(place, None)) is not None:
+                reason = await self._run_adopted(*adopted, started)
+            else:
+                reason = await self._run_one(place, started)
             if not started.done():
                 started.set_exception(LocalError(f"The media worker could not be started: {reason}"))
                 return
@@ -152,9 +206,10 @@ class MediaLink:
         number = self._last_number
         path = self._directory / f"worker-{number}.sock"
         worker = Worker(number, self._sink, self._times)
+        home = self._homes.settle(number, ports)
         try:
             try:
-                await worker.start(path, self._arguments(path, place))
+                await worker.start(path, self._arguments(path, place, home))
             except LocalError as error:
                 return str(error)
             self._ready[number] = worker
@@ -169,14 +224,26 @@ class MediaLink:
                 started.set_result(None)
             return await worker.ended()
         finally:
-            was_ready = self._ready.pop(number, None) is not None
-            reason = await worker.stop()
             with contextlib.suppress(OSError):
                 path.unlink()
-            if was_ready:
-                worker.announce_lost(reason)
+            await self._over(worker, home)
 
-    def _arguments(self, path: Path, place: int) -> Sequence[str]:
+    async def _run_adopted(self, worker: Worker, home: Home, started: asyncio.Future[None]) -> str:
+        """Serve a worker that was taken over."""
+        started.set_result(None)
+        try:
+            return await worker.ended()
+        finally:
+            await self._over(worker, home)
+
+    async def _over(self, worker: Worker, home: Home | None) -> None:
+        was_ready = self._ready.pop(worker.number, None) is not None
+        reason = await worker.stop()
+        self._homes.leave(home)
+        if was_ready:
+            worker.announce_lost(reason)
+
+    def _arguments(self, path: Path, place: int, home: Home | None) -> Sequence[str]:
         s, ports = self._settings, self._ranges[place]
         options = {
             "--connect": str(path),
@@ -189,6 +256,9 @@ class MediaLink:
         }
         if s.bind is not None:
             options["--bind"] = s.bind
+        if home is not None:
+            options["--rejoin"], options["--incarnation"] = str(home.path), home.incarnation
+            options["--grace-s"] = f"{s.grace_s:g}"
         if s.cpus:
             options["--cpu"] = str(s.cpus[place % len(s.cpus)])
         words = [word for option in options.items() for word in option]

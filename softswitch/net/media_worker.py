@@ -1,5 +1,7 @@
 """One media worker: its process, its control socket, its log lines, its heartbeat.
 
+A worker whose signalling process has died is taken over by `adopt`, and is no child of this process then.
+
 Invariant: whatever way it ends (exit, kill, hang, broken frame, closed socket), `ended` returns once with the
 reason, and after `stop` neither process nor socket is left.
 """
@@ -10,6 +12,8 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
+import struct
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,9 +23,10 @@ from typing import Protocol, cast
 import media
 from media.control import encode, event_reader
 from media.errors import ControlError
-from media.messages import Command, Event, Ping, Pong
+from media.messages import Command, Event, Ping, Pong, Quit, Rejoin, Rejoined
 from softswitch.errors import LocalError
 from softswitch.log import logger
+from softswitch.net.homes import Home
 from softswitch.net.sink import why
 from softswitch.net.worker_load import WorkerLoad
 
@@ -85,12 +90,45 @@ class Worker(asyncio.Protocol):
         self._ping_timer: asyncio.TimerHandle | None = None
         self._answered_at = 0.0
         self._token = 0
+        self._rejoined: asyncio.Future[Rejoined] = self._loop.create_future()
+        self._adopted_pid = 0
+        self._adopted: int | None = None
+        """A descriptor of the process, if it is not our child."""
+        self._log_pipe: asyncio.BaseTransport | None = None
 
     @property
     def process_id(self) -> int:
         """The process's number in the system."""
-        assert self._process is not None
-        return self._process.pid
+        return self._process.pid if self._process is not None else self._adopted_pid
+
+    async def adopt(self, home: Home) -> Rejoined:
+        """Take over a worker whose signalling process has died. Raises LocalError: it is not there."""
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.setblocking(False)
+        log_from, log_to = os.pipe()
+        reader, self._log_pipe = await _reader(log_from)
+        self._tasks.append(self._loop.create_task(self._copy_log(reader)))
+        try:
+            async with asyncio.timeout(self._times.answer_s):
+                await self._loop.sock_connect(connection, str(home.path))
+                socket.send_fds(connection, [encode([Rejoin(home.incarnation)])], [log_to])
+                pid = _peer_pid(connection)
+                await self._loop.create_connection(lambda: self, sock=connection)
+                await asyncio.wait((self._rejoined, self._ended), return_when=asyncio.FIRST_COMPLETED)
+        except TimeoutError:
+            raise LocalError("it does not answer") from None
+        except OSError as error:
+            raise LocalError(why(error)) from error
+        finally:
+            os.close(log_to)
+            if self._stream is None:
+                connection.close()
+        if not self._rejoined.done():
+            raise LocalError(self._ended.result())
+        self._adopted_pid, self._adopted = pid, os.pidfd_open(pid)  # it has proved to be ours
+        self._answered_at = self._loop.time()
+        self._ping()
+        return self._rejoined.result()
 
     async def start(self, path: Path, arguments: Sequence[str]) -> None:
         """Listen at `path`, start the program, wait until it has connected. Raises LocalError saying why."""
@@ -106,7 +144,8 @@ class Worker(asyncio.Protocol):
                 # Not in our group: Ctrl-C on a terminal is for us; the worker ends when we tell it to.
                 start_new_session=True,
             )
-            self._tasks.append(self._loop.create_task(self._copy_log(self._process)))
+            assert self._process.stdout is not None
+            self._tasks.append(self._loop.create_task(self._copy_log(self._process.stdout)))
             self._tasks.append(self._loop.create_task(self._wait(self._process)))
             async with asyncio.timeout(self._times.start_s):
                 await asyncio.wait((self._connected, self._ended), return_when=asyncio.FIRST_COMPLETED)
@@ -159,8 +198,11 @@ class Worker(asyncio.Protocol):
         if self._ping_timer is not None:
             self._ping_timer.cancel()
         if self._stream is not None and not self._stream.is_closing():
+            self.send(Quit())
             self._flush()
             self._stream.write_eof()
+        if self._adopted is not None:
+            await self._end_adopted(self._adopted)
         process = self._process
         if process is not None:
             for number in (None, signal.SIGTERM, signal.SIGKILL):
@@ -177,8 +219,22 @@ class Worker(asyncio.Protocol):
             self._stream.abort()
         for task in self._tasks:
             task.cancel()
+        if self._log_pipe is not None:
+            self._log_pipe.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         return reason
+
+    async def _end_adopted(self, process: int) -> None:
+        """As of a child: it closes its end of the socket when it is over."""
+        for number in (None, signal.SIGTERM, signal.SIGKILL):
+            if self._disconnected.done():
+                break
+            if number is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(process, number)
+            await asyncio.wait((self._disconnected,), timeout=self._times.stop_s)
+        os.close(process)
+        self._adopted = None
 
     # ----- the control socket (called by the loop)
 
@@ -203,6 +259,9 @@ class Worker(asyncio.Protocol):
         for message in messages:
             if isinstance(message, Pong):
                 self.load.heard(message, self._answered_at)
+            elif isinstance(message, Rejoined) and not self._rejoined.done():
+                self._rejoined.set_result(message)
+                continue
             if self._announced:
                 self._deliver(message)
             else:
@@ -256,6 +315,9 @@ class Worker(asyncio.Protocol):
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
+        elif self._adopted is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._adopted, signal.SIGKILL)
 
     async def _wait(self, process: asyncio.subprocess.Process) -> None:
         status = await process.wait()
@@ -263,11 +325,10 @@ class Worker(asyncio.Protocol):
             how = f"signal {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
             self._ended.set_result(f"the process ended with {how}")
 
-    async def _copy_log(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout is not None
+    async def _copy_log(self, output: asyncio.StreamReader) -> None:
         while True:
             try:
-                line = await process.stdout.readline()
+                line = await output.readline()
             except ValueError:  # longer than the limit: the rest comes with the next read
                 continue
             if not line:
@@ -289,6 +350,22 @@ class Worker(asyncio.Protocol):
             call()
         except Exception:
             log.exception("news of a media worker could not be handled", worker=self.number)
+
+
+def _peer_pid(connection: socket.socket) -> int:
+    """The process at the other end, as the kernel knows it."""
+    found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    pid: int = struct.unpack("3i", found)[0]
+    return pid
+
+
+async def _reader(descriptor: int) -> tuple[asyncio.StreamReader, asyncio.BaseTransport]:
+    """What comes out of a pipe, line by line."""
+    reader = asyncio.StreamReader(limit=_LOG_LINE_BYTES)
+    protocol = asyncio.StreamReaderProtocol(reader)
+    pipe = os.fdopen(descriptor, "rb")
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, pipe)
+    return reader, transport
 
 
 def _python_path() -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -66,9 +66,9 @@ class Keeper:
         """The file is complete."""
         self._put(tape, self._clock())
 
-    async def adopt(self) -> None:
-        """Once, at the start: what the last run did not finish."""
-        unfinished = await self._reader.unfinished()
+    async def adopt(self, running: Collection[str] = ()) -> None:
+        """Once, at the start: what the last run did not finish, but for the recordings that still run."""
+        unfinished = [tape for tape in await self._reader.unfinished() if tape.id not in running]
         self._more = len(unfinished) >= MOST_ROWS
         for tape in await asyncio.to_thread(adopt, unfinished):
             self._store.put(keep_statement(tape))

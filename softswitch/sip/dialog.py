@@ -20,6 +20,23 @@ TARGET_REFRESH = frozenset(("INVITE", "UPDATE", "SUBSCRIBE"))
 MAX_ROUTES = 32
 
 
+class DialogState(msgspec.Struct, frozen=True):
+    """A confirmed dialog as text and numbers, to go on with in another process."""
+
+    call_id: str
+    local: str
+    remote: str
+    contact: str
+    local_number: int | None
+    remote_number: int | None
+    remote_target: str
+    route_set: tuple[str, ...] = ()
+
+
+SKIPPED_NUMBERS = 100
+"""What was sent after the state was kept may have used some of our sequence numbers."""
+
+
 class Dialog:
     """One dialog. Make it by `uas` (we answered) or `uac` (we called)."""
 
@@ -72,6 +89,30 @@ class Dialog:
         if response.status >= 200:
             dialog.confirm(response)
         return dialog
+
+    @classmethod
+    def resumed(cls, state: DialogState) -> Dialog:
+        """Go on with a dialog of a process that has died. Raises PeerError 400 when it cannot be read."""
+        dialog = cls(state.call_id, NameAddr.parse(state.local), NameAddr.parse(state.remote), state.contact)
+        dialog.local_number = (state.local_number or 0) + SKIPPED_NUMBERS
+        dialog.remote_number = state.remote_number
+        dialog.remote_target = Uri.parse(state.remote_target)
+        dialog.route_set = tuple(NameAddr.parse(route) for route in state.route_set)
+        dialog.confirmed = True
+        return dialog
+
+    def state(self) -> DialogState:
+        """All of it."""
+        return DialogState(
+            self.call_id,
+            str(self.local),
+            str(self.remote),
+            self.contact,
+            self.local_number,
+            self.remote_number,
+            str(self.remote_target),
+            tuple(str(route) for route in self.route_set),
+        )
 
     @property
     def key(self) -> DialogKey:

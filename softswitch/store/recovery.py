@@ -3,16 +3,17 @@
 Agents are not logged out by it: their sessions in the log end with the run that died (`by` says restart), and
 at the start new ones begin for those who were logged in (softswitch.store.kept, acd.restart).
 
-Invariant: after `recover` no call is open, no caller waits, and every beginning in the log (ENTERQUEUE,
-OFFER, CONNECT, PAUSE, WRAPUP_START, AGENT_BUSY, AGENTLOGIN, CALL_START) has its end. What is added is dated
-at the last sign of life of the switch that died, so that no duration contains the time it was down. All of it
-is one transaction: a second kill during recovery changes nothing.
+Invariant: after `recover` no call is open but those that this process takes over, no caller waits, and every
+beginning in the log (ENTERQUEUE, OFFER, CONNECT, PAUSE, WRAPUP_START, AGENT_BUSY, AGENTLOGIN, CALL_START) of
+all others has its end. What is added is dated at the last sign of life of the switch that died, so that no
+duration contains the time it was down. All of it is one transaction: a second kill during recovery changes
+nothing.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,14 +55,17 @@ class Recovered:
     talking: int = 0
     agents: int = 0
     orderly: bool = False
+    alive: int = 0
+    """Calls that go on."""
 
 
-async def recover(connection: aiosqlite.Connection, path: Path) -> Recovered:
-    """Close what the last run left open. Raises LocalError where the database cannot be written."""
+async def recover(connection: aiosqlite.Connection, path: Path, alive: Collection[str] = ()) -> Recovered:
+    """Close what the last run left open, but for the calls that are alive. Raises LocalError where the
+    database cannot be written."""
     try:
         await connection.execute("BEGIN IMMEDIATE")
         try:
-            recovered, statements = await _plan(connection)
+            recovered, statements = await _plan(connection, alive)
             for sql, values in statements:
                 await connection.execute(sql, values)
             await connection.execute("COMMIT")
@@ -76,13 +80,16 @@ async def recover(connection: aiosqlite.Connection, path: Path) -> Recovered:
     return recovered
 
 
-async def _plan(connection: aiosqlite.Connection) -> tuple[Recovered, list[Statement]]:
+async def _plan(
+    connection: aiosqlite.Connection, alive: Collection[str]
+) -> tuple[Recovered, list[Statement]]:
     at = await _last_sign_of_life(connection)
     records = [
-        record_from_row(row)
+        record
         for row in await connection.execute_fetchall(
             f"SELECT {', '.join(CALL_COLUMNS)} FROM calls WHERE ended_at IS NULL ORDER BY started_at, id"
         )
+        if (record := record_from_row(row)).id not in alive
     ]
     calls = [
         (record, CallState.of(await _events(connection, "call = ? AND call <> ''", (record.id,))))
@@ -103,6 +110,7 @@ async def _plan(connection: aiosqlite.Connection) -> tuple[Recovered, list[State
         talking=sum(state.talk is not None for _, state in calls),
         agents=sum(state.logged_in for state in agents),
         orderly=await _was_stopped(connection),
+        alive=len(alive),
     )
     return recovered, statements
 

@@ -18,7 +18,7 @@ import os
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -27,6 +27,7 @@ import aiosqlite
 from acd.events import LogEvent
 from acd.restart import AgentSnapshot
 from softswitch.call.errand import Errand
+from softswitch.call.kept import KeptCall
 from softswitch.call.record import CallRecord
 from softswitch.call.voicemail_box import Message
 from softswitch.log import logger
@@ -41,7 +42,7 @@ from softswitch.store.errands import (
     lost_callers,
     recent_agents,
 )
-from softswitch.store.kept import Kept, agent_statement, load_kept, phone_statement
+from softswitch.store.kept import Kept, agent_statement, call_kept_statement, load_kept, phone_statement
 from softswitch.store.lock import lock
 from softswitch.store.mailboxes import Mail, load_mails, load_messages
 from softswitch.store.recovery import Recovered, recover
@@ -113,19 +114,20 @@ class Writer:
         flush_s: float = 0.1,
         max_rows: int = 100_000,
         clock: Callable[[], float] = time.time,
+        alive: Callable[[Kept], Awaitable[Collection[str]]] | None = None,
     ) -> Self:
         """Open or make the database, close what a killed run left open, start the task.
 
-        `clock` gives epoch seconds. Raises LocalError: in use by another switch, not ours, too new, not
-        writable.
+        `clock` gives epoch seconds; `alive` says which calls of the last run go on, and stay open. Raises
+        LocalError: in use by another switch, not ours, too new, not writable.
         """
         descriptor = lock(path)
         try:
             connection = await open_writable(path)
             try:
-                recovered = await recover(connection, path)
-                errands = await load_errands(connection)
                 kept = await load_kept(connection)
+                recovered = await recover(connection, path, await alive(kept) if alive is not None else ())
+                errands = await load_errands(connection)
                 messages, mails = await load_messages(connection), await load_mails(connection)
             except BaseException:
                 await connection.close()
@@ -177,6 +179,10 @@ class Writer:
     def agent_kept(self, agent: str, snapshot: AgentSnapshot | None) -> None:
         """What the agent is now; survives the switch."""
         self._take(agent_statement(agent, snapshot))
+
+    def call_kept(self, call: str, kept: KeptCall | None) -> None:
+        """What an answered call is now; survives the switch."""
+        self._take(call_kept_statement(call, kept))
 
     def phone_kept(self, number: str, bindings: Sequence[Binding]) -> None:
         """Where the extension is registered now; survives the switch."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from acd import messages as acd
+from acd.agent import AgentConfig
 from acd.agent_stats import agent_stats
+from acd.dispatcher import Acd
 from acd.events import Kind, LogEvent
 from acd.messages import Ended, LogOut, Pause, PauseExceeded, PhoneState, Ready
 from acd.queue import QueueConfig
@@ -124,3 +127,52 @@ def test_the_log_after_a_restart_adds_up() -> None:
             assert one.login_s == pytest.approx(100.0)
             accounts = one.idle_s + one.wrapup_s + one.all_paused_s
             assert accounts == pytest.approx(one.login_s)
+
+
+def test_a_talk_that_goes_on() -> None:
+    """What the distributor was asked before the restart is what it goes on with, on hold as well; the log
+    needs no second CONNECT, and the figures of the agent are those of a talk."""
+    queues, agents = [QueueConfig("sales", wrapup_s=5.0)], [AgentConfig("anna", {"sales": 0})]
+    first = Acd(queues, agents)
+    log = [LogEvent(0.0, Kind.SYSTEM_START)]
+
+    def do(distributor: Acd, fact: acd.Input, now: float) -> list[acd.Output]:
+        outputs = distributor.handle(fact, now)
+        log.extend(one.event for one in outputs if isinstance(one, acd.Log))
+        return outputs
+
+    do(first, acd.LogIn("anna", "201"), 0.0)
+    offers = do(first, acd.Enqueue("c1", "sales", "+7"), 10.0)
+    (offer,) = [one.offer for one in offers if isinstance(one, acd.Offer)]
+    do(first, acd.Answered(offer), 12.0)
+    do(first, acd.Held("c1", True), 20.0)
+    talk, agent = first.going_on("c1"), first.snapshot_of("anna")
+    assert talk is not None and agent is not None and first.going_on("c2") is None
+
+    second = Acd(queues, agents)
+    log.append(LogEvent(30.0, Kind.SYSTEM_START))
+    restored = second.restore([agent], 30.0, talks=[talk])
+    log.extend(one.event for one in restored if isinstance(one, acd.Log))
+    (view,) = second.agents(30.0)
+    assert (view.state, view.call, view.since) == ("talking", "c1", 12.0) and second.audit() == []
+    do(second, acd.Held("c1", False), 32.0)
+    do(second, acd.Ended("c1", "agent"), 40.0)
+    complete = next(event for event in log if event.kind is Kind.COMPLETEAGENT)
+    assert (complete.data["wait_s"], complete.data["talk_s"], complete.data["hold_s"]) == (2.0, 16.0, 12.0)
+    assert [event.kind for event in log].count(Kind.CONNECT) == 1
+    stats = agent_stats(log)["anna"]
+    assert (stats.talk_s, stats.hold_s, stats.handled) == (16.0, 2.0, 1), "the time between is nobody's"
+    assert second.agents(41.0)[0].state == "wrap-up"
+
+
+def test_a_talk_of_a_queue_that_is_gone_ends_in_a_wrap_up() -> None:
+    first = Acd([QueueConfig("sales", wrapup_s=5.0)], [AgentConfig("anna", {"sales": 0})])
+    first.handle(acd.LogIn("anna", "201"), 0.0)
+    offers = first.handle(acd.Enqueue("c1", "sales", "+7"), 1.0)
+    (offer,) = [one.offer for one in offers if isinstance(one, acd.Offer)]
+    first.handle(acd.Answered(offer), 2.0)
+    talk, agent = first.going_on("c1"), first.snapshot_of("anna")
+    assert talk is not None and agent is not None
+    second = Acd([QueueConfig("support")], [AgentConfig("anna", {"support": 0})])
+    second.restore([agent], 10.0, talks=[talk])
+    assert second.agents(10.0)[0].state == "ready" and second.audit() == []

@@ -112,7 +112,8 @@ def check_complete(events: list[Any]) -> None:
 
 
 async def test_kill_of_the_switch(tmp_path: Path, switches: SwitchMaker, phones: PhoneMaker) -> None:
-    """One caller talks, one waits; after kill -9 and a start, both calls are closed and nobody is stuck."""
+    """One caller talks, one waits; after kill -9 of the switch and of its media worker (the machine failed)
+    and a start, both calls are closed and nobody is stuck."""
     first = await switches()
     agent = await phones(auto_answer_after_s=0)
     await agent.register(first.address, "201", PASSWORD)
@@ -128,7 +129,11 @@ async def test_kill_of_the_switch(tmp_path: Path, switches: SwitchMaker, phones:
     entered = "SELECT count(*) = 2 FROM events WHERE kind = 'ENTERQUEUE'"
     await until(lambda: database.execute(entered).fetchone()[0], "the log is on the disk")
     database.close()
+    for worker in workers_before:
+        os.kill(worker["pid"], signal.SIGSTOP)  # it must not end its calls before its switch is dead
     await kill(first)
+    for worker in workers_before:
+        os.kill(worker["pid"], signal.SIGKILL)
 
     async with Again(first) as second:
         calls = {call["id"]: call for call in await closed_calls(second, 2)}

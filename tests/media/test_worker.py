@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,8 +28,11 @@ from media.messages import (
     Play,
     Played,
     Pong,
+    Quit,
     Record,
     Recorded,
+    Rejoin,
+    Rejoined,
     Release,
     Released,
     StopRecord,
@@ -325,3 +329,64 @@ assert libc.capset(ctypes.byref(Header(0x20080522, 0)), sets) == 0
 from media.worker import main
 sys.exit(main(sys.argv[1:]))
 """
+
+
+def rejoin(path: Path, incarnation: str, log_to: int) -> socket.socket:
+    """Another signalling process finds the worker."""
+    deadline = time.monotonic() + 10
+    while True:
+        found = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            found.connect(str(path))
+            break
+        except OSError:
+            found.close()
+            assert time.monotonic() < deadline, "nobody waits there"
+    socket.send_fds(found, [encode([Rejoin(incarnation)])], [log_to])
+    return found
+
+
+def test_a_worker_outlives_its_signalling_and_is_taken_over(tmp_path: Path) -> None:
+    """It relays meanwhile, tells what happened, ends its recording in order, and is told to end at last."""
+    place, sound = tmp_path / "w.sock", tmp_path / "call.wav"
+    with WorkerProcess("--rejoin", str(place), "--incarnation", "abc") as worker:
+        one, other = SocketPhone(worker, 7), SocketPhone(worker, 9)
+        worker.send(Connect(7, 9), Record(3, 7, 9, str(sound)), Ping(1))
+        worker.wait_for(Pong)
+        worker.control.close()  # as the kernel does it for a process that is killed
+        for count in range(20):
+            one.say(bytes([count]) * 160)
+            assert other.hear() == bytes([count]) * 160
+        one.say(event(5, 160), payload_type=101)
+        log_from, log_to = os.pipe()
+        stranger = rejoin(place, "wrong", log_to)
+        assert stranger.recv(1) == b"", "whoever does not know it is cut off"
+        stranger.close()
+        worker.control = rejoin(place, "abc", log_to)
+        os.close(log_to)
+        present = worker.wait_for(Rejoined)
+        assert (set(present.legs), present.recordings) == ({7, 9}, (3,))
+        assert worker.wait_for(Digit) == Digit(7, "5", "rfc4733"), "what happened meanwhile"
+        assert not place.exists()
+        one.say(b"x" * 160)
+        while other.hear() != b"x" * 160:  # the key goes across first
+            pass
+        worker.send(StopRecord(3), Quit())
+        assert worker.wait_for(Recorded).path == str(sound)
+        worker.control.shutdown(socket.SHUT_WR)
+        assert worker.process.wait(10) == 0
+        os.close(log_from)
+        for phone in (one, other):
+            phone.socket.close()
+
+
+def test_a_worker_whom_nobody_takes_over_ends_in_order(tmp_path: Path) -> None:
+    place, sound = tmp_path / "w.sock", tmp_path / "call.wav"
+    with WorkerProcess("--rejoin", str(place), "--incarnation", "abc", "--grace-s", "0.5") as worker:
+        phone = SocketPhone(worker, 1)
+        worker.send(Record(3, 1, 1, str(sound)), Ping(1))
+        worker.wait_for(Pong)
+        worker.control.close()
+        assert worker.process.wait(10) == 0
+        assert not place.exists() and read_wav(sound)[0] == 8000
+        phone.socket.close()

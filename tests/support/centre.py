@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import msgspec
+
 from acd import messages as acd
 from acd.agent import AgentConfig
 from acd.dispatcher import Acd
@@ -34,6 +36,7 @@ from softswitch.call.events import (
     Append,
     CallbackKept,
     CallbackOver,
+    CallKept,
     Closed,
     Confirmed,
     Effect,
@@ -48,6 +51,7 @@ from softswitch.call.events import (
     Reoffer,
     Warn,
 )
+from softswitch.call.kept import KeptCall
 from softswitch.call.leg import Leg
 from softswitch.call.record import CallRecord
 from softswitch.call.routing import Asked, Explain, Step
@@ -69,6 +73,7 @@ from softswitch.sip.parser import parse
 from softswitch.sip.registrar import Binding, Registrar
 from softswitch.sip.timers import Timers
 from softswitch.sip.uri import Uri
+from softswitch.store.rows import encode_json
 
 SWITCH = ("10.0.0.1", 5060)
 
@@ -300,8 +305,10 @@ class Centre:
         more: Mapping[str, Any] | None = None,
         pause_limits_s: Mapping[str, float] | None = None,
         rules: QueueRules | None = None,
+        token: str = "t",
     ) -> None:
-        """`more` are further fields of Settings, in place of those made here."""
+        """`more` are further fields of Settings, in place of those made here; `token` is what the switch's
+        tokens begin with."""
         self.now = 1_000_000.0
         self.wire: deque[tuple[tuple[str, int], tuple[str, int], bytes]] = deque()
         self.workers = {1: Worker(1)}
@@ -310,6 +317,7 @@ class Centre:
         self.records: dict[str, CallRecord] = {}
         self.warnings: list[Warn] = []
         self.kept: dict[str, AgentSnapshot | None] = {}
+        self.kept_calls: dict[str, KeptCall] = {}
         self.closed: set[str] = set()
         self.kept_phones: dict[str, tuple[Binding, ...]] = {}
         self.errands: dict[str, Errand] = {}
@@ -357,7 +365,7 @@ class Centre:
             pause_limits_s=pause_limits_s or {},
             rules={} if rules is None else {"sales": rules, "support": rules},
         )
-        tokens = (f"t{n}" for n in itertools.count(1))
+        tokens = (f"{token}{n}" for n in itertools.count(1))
         self.switch = Switch(
             settings,
             self.acd,
@@ -508,6 +516,11 @@ class Centre:
                     self.mailed.append(message.id)
                 case Speak(prompts):
                     self.spoken += [prompt.text for prompt in prompts]
+                case CallKept(name, kept):
+                    if kept is None:
+                        del self.kept_calls[name]
+                    else:  # as the database has it
+                        self.kept_calls[name] = msgspec.json.decode(encode_json(kept), type=KeptCall)
                 case AgentKept(name, snapshot):
                     self.kept[name] = snapshot
                 case QueueKept(queue, is_open):

@@ -3,10 +3,11 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
 import wave
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -27,8 +28,10 @@ from media.messages import (
     SetRemote,
 )
 from softswitch.errors import LocalError
+from softswitch.net.homes import Homes
 from softswitch.net.media_link import MediaLink, MediaSettings, split_ports
 from softswitch.net.media_worker import WorkerTimes
+from tests.support.media_worker import WorkerProcess
 from tests.support.ports import free_rtp_port
 
 T = TypeVar("T")
@@ -256,3 +259,82 @@ def test_split_ports(first: int, last: int, workers: int, expected: list[tuple[i
 def test_a_range_that_is_too_small_names_the_setting(first: int, last: int, workers: int) -> None:
     with pytest.raises(LocalError, match=r"media\.ports"):
         split_ports(first, last, workers)
+
+
+@contextmanager
+def left_behind(directory: Path) -> Iterator[tuple[WorkerProcess, MediaSettings]]:
+    """A real worker with leg 11 whose signalling process has died, and the settings that it fits."""
+    given = replace(settings(), homes=directory)
+    homes = Homes(directory)
+    homes.open()
+    home = homes.settle(7, given.ports)
+    assert home is not None
+    arguments = ("--rejoin", str(home.path), "--incarnation", home.incarnation)
+    with WorkerProcess(*arguments, ports=given.ports) as worker:
+        worker.send(Allocate(11))
+        worker.wait_for(Allocated)
+        worker.control.close()
+        homes.close()
+        while not home.path.exists():
+            assert worker.process.poll() is None
+        yield worker, given
+
+
+async def test_a_worker_of_a_dead_process_is_taken_over(tmp_path: Path) -> None:
+    """Its legs, what it says, its log; it is watched and replaced like others."""
+    heard = Heard()
+    with left_behind(tmp_path) as (process, given):
+        media = MediaLink(heard, given, FAST)
+        found = await media.rejoin()
+        assert {number: present.legs for number, present in found.items()} == {7: (11,)}
+        await media.open()
+        assert media.workers == (7,) and media.process_id(7) == process.process.pid
+        assert heard.log == [], "not before it is announced"
+        media.announce()
+        assert heard.log[0] == ("ready", 7, None)
+        media.send(7, Release(11))
+        assert (await heard.event(Released)).leg == 11
+        process.process.kill()
+        process.process.wait()
+        await heard.until(lambda kind, number, _: (kind, number) == ("lost", 7))
+        await heard.until(lambda kind, number, _: (kind, number) == ("ready", 8))
+        await media.close()
+    assert not list(tmp_path.glob("*.json"))
+
+
+async def test_a_worker_that_was_taken_over_ends_in_order_with_us(tmp_path: Path) -> None:
+    heard = Heard()
+    with left_behind(tmp_path) as (process, given):
+        media = MediaLink(heard, given, FAST)
+        await media.rejoin()
+        await media.open()
+        media.announce()
+        await media.close()
+        assert await asyncio.to_thread(process.process.wait, 10) == 0
+    assert heard.log[-1] == ("lost", 7, "the switch ended it")
+
+
+async def test_a_worker_that_no_longer_fits_is_ended(tmp_path: Path) -> None:
+    """The configuration has other ports now."""
+    with left_behind(tmp_path) as (process, _):
+        media = MediaLink(Heard(), replace(settings(), homes=tmp_path), FAST)
+        assert await media.rejoin() == {} and media.workers == ()
+        assert await asyncio.to_thread(process.process.wait, 10) == 0
+        await media.open()
+        assert media.workers == (8,), "numbers are not used twice"
+        await media.close()
+
+
+async def test_one_who_does_not_answer_is_not_waited_for(tmp_path: Path) -> None:
+    """Somebody listens at its place, and says nothing."""
+    homes = Homes(tmp_path)
+    homes.open()
+    home = homes.settle(7, (40000, 40019))
+    homes.close()
+    assert home is not None
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as silent:
+        silent.bind(str(home.path))
+        silent.listen(1)
+        media = MediaLink(Heard(), replace(settings(), homes=tmp_path), replace(FAST, answer_s=0.2))
+        assert await media.rejoin() == {}
+        await media.close()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from softswitch.errors import PeerError
-from softswitch.sip.dialog import Dialog
+from softswitch.sip.dialog import Dialog, DialogState
 from softswitch.sip.flow import Flow, Transport
 from softswitch.sip.layer import TransactionLayer
 from softswitch.sip.message import Request, Response
@@ -239,3 +240,23 @@ def test_a_call_over_a_good_network_sends_nothing_twice(transport: Transport) ->
         for send in wire.sent
     ]
     assert lines == ["INVITE", "SIP/2.0 180 Ringing", "SIP/2.0 200 OK", "ACK", "BYE", "SIP/2.0 200 OK"]
+
+
+def test_a_dialog_goes_on_in_another_process() -> None:
+    """By what is kept of it: the same key, target and routes, and a sequence that only grows."""
+    before = Dialog.uas(
+        invite(("Record-Route", "<sip:p2;lr>, <sip:p1;lr>")), "bt", Uri.parse("sip:b@192.0.2.9")
+    )
+    sent = before.request("OPTIONS").cseq.number
+    kept = msgspec.json.decode(msgspec.json.encode(before.state()), type=DialogState)
+    before.request("OPTIONS")  # after it was kept
+    after = Dialog.resumed(kept)
+    assert after.key == before.key and after.confirmed and after.route_set == before.route_set
+    bye = after.request("BYE")
+    assert (bye.uri, bye.headers.all("Route")) == (before.remote_target, ["<sip:p2;lr>", "<sip:p1;lr>"])
+    assert bye.cseq.number > sent + 1
+    with pytest.raises(PeerError, match="out of order"):
+        after.receive(invite(number=10))
+    after.receive(invite(number=11))
+    with pytest.raises(PeerError):
+        Dialog.resumed(msgspec.structs.replace(kept, remote="<sip:"))

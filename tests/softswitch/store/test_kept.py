@@ -14,6 +14,7 @@ from softswitch.sip.registrar import Binding
 from softswitch.sip.uri import Uri
 from softswitch.store import Writer
 from softswitch.store.kept import Kept, queue_statement
+from tests.support.centre import Centre
 
 ANNA = AgentSnapshot("anna", "201", "lunch", 100.5, idle_since=90.0, calls=3, calls_day=7, talk_s=61.5)
 BORIS = AgentSnapshot("boris", "peer:cell/079", None, None, "c1", "sales", 200.0)
@@ -86,3 +87,36 @@ async def test_text_that_is_no_unicode_loses_the_row_and_nothing_else(path: Path
     await writer.close()
     kept = await reopened(path)
     assert kept.agents == (ANNA,)
+
+
+async def test_calls_come_back_and_those_that_live_stay_open(path: Path) -> None:
+    """Of three that were open, the one that another process goes on with is not closed in the log."""
+    centre = Centre()
+    centre.log_in("201")
+    for number in ("300", "301"):
+        centre.phones[number].call("601")
+        centre.settle()
+    phone = centre.phones["201"]
+    phone.answer(phone.legs[-1])
+    centre.settle()
+    talking, waiting = centre.kept_calls.values()
+    assert talking.talk is not None and waiting.talk is None
+    writer = await Writer.open(path)
+    for kept in (talking, waiting):
+        writer.call_opened(centre.opened[kept.id])
+        writer.call_kept(kept.id, kept)
+    writer.call_kept("gone", talking)
+    writer.call_kept("gone", None)
+    await writer.close()
+
+    async def alive(kept: Kept) -> list[str]:
+        assert {call.id: call for call in kept.calls} == {talking.id: talking, waiting.id: waiting}
+        return [talking.id]
+
+    again = await Writer.open(path, alive=alive)
+    await again.close()
+    assert (again.recovered.calls, again.recovered.alive) == (1, 1)
+    database = sqlite3.connect(path)
+    closed = dict(database.execute("SELECT id, ended_at IS NOT NULL FROM calls"))
+    database.close()
+    assert closed == {talking.id: 0, waiting.id: 1}

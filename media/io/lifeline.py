@@ -1,0 +1,185 @@
+"""A worker's connection to the signalling process, and its time of grace when that is lost.
+
+A signalling process that dies says no Quit. Then the worker goes on with what it carries, holds back what
+there is to tell, and waits for `grace_s` on a Unix socket of its own for another signalling process, which
+must name this worker's incarnation. Invariant: at most MAX_HELD events are held (the oldest go first); at
+most one stranger is listened to at a time; nothing here waits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+import os
+import select
+import socket
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from media.control import command_reader
+from media.errors import ControlError
+from media.io.control_socket import ControlSocket
+from media.messages import Command, Event, Quit, Rejoin, Rejoined
+
+MAX_HELD = 20_000
+MAX_DESCRIPTORS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Grace:
+    """Where the worker waits for another signalling process, for how long, and what that must know."""
+
+    path: Path
+    incarnation: str
+    grace_s: float
+
+
+class Lifeline:
+    """Registers itself in `poll`; `now` in seconds. Without `grace` a lost connection is the end."""
+
+    def __init__(self, connected: socket.socket, grace: Grace | None = None) -> None:
+        self._control: ControlSocket | None = ControlSocket(connected)
+        self._grace = grace
+        self._poll: select.poll | None = None
+        self._listener: socket.socket | None = None
+        self._stranger: socket.socket | None = None
+        self._held: deque[Event] = deque(maxlen=MAX_HELD)
+        self._quitting = self._over = False
+        self._until: float | None = None
+
+    def watch(self, poll: select.poll) -> None:
+        """Be asked by this from now on."""
+        assert self._control is not None
+        self._poll = poll
+        poll.register(self._control.fileno(), select.POLLIN)
+
+    @property
+    def congested(self) -> bool:
+        """Are events waiting because the other side is slow?"""
+        return self._control is not None and self._control.congested
+
+    def is_over(self, now: float) -> bool:
+        """Nobody is there, and nobody will be waited for any longer."""
+        return self._over or (self._control is None and (self._until is None or now >= self._until))
+
+    def receive(self, descriptor: int, now: float) -> Sequence[Command]:
+        """What came by a readable descriptor. Rejoin among it wants `welcome`. Raises ControlError."""
+        if self._control is not None and descriptor == self._control.fileno():
+            return self._obey(self._control, now)
+        if self._listener is not None and descriptor == self._listener.fileno():
+            self._accept(self._listener)
+        elif self._stranger is not None and descriptor == self._stranger.fileno():
+            return self._hear(self._stranger)
+        return ()
+
+    def send(self, events: Sequence[Event], now: float) -> None:
+        """Send events, or hold them."""
+        if self._control is None:
+            self._held.extend(events)
+            return
+        try:
+            self._control.send(events)
+        except ControlError:
+            if self._grace is None:
+                raise
+            self._held.extend(events)
+            self._lose(now)
+
+    def welcome(self, present: Rejoined, now: float) -> None:
+        """Tell another signalling process what is there, and what happened since the last one was lost."""
+        held, self._held = self._held, deque(maxlen=MAX_HELD)
+        self.send([present, *held], now)
+
+    def close(self) -> None:
+        """Let go of all sockets."""
+        self._stop_waiting()
+        if self._control is not None:
+            self._control.close()
+
+    # ----- inside
+
+    def _obey(self, control: ControlSocket, now: float) -> Sequence[Command]:
+        commands = control.receive()
+        if commands is None:
+            self._lose(now)
+            return ()
+        self._quitting = self._quitting or any(isinstance(command, Quit) for command in commands)
+        return [command for command in commands if not isinstance(command, Quit | Rejoin)]
+
+    def _lose(self, now: float) -> None:
+        """The signalling process is gone."""
+        assert self._control is not None and self._poll is not None
+        if self._grace is None or self._quitting:
+            self._over = True  # the last words may still be heard
+            return
+        self._poll.unregister(self._control.fileno())
+        self._control.close()
+        self._control = None
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.setblocking(False)
+        try:
+            self._grace.path.unlink(missing_ok=True)
+            listener.bind(str(self._grace.path))  # in a directory that only its owner may enter
+            listener.listen(1)
+        except OSError:  # nobody can find this worker: it ends as it would without grace
+            listener.close()
+            return
+        self._poll.register(listener.fileno(), select.POLLIN)
+        self._listener, self._until = listener, now + self._grace.grace_s
+
+    def _accept(self, listener: socket.socket) -> None:
+        try:
+            stranger, _ = listener.accept()
+        except OSError:
+            return
+        stranger.setblocking(False)
+        self._drop_stranger()
+        self._stranger = stranger
+        assert self._poll is not None
+        self._poll.register(stranger.fileno(), select.POLLIN)
+
+    def _hear(self, stranger: socket.socket) -> Sequence[Command]:
+        """The first words of somebody who has found us: one Rejoin, with our incarnation, or nothing."""
+        assert self._grace is not None
+        descriptors: list[int] = []
+        try:
+            data, descriptors, _, _ = socket.recv_fds(stranger, 4096, MAX_DESCRIPTORS)
+            (first,) = command_reader().feed(data)
+            known = isinstance(first, Rejoin) and hmac.compare_digest(
+                first.incarnation, self._grace.incarnation
+            )
+        except BlockingIOError:
+            return ()
+        except (OSError, ControlError, ValueError, TypeError):
+            known = False
+        if known and descriptors:  # the log of the dead signalling process is closed
+            for ours in (1, 2):
+                os.dup2(descriptors[0], ours)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        if not known:
+            self._drop_stranger()
+            return ()
+        self._stranger = None
+        self._stop_waiting()
+        self._control = ControlSocket(stranger)
+        return (first,)
+
+    def _drop_stranger(self) -> None:
+        if self._stranger is not None:
+            if self._poll is not None:
+                self._poll.unregister(self._stranger.fileno())
+            self._stranger.close()
+            self._stranger = None
+
+    def _stop_waiting(self) -> None:
+        self._drop_stranger()
+        if self._listener is not None and self._grace is not None:
+            if self._poll is not None:
+                self._poll.unregister(self._listener.fileno())
+            self._listener.close()
+            self._listener, self._until = None, None
+            with contextlib.suppress(OSError):
+                self._grace.path.unlink(missing_ok=True)

@@ -1,0 +1,49 @@
+"""Which conversations of a switch that has died go on: those that the media workers still carry, and that the
+configuration still knows.
+
+Invariant: it is decided once, before the log is closed behind the last run; whatever does not go on is closed
+there, and ended at its phones.
+"""
+
+from __future__ import annotations
+
+from media.messages import Rejoined
+from softswitch.call.kept import KeptCall
+from softswitch.call.taking_over import goes_on
+from softswitch.config import Config
+from softswitch.net.media_link import MediaLink
+from softswitch.store.kept import Kept
+
+
+class Survivors:
+    """What was found of the last run."""
+
+    def __init__(self, config: Config, media: MediaLink) -> None:
+        self._config = config
+        self._media = media
+        self.present: dict[int, Rejoined] = {}
+        """By worker that was taken over."""
+        self.calls: frozenset[str] = frozenset()
+        self.recordings: frozenset[str] = frozenset()
+        """The ids of recordings that still run."""
+
+    async def find(self, kept: Kept) -> frozenset[str]:
+        """The calls that go on."""
+        self.present = await self._media.rejoin()
+        talking = {agent.after_call for agent in kept.agents if agent.wrapup_until is None}
+        alive = [call for call in kept.calls if self._fits(call, talking) and goes_on(call, self.present)]
+        self.calls = frozenset(call.id for call in alive)
+        tapes = (call.talk.taping.tape for call in alive if call.talk and call.talk.taping)
+        self.recordings = frozenset(tape.id for tape in tapes if tape is not None)
+        return self.calls
+
+    def _fits(self, call: KeptCall, talking: set[str]) -> bool:
+        """Whether its agent, if it has one, can be put back into it: he and his queue are configured, and he
+        was not about to log out."""
+        talk = call.talk
+        if talk is None:
+            return False
+        if not talk.agent:
+            return True
+        known = talk.talk is not None and talk.talk.queue in self._config.queues
+        return known and talk.agent in self._config.agents and call.id in talking

@@ -1,0 +1,177 @@
+"""A call as it is kept for another process: enough to go on with its conversation, or at least to end it
+properly at its phones.
+
+Invariant: nothing here is a secret. Of the INVITE nothing is kept but who sent it with what; conversations
+whose audio is encrypted (SRTP, browsers) are not kept as such, because their keys would be on the disk.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from acd.restart import GoingOn
+from softswitch.call.call import Call, Stage
+from softswitch.call.hub import Hub
+from softswitch.call.identity import Identity
+from softswitch.call.leg import Leg, LegState
+from softswitch.call.media import Audio
+from softswitch.call.record import CallRecord, LegRecord
+from softswitch.call.story import Stretch
+from softswitch.call.tape import RecordMode, Tape
+from softswitch.errors import LocalError, PeerError
+from softswitch.sdp.description import SessionDescription
+from softswitch.sdp.offer_answer import LocalMedia, Negotiated
+from softswitch.sip.dialog import Dialog, DialogState
+from softswitch.sip.flow import Flow
+from softswitch.sip.message import Headers, Request
+from softswitch.sip.uri import Uri
+
+
+class KeptLeg(Struct, frozen=True):
+    """A leg whose session is on. `user`: whom the INVITE was for; `record`: what is told of it so far.
+    Without `agreed` it is only to be ended."""
+
+    id: int
+    direction: Literal["in", "out"]
+    local_tag: str
+    flow: Flow
+    dialog: DialogState
+    user: str
+    record: LegRecord
+    worker: int
+    local: LocalMedia | None
+    sent: SessionDescription | None
+    agreed: Negotiated | None
+    play: int = 0
+
+
+class KeptTaping(Struct, frozen=True):
+    """How the talk is recorded, as of `softswitch.call.tape.Taping`; `tape` is the one that runs."""
+
+    mode: RecordMode
+    number: int
+    count: int
+    paused: bool
+    announced: bool
+    steered_by: tuple[int, ...]
+    tape: Tape | None = None
+
+
+class KeptTalk(Struct, frozen=True):
+    """The conversation. `agent` is "" when no agent of a queue is on it, `talk` is the distributor's part."""
+
+    partner: KeptLeg
+    since: float
+    agent: str
+    talk: GoingOn | None
+    taping: KeptTaping | None
+    held: tuple[int, ...]
+    record: CallRecord
+    since_of: dict[Stretch, float]
+    """When the stretches began that run now."""
+    identity: Identity
+    target: str
+    own_call_of: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    language: str = ""
+    client: str = ""
+
+
+class KeptCall(Struct, frozen=True):
+    """A call that was answered; `talk` is None while it is no conversation that could go on."""
+
+    id: str
+    caller: KeptLeg
+    talk: KeptTalk | None = None
+
+
+# ----- what a call is
+
+
+def keep(hub: Hub, call: Call, tape: Tape | None) -> KeptCall | None:
+    """The call as it is now; None where its phone could not even be told that it is over."""
+    caller = _leg(call, call.leg)
+    return KeptCall(call.id, caller, _talk(hub, call, tape)) if caller is not None else None
+
+
+def _talk(hub: Hub, call: Call, tape: Tape | None) -> KeptTalk | None:
+    if call.stage is not Stage.TALK or call.partner is None or call.errand is not None:
+        return None
+    partner, caller = _leg(call, call.partner), _leg(call, call.leg)
+    if partner is None or caller is None or partner.agreed is None or caller.agreed is None:
+        return None
+    taping = call.taping
+    return KeptTalk(
+        partner,
+        call.since,
+        call.agent,
+        hub.acd.going_on(call.id) if call.agent else None,
+        KeptTaping(
+            taping.mode, taping.number, taping.count, taping.paused, taping.announced, taping.steered_by, tape
+        )
+        if taping is not None
+        else None,
+        tuple(call.held),
+        call.story.record(),
+        call.story.running,
+        call.identity,
+        str(call.target),
+        tuple(call.own_call_of),
+        tuple(call.channels),
+        call.language,
+        call.client,
+    )
+
+
+def _leg(call: Call, leg: Leg) -> KeptLeg | None:
+    audio, record = leg.audio, call.story.record_of(leg)
+    if leg.state is not LegState.CONFIRMED or leg.dialog is None or audio is None or record is None:
+        return None
+    plain = audio.ice is None and audio.sent is not None and not _has_keys(audio.sent)
+    return KeptLeg(
+        leg.id,
+        leg.direction,
+        leg.local_tag,
+        leg.flow,
+        leg.dialog.state(),
+        leg.invite.uri.user or "",
+        record,
+        audio.worker,
+        audio.local,
+        audio.sent if plain else None,
+        audio.agreed if plain else None,
+        audio.play,
+    )
+
+
+def _has_keys(sent: SessionDescription) -> bool:
+    """Whether a description of ours holds the keys of SRTP (RFC 4568)."""
+    return any(name == "crypto" for media in sent.media for name, _ in media.attributes)
+
+
+# ----- and the way back
+
+
+def resume_leg(hub: Hub, kept: KeptLeg, call: str) -> Leg:
+    """The leg, where it is found by what its phone sends. Raises LocalError when it cannot be read."""
+    try:
+        dialog = Dialog.resumed(kept.dialog)
+    except PeerError as error:
+        raise LocalError(f"its dialog cannot be read: {error.reason}") from error
+    headers = [("Call-ID", kept.dialog.call_id)]
+    if kept.record.user_agent:
+        headers.append(("User-Agent", kept.record.user_agent))
+    invite = Request("INVITE", Uri("sip", kept.user or None, None, "kept.invalid"), Headers(headers))
+    flow = replace(kept.flow, connection=0)  # the connections of that process are gone with it
+    leg = Leg(kept.id, kept.direction, invite, flow, LegState.CONFIRMED, kept.local_tag, call)
+    leg.dialog = dialog
+    leg.audio = Audio(kept.worker, local=kept.local, sent=kept.sent, agreed=kept.agreed, play=kept.play)
+    leg.audio.held = kept.agreed.held if kept.agreed is not None else False
+    leg.audio.latched = True
+    hub.ua.ep.add_dialog(dialog.key, leg)
+    if flow.reliable:
+        hub.ua.ep.reconnect(flow)
+    return leg

@@ -1,0 +1,213 @@
+"""The signalling process dies in the middle of conversations: they go on, and another process takes them
+over. All other calls are ended at their phones. A media worker that dies ends its own calls and no others.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sqlite3
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.e2e.conftest import SwitchMaker
+from tests.e2e.test_faults import Again, check_complete, kill, runs, until
+from tests.support.audio import read_wav, tone_level_db, write_tone_wav
+from tests.support.phones import PhoneMaker
+from tests.support.ports import free_port, free_rtp_port
+from tests.support.sipp import Sipp
+from tests.support.switch import CENTRE, PASSWORD, RunningSwitch
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+
+CALLS = 100
+LOAD = Path(__file__).resolve().parents[2] / "benchmarks" / "load"
+MANY = """
+[extensions.700]
+contact = "sip:700@127.0.0.1:{port}"
+
+[[routes]]
+number = "800"
+to = "extension:700"
+guests = true
+"""
+
+
+async def kept(switch: RunningSwitch, talking: int, answered: int) -> None:
+    """Wait until what is needed of so many calls is on the disk."""
+    asked = "SELECT count(*) FILTER (WHERE data ->> 'talk' IS NOT NULL), count(*) FROM calls_kept"
+    with contextlib.closing(sqlite3.connect(f"file:{switch.directory / 'cc.db'}?mode=ro", uri=True)) as data:
+        await until(
+            lambda: data.execute(asked).fetchone() == (talking, answered), "the calls are on the disk", 20
+        )
+
+
+def silent(path: Path, hz: float, skip_s: float = 0.5) -> tuple[int, int]:
+    """How many windows of 200 ms lack the tone, and how many there are; the first and last are left out."""
+    rate, channels = read_wav(path)
+    step = rate // 5
+    samples = np.asarray(channels[0])[int(skip_s * rate) : -int(skip_s * rate)]
+    windows = [samples[at : at + step] for at in range(0, len(samples) - step, step)]
+    return sum(tone_level_db(window, rate, hz) < -6.0 for window in windows), len(windows)
+
+
+async def test_a_conversation_goes_on(tmp_path: Path, switches: SwitchMaker, phones: PhoneMaker) -> None:
+    """Both hear each other all the time; hold, the agent's state, the recording and the record go on."""
+    first = await switches()
+    tones = {
+        name: write_tone_wav(tmp_path / f"{name}.wav", hz, 2) for name, hz in (("anna", 1000), ("he", 440))
+    }
+    heard = {name: tmp_path / f"heard-by-{name}.wav" for name in tones}
+    agent = await phones(auto_answer_after_s=0, play=str(tones["anna"]), play_loop=True)
+    await agent.register(first.address, "201", PASSWORD)
+    await first.post("agents", "anna", "login")
+    caller, waiter = await phones(play=str(tones["he"]), play_loop=True), await phones()
+    await caller.call(first.uri("601"))
+    call = await first.only_call("talking")
+    await waiter.call(first.uri("601"))
+    await first.until(lambda all_: {one["state"] for one in all_} == {"talking", "waiting"}, "calls")
+    (worker,) = await first.get("workers")
+    await kept(first, 1, 2)
+    await agent.record(heard["anna"])
+    await caller.record(heard["he"])
+    await kill(first)
+    async with Again(first) as second:
+        await waiter.wait("ended", 10)
+        live = await second.only_call("talking")
+        assert (live["id"], live["agent"], live["since"]) == (call["id"], "anna", call["since"])
+        assert [one["pid"] for one in await second.get("workers")] == [worker["pid"]], "it is the same one"
+        assert (await second.get("agents", "anna"))["state"] == "talking"
+        assert await second.get("status")
+        for phone in (agent, caller):
+            await phone.record(None)
+        await agent.hold()
+        await second.only_call("held")
+        await agent.resume()
+        await second.only_call("talking")
+        await agent.hangup()
+        await caller.wait("ended", 10)
+        await second.agent("anna", "wrap-up")
+        records = {
+            one["id"]: one
+            for one in await second.until(
+                lambda all_: len(all_) == 2 and all(one["ended_at"] for one in all_), "log", "calls"
+            )
+        }
+        record = records.pop(call["id"])
+        ((waited,),) = [list(records.values())]
+        assert (record["disposition"], record["ended_by"], record["agent"]) == ("answered", "agent", "anna")
+        assert record["talk_s"] + record["hold_s"] == pytest.approx(
+            record["ended_at"] - record["answered_at"], abs=0.01
+        )
+        assert (waited["disposition"], waited["cause"]) == ("restart", "restart")
+        check_complete(await second.get("log", "events"))
+        kinds = await second.kinds(call["id"])
+        assert kinds.count("CONNECT") == kinds.count("COMPLETEAGENT") == kinds.count("RECORDING") == 1
+        rate, channels = read_wav(Path(record["recording"]))
+        assert len(channels[0]) / rate == pytest.approx(record["talk_s"] + record["hold_s"], abs=1.0)
+        await second.agent("anna", "ready")
+        assert (await second.get("doctor"))["findings"] == []
+        assert "Traceback" not in first.output + second.output
+        for name, hz in (("he", 1000.0), ("anna", 440.0)):
+            gaps, windows = silent(heard[name], hz)
+            assert windows > 10 and gaps == 0, (name, gaps, windows)
+        again = await phones()
+        await again.call(second.uri("601"))
+        assert (await second.only_call("talking"))["agent"] == "anna", "the registration is there too"
+
+
+async def test_nobody_comes_back(tmp_path: Path, switches: SwitchMaker, phones: PhoneMaker) -> None:
+    """After its time of grace the worker ends; a switch that starts later ends the calls at their phones."""
+    first = await switches(text=CENTRE.replace("workers = 1", "workers = 1\ngrace_s = 1"))
+    agent = await phones(auto_answer_after_s=0)
+    await agent.register(first.address, "201", PASSWORD)
+    await first.post("agents", "anna", "login")
+    caller = await phones()
+    await caller.call(first.uri("601"))
+    recording = Path((await first.only_call("talking"))["recording"])
+    (worker,) = await first.get("workers")
+    await kept(first, 1, 1)
+    await until(recording.exists, "the recording has begun", 20)
+    await kill(first)
+    await until(lambda: not runs(worker["pid"]), "the worker ends", 20)
+    async with Again(first) as second:
+        await caller.wait("ended", 10)
+        await agent.wait("ended", 10)
+        record = await second.record()
+        assert record["disposition"] == "restart"
+        assert recording.stat().st_size > 1000, "what was recorded is there"
+        check_complete(await second.get("log", "events"))
+        assert not list(
+            (first.directory / "cc.sock.media").glob(f"{worker['name'].removeprefix('worker-')}.*")
+        )
+
+
+@contextlib.asynccontextmanager
+async def many(tmp_path: Path, switches: SwitchMaker, talk_ms: int, workers: int) -> AsyncIterator[Any]:
+    """The switch with a hundred conversations, all of them on the disk; and the callers."""
+    port, first_port = free_port(), free_rtp_port(2 * CALLS + 20)
+    text = CENTRE.replace("{first}-{last}", f"{first_port}-{first_port + 4 * CALLS + 39}")
+    text = text.replace("workers = 1", f"workers = {workers}")
+    switch = await switches(text=text, extra=MANY.format(port=port), lost_s=120)
+    agents = Sipp(
+        tmp_path, (LOAD / "agent.xml").read_text().replace("TALK_MS", str(talk_ms)), port=port, calls=CALLS
+    )
+    callers = Sipp(
+        tmp_path,
+        (LOAD / "caller.xml").read_text().replace('timeout="30000"', 'timeout="90000"'),
+        "-l",
+        str(CALLS),
+        remote=switch.address,
+        service="800",
+        calls=CALLS,
+        rate=20,
+    )
+    async with agents, callers:
+        await switch.until(
+            lambda all_: sum(call["state"] == "talking" for call in all_) == CALLS, "calls", timeout_s=30
+        )
+        await kept(switch, CALLS, CALLS)
+        yield switch, callers
+
+
+async def test_a_hundred_calls_survive(tmp_path: Path, switches: SwitchMaker) -> None:
+    async with many(tmp_path, switches, 20_000, 1) as (first, callers):
+        await kill(first)
+        async with Again(first) as second:
+            result = await callers.result(90)
+            assert (result.successful, result.failed) == (CALLS, 0), result
+            calls = await second.until(
+                lambda all_: len(all_) == CALLS and all(call["ended_at"] for call in all_),
+                "log",
+                "calls",
+                limit=CALLS + 10,
+            )
+            assert {call["disposition"] for call in calls} == {"answered"}
+            assert min(call["talk_s"] for call in calls) > 15
+            check_complete(await second.get("log", "events", limit=10_000))
+            assert (await second.get("doctor"))["findings"] == []
+            await second.until(lambda all_: all_[0]["legs"] == 0, "workers")
+            assert "Traceback" not in first.output + second.output
+
+
+async def test_a_worker_dies_with_half_of_a_hundred_calls(tmp_path: Path, switches: SwitchMaker) -> None:
+    """Its calls end as media failures; those of the other worker go on to their own end."""
+    async with many(tmp_path, switches, 15_000, 2) as (switch, callers):
+        workers = await switch.until(lambda all_: [one["legs"] for one in all_] == [CALLS, CALLS], "workers")
+        os.kill(workers[0]["pid"], signal.SIGKILL)
+        await callers.statistics(60)
+        calls = await switch.until(
+            lambda all_: len(all_) == CALLS and all(call["ended_at"] for call in all_),
+            "log",
+            "calls",
+            limit=CALLS + 10,
+        )
+        assert Counter(call["disposition"] for call in calls) == {"media-failure": 50, "answered": 50}
+        check_complete(await switch.get("log", "events", limit=10_000))
+        assert (await switch.get("doctor"))["findings"] == []

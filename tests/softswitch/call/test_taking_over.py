@@ -1,0 +1,245 @@
+"""The switch is killed in the middle of calls: a second one, with what the first has kept, goes on with the
+conversations and ends all other calls at their phones. The phones and the media worker are the same."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from acd import messages as acd
+from acd.events import Kind
+from media import messages as m
+from softswitch.call.call import Stage
+from softswitch.call.record import Disposition
+from softswitch.call.settings import Target
+from softswitch.call.taking_over import goes_on
+from tests.softswitch.call.test_keeping import agent, talk
+from tests.support.centre import Centre, Ended
+
+
+def present(first: Centre) -> dict[int, m.Rejoined]:
+    worker = first.workers[1]
+    return {1: m.Rejoined(tuple(worker.live), tuple(worker.recordings))}
+
+
+def killed(first: Centre, down_s: float = 5.0, **options: object) -> Centre:
+    """The second switch: phones and worker are those of the first, which is no more."""
+    second = Centre(token="again", **options)  # type: ignore[arg-type]
+    second.now = first.now + down_s
+    second.workers, second.phones, second._by_address = first.workers, first.phones, first._by_address
+    second.log, second.records, second.opened = first.log, first.records, first.opened
+    second.kept_calls, second.kept, second.tapes = first.kept_calls, first.kept, first.tapes
+    for phone in second.phones.values():
+        phone.centre = second
+    found = present(first)
+    alive = {name for name, kept in first.kept_calls.items() if goes_on(kept, found)}
+    agents = [snapshot for snapshot in first.kept.values() if snapshot is not None]
+    calls = tuple(first.kept_calls.values())
+    second._carry_out(
+        second.switch.restore(agents, first.kept_phones.items(), second.now, (), calls, alive, found)
+    )
+    second.settle()
+    return second
+
+
+@pytest.fixture
+def first() -> Centre:
+    """Caller 300 talks with agent 201."""
+    centre = Centre(queue={"wrapup_s": 30.0})
+    centre.log_in("201")
+    talk(centre, "300", "201")
+    centre.advance(10)
+    return centre
+
+
+def test_the_agent_hangs_up_after_it(first: Centre) -> None:
+    before = agent(first, "agent201")
+    second = killed(first, queue={"wrapup_s": 30.0})
+    call = second.call
+    assert (call.stage, call.agent, agent(second, "agent201").state) == (Stage.TALK, "agent201", "talking")
+    assert agent(second, "agent201").since == before.since
+    second.advance(5)
+    second.phones["201"].hang_up(second.phones["201"].legs[-1])
+    second.settle()
+    assert second.phones["300"].of(Ended), "the caller is told"
+    second.advance(4)
+    record = second.records[call.id]
+    assert (record.disposition, record.ended_by) == (Disposition.ANSWERED, "agent")
+    assert record.talk_s == pytest.approx(20.0, abs=0.1)
+    assert [leg.role for leg in record.legs] == ["caller", "agent"]
+    assert all(leg.quality is not None and leg.ended_at is not None for leg in record.legs)
+    kinds = [event.kind for event in second.log if event.call == call.id]
+    assert kinds.count(Kind.CONNECT) == kinds.count(Kind.COMPLETEAGENT) == kinds.count(Kind.CALL_END) == 1
+    assert agent(second, "agent201").state == "wrap-up" and not second.kept_calls
+    assert not second.workers[1].live, "both legs were given back"
+    talked = next(event for event in second.log if event.kind is Kind.COMPLETEAGENT)
+    assert talked.data["talk_s"] == pytest.approx(20.0, abs=0.1)
+
+
+def test_the_caller_hangs_up_and_the_next_one_comes(first: Centre) -> None:
+    second = killed(first)
+    old = set(second.workers[1].live)
+    second.phones["300"].hang_up(second.phones["300"].legs[-1])
+    second.settle()
+    assert second.phones["201"].of(Ended)
+    second.advance(40)
+    talk(second, "301", "201")
+    assert second.call.agent == "agent201"
+    assert not old & {second.call.leg.id, second.call.partner.id if second.call.partner else 0}
+
+
+def test_hold_and_resume_after_it(first: Centre) -> None:
+    """The next description that we send has the next version; music plays; the time on hold is told."""
+    second = killed(first)
+    call, phone = second.call, second.phones["201"]
+    assert call.partner is not None and call.partner.audio is not None and call.partner.audio.sent is not None
+    version = int(call.partner.audio.sent.origin.version)
+    phone.hold(phone.legs[-1])
+    second.settle()
+    assert call.held == {call.partner.id} and second.heard(call) is not None
+    assert int(call.partner.audio.sent.origin.version) == version + 1
+    second.advance(7)
+    phone.hold(phone.legs[-1], held=False)
+    second.settle()
+    assert not call.held
+    phone.hang_up(phone.legs[-1])
+    second.advance(4)
+    assert second.records[call.id].hold_s == pytest.approx(7.0, abs=0.1)
+
+
+def test_killed_while_on_hold(first: Centre) -> None:
+    phone = first.phones["201"]
+    phone.hold(phone.legs[-1])
+    first.settle()
+    first.advance(3)
+    second = killed(first)
+    assert agent(second, "agent201").state == "talking" and second.call.held
+    second.advance(4)
+    phone.hold(phone.legs[-1], held=False)
+    second.settle()
+    phone.hang_up(phone.legs[-1])
+    second.advance(4)
+    (record,) = second.records.values()
+    assert record.hold_s == pytest.approx(12.0, abs=0.1)
+    kinds = [event.kind for event in second.log]
+    assert kinds.count(Kind.HOLD) == kinds.count(Kind.UNHOLD) == 1
+
+
+def test_killed_twice(first: Centre) -> None:
+    second = killed(killed(first))
+    second.phones["201"].hang_up(second.phones["201"].legs[-1])
+    second.advance(4)
+    (record,) = second.records.values()
+    assert record.talk_s == pytest.approx(20.0, abs=0.1)
+
+
+def test_who_waits_or_is_in_a_menu_hears_a_bye() -> None:
+    """And nothing of them is left in the worker; who rings stops when his caller is gone."""
+    first = Centre()
+    first.phones["300"].call("600")
+    first.phones["301"].call("601")
+    first.settle()
+    assert {call.stage for call in first.switch.calls.values()} == {Stage.MENU, Stage.QUEUE}
+    second = killed(first)
+    assert not second.switch.calls and not second.workers[1].live and not second.kept_calls
+    for number in ("300", "301"):
+        (ended,) = second.phones[number].of(Ended)
+        assert isinstance(ended, Ended) and "restarted" in ended.reason
+
+
+def test_a_talk_whose_worker_died_too_is_ended_at_both_phones(first: Centre) -> None:
+    first.workers[1].live.clear()
+    second = killed(first)
+    assert not second.switch.calls and not second.kept_calls
+    assert second.phones["300"].of(Ended) and second.phones["201"].of(Ended)
+    assert agent(second, "agent201").state == "wrap-up", "as after any talk"
+
+
+def test_a_pause_that_waits_for_the_end_of_the_talk(first: Centre) -> None:
+    first.command(acd.Pause("agent201", "lunch"))
+    second = killed(first)
+    assert agent(second, "agent201").state == "talking"
+    second.phones["201"].hang_up(second.phones["201"].legs[-1])
+    second.advance(40)
+    assert (agent(second, "agent201").state, agent(second, "agent201").reason) == ("paused", "lunch")
+
+
+def test_phones_that_talk_directly() -> None:
+    """No queue is in it; the agent at one of them is in a call of his own, before and after."""
+    routes = {"201": Target("extension", "201"), "601": Target("queue", "sales")}
+    first = Centre(routes=routes)
+    first.log_in("201")
+    first.phones["300"].call("201")
+    first.settle()
+    phone = first.phones["201"]
+    phone.answer(phone.legs[-1])
+    first.settle()
+    first.advance(3)
+    assert agent(first, "agent201").state == "own call"
+    second = killed(first, routes=routes)
+    assert agent(second, "agent201").state == "own call" and second.call.agent == ""
+    phone.hang_up(phone.legs[-1])
+    second.advance(4)
+    (record,) = second.records.values()
+    assert record.talk_s == pytest.approx(8.0, abs=0.1) and record.agent == "201"
+    assert agent(second, "agent201").state == "ready"
+
+
+def test_a_recording_goes_on_and_is_one_file() -> None:
+    first = Centre(more={"recordings": "/recordings"})
+    first.log_in("201")
+    talk(first, "300", "201")
+    name = first.call.id
+    first._carry_out(first.switch.record(name, "start", "maria", first.now))
+    first._carry_out(first.switch.record(name, "pause", "maria", first.now))
+    second = killed(first)
+    assert second.call.taping is not None and second.call.taping.state == "paused"
+    second._carry_out(second.switch.record(name, "resume", "maria", second.now))
+    second.phones["300"].hang_up(second.phones["300"].legs[-1])
+    second.advance(4)
+    assert second.records[name].recording == f"/recordings/1970/01/12/{name}.wav"
+    assert [tape.state for tape in second.tapes.values()] == ["waiting"]
+    assert not second.workers[1].paused
+
+
+def test_what_cannot_be_read_stops_nothing(first: Centre) -> None:
+    (name,) = first.kept_calls
+    kept = first.kept_calls[name]
+    dialog = replace(kept.caller.dialog, remote="<<")
+    first.kept_calls["broken"] = replace(
+        kept, id="broken", caller=replace(kept.caller, dialog=dialog), talk=None
+    )
+    second = killed(first)
+    assert set(second.switch.calls) == {name} and set(second.kept_calls) == {name}
+    assert any("cannot be read" in warning.text for warning in second.warnings)
+
+
+def test_requests_of_ours_are_in_sequence(first: Centre) -> None:
+    """A probe that was sent after the state was kept has used a number; a BYE must come after it."""
+    call = first.call
+    assert call.partner is not None and call.partner.dialog is not None
+    call.partner.dialog.request("OPTIONS")
+    second = killed(first)
+    sent = []
+    second.lose = lambda data: bool(sent.append(data))
+    second._carry_out(second.switch.hang_up(call.id, "maria", second.now))
+    second.settle()
+    byes = [data for data in sent if data.startswith(b"BYE ")]
+    assert len(byes) == 2 and second.phones["201"].of(Ended) and second.phones["300"].of(Ended)
+
+
+def test_keys_are_not_kept(first: Centre) -> None:
+    """A conversation whose descriptions hold keys is ended, not kept with them."""
+    call = first.call
+    assert call.partner is not None and call.partner.audio is not None and call.partner.audio.sent is not None
+    sent = call.partner.audio.sent
+    attribute = ("crypto", "1 AES_CM_128_HMAC_SHA1_80 inline:c2VjcmV0")
+    media = tuple(replace(one, attributes=(*one.attributes, attribute)) for one in sent.media)
+    call.partner.audio.sent = replace(sent, media=media)
+    first.switch.hub.keep(call)
+    first._carry_out(first.switch.handle_timer(first.now))
+    (kept,) = first.kept_calls.values()
+    assert kept.talk is None and b"inline" not in msgspec.json.encode(kept)
+    second = killed(first)
+    assert second.phones["300"].of(Ended) and not second.switch.calls
