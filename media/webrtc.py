@@ -89,7 +89,7 @@ class WebRtc:
         if browser.ice.restart(settled.ice):
             self._rename(slot, before, browser.ice.users)
         known = browser.association
-        if known is None or known.fingerprint != settled.fingerprint:
+        if known is None or known.failure or known.fingerprint != settled.fingerprint:
             # Its keys count until the new ones are there.
             browser.association = Association(self._identity, settled.fingerprint, client=settled.client)
             self._shaking.add(slot)
@@ -167,9 +167,12 @@ class WebRtc:
         self._follow(slot, browser)
 
     def _remember(self, slot: int, browser: _Browser, path: int) -> None:
+        """DTLS may come from here, unless it is another browser's: nobody takes that from him by a false
+        source address."""
+        if self._by_path.setdefault(path, slot) != slot:
+            return
         browser.paths.pop(path, None)
         browser.paths[path] = None
-        self._by_path[path] = slot
         if len(browser.paths) > MAX_PATHS:
             oldest = next(iter(browser.paths))
             del browser.paths[oldest]

@@ -169,6 +169,21 @@ def test_checks_may_come_before_the_answer_is_known(bench: EngineBench) -> None:
     assert page.far.keys is not None
 
 
+def test_after_a_failure_another_offer_begins_anew(bench: EngineBench) -> None:
+    page = Page(bench, 1)
+    for _ in range(2):
+        page.settle(Browser(page.ice, Identity.make().fingerprint))
+        page.far = FarBrowser(page.ice, page.allocated.fingerprint)
+        page.shake()
+        bench.tick()
+        assert len(bench.take(HandshakeFailed)) == 1
+    page.far = FarBrowser(page.ice, page.allocated.fingerprint)
+    page.settle()
+    page.shake()
+    assert page.far.keys is not None
+    assert page.send(page.next()) == [] and len(bench.take(Latched)) == 1
+
+
 def test_a_foreign_certificate_gets_no_keys_and_is_told(bench: EngineBench) -> None:
     page = Page(bench, 1)
     page.settle(Browser(page.ice, Identity.make().fingerprint))
@@ -297,10 +312,13 @@ def test_consent_runs_out_and_comes_back(bench: EngineBench, page: Page) -> None
     assert len(page.hears(phone.talk())) == 1
 
 
-def test_two_browsers_at_one_place_do_not_take_each_others_audio(bench: EngineBench, page: Page) -> None:
+def test_nobody_takes_the_place_of_another_by_a_false_address(bench: EngineBench, page: Page) -> None:
+    """A check that is signed well, of a leg of his own, from where another browser is: neither its audio nor
+    its DTLS is his."""
     other = Page(bench, 3)
     other.settle()
-    other.shake()
+    assert other.send(other.far.check()) != []
+    assert other.send(*other.far.association.begin()) == []
     phone = bridged(bench, page)
     assert len(page.hears(phone.talk())) == 1
 
