@@ -3,9 +3,10 @@
 **Delay.** Both get the packets of `benchmarks.traces` and a tick every 20 ms. What a buffer never plays of
 what arrived (late, or skipped to shorten the delay) is its loss; its delay is from sending to playing, one
 way through the network included. Speexdsp's runs with its defaults; ours with a row of late shares, and its
-delay is read off at the loss that speexdsp's had. SEEDS runs of five minutes each; a trace with nothing to
-adapt to (constant, gamma, the drifts between two steps) leaves both the same best delay, as ticks come every
-20 ms.
+delay is read off at the loss that speexdsp's had. SEEDS runs of five minutes each. *Floor* is the delay if
+every packet were played at the first tick after it came, in whatever order: nobody is below it without loss,
+and on the constant trace both are at it. *Breaks* are the frames that do not follow what was played a tick
+before: what was not played and what was waited for, so that delay is not bought with broken speech.
 
 **Time.** Put and get of one frame, 1 000 legs, 0 to 40 ms of jitter, 1 % of loss. Speexdsp's functions are
 called through ctypes, and what an equally long loop of empty ctypes calls costs is subtracted, so that it is
@@ -32,7 +33,7 @@ from media.jitter import JitterBuffer
 LEGS = 1000
 FRAME = 160
 SEEDS = (1050, 3550, 711)
-SHARES = (0.001, 0.003, 0.007, 0.012, 0.02, 0.03, 0.05, 0.09)
+SHARES = (0.001, 0.003, 0.007, 0.012, 0.02, 0.03, 0.045, 0.065, 0.09, 0.13, 0.18, 0.25)
 TICK_S = 0.02
 MAX_FRAMES = 40
 AFTER_TICKS = 60
@@ -41,11 +42,12 @@ PICTURE = Path(__file__).with_name("jitter.png")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a buffer made of a trace: percent of the arrived packets that it did not play, mean delay in
-    ms."""
+    """What a buffer made of a trace: percent of the arrived packets that it did not play, mean delay in ms,
+    breaks in percent of the frames played."""
 
     lost_percent: float
     delay_ms: float
+    breaks_percent: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,16 @@ class _Course:
     def outcome(self, played: npt.NDArray[np.int64]) -> Outcome:
         """`played`: int64[k, 2], tick and packet number of every frame played."""
         delay = (played[:, 0] + 1) * TICK_S - self.trace.sent[played[:, 1]]
-        return Outcome(100.0 * (1.0 - len(played) / len(self.packets)), float(1000.0 * delay.mean()))
+        broken = (np.diff(played, axis=0) != 1).any(axis=1)
+        return Outcome(
+            100.0 * (1.0 - len(played) / len(self.packets)),
+            float(1000.0 * delay.mean()),
+            float(100.0 * broken.mean()),
+        )
+
+    def floor_ms(self) -> float:
+        """The delay if every packet were played at the first tick after it came."""
+        return float(1000.0 * ((self.ticks + 1) * TICK_S - self.trace.sent[self.packets]).mean())
 
 
 def _course(trace: traces.Trace) -> _Course:
@@ -109,12 +120,15 @@ def of_ours(courses: list[_Course], ticks: int, late_share: float) -> list[Outco
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One trace: speexdsp's outcome, our delay at its loss, and our whole curve, means over the seeds."""
+    """One trace: speexdsp's outcome, our delay and breaks at its loss, our whole curve, and the floor; means
+    over the seeds."""
 
     name: str
     speex: Outcome
     ours_ms: float
+    ours_breaks_percent: float
     curve: list[Outcome]
+    floor_ms: float
 
 
 def compare(seconds: float = 300.0, seeds: tuple[int, ...] = SEEDS) -> list[Comparison]:
@@ -129,7 +143,16 @@ def compare(seconds: float = 300.0, seeds: tuple[int, ...] = SEEDS) -> list[Comp
         legs = range(index * len(seeds), (index + 1) * len(seeds))
         at_equal = [_at(theirs[leg].lost_percent, [share[leg] for share in ours]) for leg in legs]
         curve = [_mean([share[leg] for leg in legs]) for share in ours]
-        found.append(Comparison(name, _mean([theirs[leg] for leg in legs]), float(np.mean(at_equal)), curve))
+        found.append(
+            Comparison(
+                name,
+                _mean([theirs[leg] for leg in legs]),
+                float(np.mean([one.delay_ms for one in at_equal])),
+                float(np.mean([one.breaks_percent for one in at_equal])),
+                curve,
+                float(np.mean([courses[leg].floor_ms() for leg in legs])),
+            )
+        )
     return found
 
 
@@ -137,13 +160,16 @@ def _mean(outcomes: list[Outcome]) -> Outcome:
     return Outcome(
         float(np.mean([one.lost_percent for one in outcomes])),
         float(np.mean([one.delay_ms for one in outcomes])),
+        float(np.mean([one.breaks_percent for one in outcomes])),
     )
 
 
-def _at(lost_percent: float, curve: list[Outcome]) -> float:
-    """Our delay where our loss is this."""
-    points = sorted((one.lost_percent, one.delay_ms) for one in curve)
-    return float(np.interp(lost_percent, [x for x, _ in points], [y for _, y in points]))
+def _at(lost_percent: float, curve: list[Outcome]) -> Outcome:
+    """Our outcome where our loss is this, between the two nearest of the curve."""
+    points = sorted((one.lost_percent, one.delay_ms, one.breaks_percent) for one in curve)
+    lost = [point[0] for point in points]
+    delay, breaks = (np.interp(lost_percent, lost, [point[at] for point in points]) for at in (1, 2))
+    return Outcome(lost_percent, float(delay), float(breaks))
 
 
 def draw(comparisons: list[Comparison], path: Path = PICTURE) -> None:
@@ -274,7 +300,9 @@ def _delays(comparisons: list[Comparison]) -> list[Row]:
             one.speex.delay_ms,
             one.speex.delay_ms / one.ours_ms,
             None,
-            f"mean delay from sending to playing at speexdsp's loss ({one.speex.lost_percent:.2f} %)",
+            f"mean delay from sending to playing at speexdsp's loss ({one.speex.lost_percent:.2f} %); floor "
+            f"{one.floor_ms:.4g} ms; breaks {one.ours_breaks_percent:.2f} %, speexdsp "
+            f"{one.speex.breaks_percent:.2f} %",
         )
         for one in comparisons
     ]

@@ -6,11 +6,12 @@ rest: bit k of `mask` says that the frame k after the clock waits, bit k of `pas
 it was played; so most packets, several of one leg among them, are placed by a few operations on whole arrays,
 and only the odd ones (first, late, repeated, far away) are looked at one a leg and round.
 
-Where a packet lands relative to the clock (its *slack*, in frames) is counted in `media.slack`. When more
-than `late_share` of the packets would come too late, the clock is held (the delay grows); when fewer would
-even with a frame less, it skips one, in a silence if there is one (the delay shrinks). A lasting step of the
-network's delay turns the clock back over the ticks in which nothing was played. RFC 3550 section 6.4.1
-(transit time), appendix A.1 (sequence numbers).
+Where a packet lands relative to the clock (its *slack*, in frames) is counted in `media.slack`, which says
+how many come too late. A late packet after whose turn nothing was played turns the clock back, as if it had
+been waited for: no frame is lost, and the delay has grown; not beyond what `late_share` needs, unless a
+longer way through the network lasts. Where that is not enough the clock is held. The delay shrinks by passing
+over a frame that has not come, else by skipping one in a silence, else any. RFC 3550 section 6.4.1 (transit
+time), appendix A.1 (sequence numbers).
 
 Invariant: frames leave in the order of their sequence numbers, none twice; never more than `max_frames` wait,
 so the delay is bounded; after any gap or jump of sequence, timestamp or source, at most RESYNC_RUN packets
@@ -27,7 +28,7 @@ import numpy.typing as npt
 from media.batch import rounds
 from media.g711 import DECODE
 from media.packet import compact
-from media.slack import SlackHistograms
+from media.slack import START_REACH, SlackHistograms
 
 Slots = npt.NDArray[np.intp]
 Bool = npt.NDArray[np.bool_]
@@ -39,20 +40,20 @@ UInt64 = npt.NDArray[np.uint64]
 Octets = npt.NDArray[np.uint8]
 
 FRAME: Final = 160  # samples and octets of 20 ms G.711
-START_DELAY: Final = 1  # frames held back before the first is played
+START_DELAY: Final = 0  # frames held back before the first is played
 RESYNC_RUN: Final = 3  # packets in a row outside the ring prove a new timeline
 LATE_RUN: Final = 3  # ticks in a row with nothing but late packets prove a longer way through the network
 HISTORY: Final = 64  # ticks of which `past` knows what was played
 PAUSE_TICKS: Final = 10  # without a frame: what is missing then was not sent (silence suppression), not lost
 RESTART_TICKS: Final = 50  # 1 s without a frame: the next packet starts a new talk spurt
 SEEN: Final = 64  # a sequence number further behind is of another numbering
-ADAPT_EVERY: Final = 8  # ticks between two looks at the histograms
+ADAPT_EVERY: Final = 16  # ticks between two looks at the histograms
 LATE_SHARE: Final = 0.01  # of the packets may be late before the delay grows
-PATIENCE_LOOKS: Final = 8  # for which the delay that could shrink waits for a silence
+PATIENCE_LOOKS: Final = 4  # for which the delay that could shrink waits for a silence
 QUIET: Final = 256.0  # mean of the absolute samples of a frame in which nobody speaks (-42 dB)
 
 _ONE: Final = np.uint64(1)
-_RECENT: Final = np.uint64((1 << PAUSE_TICKS) - 1)
+_TWO: Final = np.uint64(2)
 _LAST_SECOND: Final = np.uint64((1 << RESTART_TICKS) - 1)
 _LOUDNESS: Final = np.abs(DECODE.astype(np.float32))
 
@@ -60,8 +61,8 @@ _LOUDNESS: Final = np.abs(DECODE.astype(np.float32))
 class JitterBuffer:
     """State per slot (arrays of `capacity`); the counters are int64[capacity], since the slot's `reset`.
 
-    `received`: packets handed in. `late`: came after their turn. `lost`: frames whose turn came while later
-    ones were already there. `duplicated`: packets seen before. `resyncs`: new timelines. `skipped`: frames
+    `received`: packets handed in. `late`: came after their turn. `lost`: frames that were missing between two
+    that were played. `duplicated`: packets seen before. `resyncs`: new timelines. `skipped`: frames
     dropped to shorten the delay. `played`: frames handed out. `waited`: ticks that all frames together
     waited.
     """
@@ -81,7 +82,8 @@ class JitterBuffer:
         self._depth = max_frames
         self._law = np.zeros(capacity, np.uint8) if law is None else law
         self._ring = 1 << (max_frames - 1).bit_length()  # places a slot has: a power of two
-        self._frames = np.zeros((capacity * self._ring, FRAME), np.uint8)
+        self._nowhere = capacity * self._ring  # one place more, for what is not to be stored
+        self._frames = np.zeros((capacity * self._ring + 1, FRAME), np.uint8)
         self._packed = self._frames.view(f"V{FRAME}").reshape(-1)  # the same, a frame an item: moved at once
         self._base = np.arange(capacity, dtype=np.int64) * self._ring
         self._head = np.zeros(capacity, np.int64)  # ring index of the frame at the play clock, not reduced
@@ -96,6 +98,8 @@ class JitterBuffer:
         self._outside_at = np.zeros(
             capacity, np.int64
         )  # tick in which it last grew, or a packet was in order
+        self._reach = np.zeros(capacity, np.int64)  # frames by which the clock may go back to a late packet
+        self._leaps = np.zeros(capacity, np.bool_)  # a missing frame is passed over at once, to shorten
         self._looks = np.zeros(capacity, np.int32)  # in a row at which the delay could have shrunk
         self._slack = SlackHistograms(capacity, max_frames, late_share)
         self._tick = 0
@@ -146,11 +150,13 @@ class JitterBuffer:
         self._who[places[::-1]] = order[::-1]  # of repeated places the last assigned stays: the first packet
         fits &= self._who.take(places) == order
         if np.count_nonzero(fits) == slots.size:
-            self._place(slots, slack, ahead, places, payloads)
+            self._store(places, payloads)
+            self._place(slots, slack, ahead)
             return
         if fits.any():
             some = slots[fits]
-            self._place(some, slack[fits], ahead[fits], places[fits], payloads[fits])
+            self._store(np.where(fits, places, self._nowhere), payloads)
+            self._place(some, slack[fits], ahead[fits])
             self._outside_at[some] = self._tick
         odd = np.flatnonzero(~fits)
         for turn in rounds(slots[odd], self._turn, 2 * self._depth):
@@ -175,10 +181,12 @@ class JitterBuffer:
         places += self._base.take(slots)
         return places
 
-    def _place(self, slots: Slots, slack: Int32, ahead: Int64, places: Int64, payloads: Octets) -> None:
-        """Packets of which each has a place of its own, in any order; slots may repeat."""
+    def _store(self, places: Int64, payloads: Octets) -> None:
         packed = np.ascontiguousarray(payloads).view(f"V{FRAME}").reshape(-1)
         self._packed.put(places, packed, mode="clip")
+
+    def _place(self, slots: Slots, slack: Int32, ahead: Int64) -> None:
+        """Packets of which each has a place of its own, in any order; slots may repeat."""
         np.add.at(self._mask, slots, _ONE << slack.astype(np.uint64))
         np.maximum.at(self._top, slots, self._top.take(slots) + ahead)
         self._outside[slots] = 0
@@ -205,18 +213,28 @@ class JitterBuffer:
             self._renumber(slots[renumbered], sequence[renumbered])
             slack, ahead, fits = self._judge(slots, sequence, timestamps)
         stray = ~inside & ~duplicate
-        again = self._again(slots, slack, stray & newer)
-        late = stray & ~again & (slack < 0)
-        self.late[slots] += late
-        near = late & (slack >= -HISTORY)
-        self._slack.add(slots[near], slack[near] + self._hold[slots[near]])
-        if again.any():
-            self._begin_again(slots[again], sequence[again], timestamps[again], slack[again])
-            slack, ahead, fits = self._judge(slots, sequence, timestamps)
+        back = self._way_back(slots, slack)
+        waited_for = stray & ~far & (back > 0) & (back <= self._reach[slots])
+        if waited_for.any():
+            self._turn_back(slots[waited_for], back[waited_for])
+            slack[waited_for] = 0
+            fits |= waited_for  # the places of what was not played are free
+            stray &= ~waited_for
+        if stray.any():
+            again = self._again(slots, slack, stray & newer)
+            late = stray & ~again & (slack < 0)
+            self.late[slots] += late
+            near = late & (slack >= -HISTORY)
+            self._slack.add(slots[near], slack[near] + self._hold[slots[near]])
+            self._slack.miss(slots[near])
+            if again.any():
+                self._begin_again(slots[again], sequence[again], timestamps[again], back[again])
+                slack, ahead, fits = self._judge(slots, sequence, timestamps)
         fits &= ~duplicate
         if fits.any():
-            slots, slack, ahead, payloads = slots[fits], slack[fits], ahead[fits], payloads[fits]
-            self._place(slots, slack, ahead, self._places(slots, slack), payloads)
+            slots, slack, ahead = slots[fits], slack[fits], ahead[fits]
+            self._store(self._places(slots, slack), payloads[fits])
+            self._place(slots, slack, ahead)
 
     def _again(self, slots: Slots, slack: Int32, stray: Bool) -> Bool:
         """Which strays (bool[n], newer than all before) prove that the clock is wrong, bool[n]."""
@@ -229,6 +247,28 @@ class JitterBuffer:
         again: Bool = stray & ((run >= np.where(near, LATE_RUN, RESYNC_RUN)) | rested)
         return again
 
+    def _way_back(self, slots: Slots, slack: Int32) -> Int64:
+        """By how many frames the clock can go back to late packets, int64[n]: 0 where something after them
+        was played, or what waits would not find room any more."""
+        late = (slack < 0) & (slack > -min(HISTORY, self._depth))
+        back = np.where(late, -slack.astype(np.int64), 0)
+        steps = back.astype(np.uint64)
+        possible = self._past[slots] & ((_ONE << steps) - _ONE) == 0
+        possible &= self._mask[slots] >> (np.uint64(self._depth) - steps) == 0
+        return np.where(possible, back, 0)
+
+    def _turn_back(self, slots: Slots, frames: Int64) -> None:
+        """Nothing was played in these last ticks (int64[n]): it is as if the clock had been held in them."""
+        steps = frames.astype(np.uint64)
+        self._clock[slots] -= (frames * FRAME).astype(np.uint32)
+        self._head[slots] -= frames
+        self._past[slots] >>= steps
+        self._mask[slots] <<= steps
+        self._hold[slots] = (self._hold[slots] - frames).clip(0)
+        self._reach[slots] -= frames
+        self._outside[slots] = 0
+        self._slack.longer(slots, frames)
+
     def _start(self, slots: Slots, sequence: UInt16, timestamps: UInt32) -> None:
         """A first packet: play it after START_DELAY ticks; one that it overtook still has its place."""
         self._started[slots] = True
@@ -238,28 +278,18 @@ class JitterBuffer:
         self._looks[slots] = 0
         self._mask[slots] = 0
         self._past[slots] = 0
+        self._know_nothing(slots)
         self._renumber(slots, sequence)
         self._top[slots] -= 1  # what is placed next is ahead of it
 
     def _renumber(self, slots: Slots, sequence: UInt16) -> None:
         self._top[slots] = sequence
 
-    def _begin_again(self, slots: Slots, sequence: UInt16, timestamps: UInt32, slack: Int32) -> None:
+    def _begin_again(self, slots: Slots, sequence: UInt16, timestamps: UInt32, back: Int64) -> None:
         """These packets show where the clock belongs. If nothing was played since their turn, the clock goes
         back to them (the network's delay has grown); otherwise they begin a new timeline."""
-        back = np.maximum(-slack, 0).astype(np.uint64)
-        unplayed = self._past[slots] & ((_ONE << np.minimum(back, np.uint64(63))) - _ONE) == 0
-        turned = (slack < 0) & (slack > -HISTORY) & unplayed & (self._mask[slots] == 0)
-        some = slots[turned]
-        steps = back[turned].astype(np.int64)
-        self._clock[some] -= (steps * FRAME).astype(np.uint32)
-        self._head[some] -= steps
-        self._past[some] >>= back[turned]
-        self._hold[some] = 0
-        self._outside[some] = 0
-        self._top[some] = np.maximum(self._top[some], self._top[some] - 1)
-        for frames in np.unique(steps).tolist():
-            self._slack.longer(some[steps == frames], frames)
+        turned = back > 0
+        self._turn_back(slots[turned], back[turned])
         fresh = ~turned
         if fresh.any():
             rested = self._past[slots[fresh]] & _LAST_SECOND == 0
@@ -276,8 +306,13 @@ class JitterBuffer:
         self._hold[slots] = START_DELAY
         self._holding = True
         self._slack.clear(slots)
+        self._know_nothing(slots)
         self._renumber(slots, sequence)
         self._top[slots] -= 1
+
+    def _know_nothing(self, slots: Slots) -> None:
+        self._reach[slots] = START_REACH
+        self._leaps[slots] = False
 
     # ----- out
 
@@ -291,9 +326,14 @@ class JitterBuffer:
         if self._tick % ADAPT_EVERY == 0:
             self._adapt(slots, here)
             self._slack.forget()
-        self._skip_missing(slots, here)
-        mask, past = self._mask[here], self._past[here]
+        mask = self._mask[here]
         present = (mask & _ONE).astype(np.bool_)
+        leaping = ~present & self._leaps[here] & (mask != 0)
+        if np.count_nonzero(leaping):  # the cheapest frame to shorten the delay by is one that has not come
+            self._skip(slots[leaping])
+            mask = self._mask[here]
+            present = (mask & _ONE).astype(np.bool_)
+        past = self._past[here]
         places = self._head[here] & (self._ring - 1)
         places += self._base[here]
         frames = self._packed.take(places, mode="clip").view(np.uint8).reshape(-1, FRAME)
@@ -302,39 +342,46 @@ class JitterBuffer:
             present &= running
             steps = running.astype(np.uint64)
             mask = mask >> steps
-            missing = ~present & running
-            self._past[here] = past << steps | present
+            past = past << steps | present
             self._clock[here] += steps.astype(np.uint32) * np.uint32(FRAME)
             self._head[here] += running
             self._hold[here] -= ~running
             self._holding = bool(np.count_nonzero(self._hold))
         else:
             mask = mask >> _ONE
-            missing = ~present
-            self._past[here] = past << _ONE | present
+            past = past << _ONE | present
             self._clock[here] += np.uint32(FRAME)
             self._head[here] += 1
         self._mask[here] = mask
-        missing &= mask != 0
-        if np.count_nonzero(missing):
-            self.lost[here] += missing & (past & _RECENT != 0)
+        self._past[here] = past
+        leap = present & (past & _TWO == 0)
+        if np.count_nonzero(leap):
+            self._count_lost(slots[leap], past[leap] >> _ONE)
         self.played[here] += present
         self.waited[here] += np.bitwise_count(mask)
         return frames, present
+
+    def _count_lost(self, slots: Slots, before: UInt64) -> None:
+        """What is missing between the frames that these slots play now and those that they played before; a
+        pause was not sent."""
+        missing = np.bitwise_count(before ^ (before - _ONE)).astype(np.int64) - 1
+        self.lost[slots] += np.where((before != 0) & (missing < PAUSE_TICKS), missing, 0)
 
     # ----- how much delay
 
     def _adapt(self, slots: Slots, here: slice | Slots) -> None:
         """Lengthen or shorten the delay of each slot as its histogram says."""
-        grow, spare = self._slack.look(slots, here)
+        verdict = self._slack.look(slots, here)
+        grow, spare = verdict.grow, verdict.spare
+        self._leaps[here] = verdict.leaps
         waiting = np.bitwise_count(self._mask[here]).astype(np.int64)
         np.minimum(grow, (self._depth * 3 // 4 - waiting - self._hold[here]).clip(0), out=grow)
         spare[(grow > 0) | (self._hold[here] > 0)] = 0
-        for frames in np.unique(grow[grow > 0]).tolist():
-            group = slots[grow == frames]
-            self._hold[group] += frames
+        self._reach[here] = verdict.reach - grow
+        if grow.any():
+            self._hold[here] += grow
             self._holding = True
-            self._slack.longer(group, frames)
+            self._slack.longer(slots, grow)
         self._looks[here] = np.where(spare > 0, self._looks[here] + 1, 0)
         if spare.any():
             self._shrink(slots[spare > 0], spare[spare > 0])
@@ -347,19 +394,14 @@ class JitterBuffer:
         loud &= self._mask[slots] & _ONE != 0
         self._skip(slots[~loud | (self._looks[slots] * spare >= PATIENCE_LOOKS)])
 
-    def _skip_missing(self, slots: Slots, here: slice | Slots) -> None:
-        """A frame whose turn has come, and which has not, is the cheapest one to shorten the delay by."""
-        mask = self._mask[here]
-        absent = (self._looks[here] > 0) & (mask & _ONE == 0) & (mask != 0)
-        if np.count_nonzero(absent):
-            self._skip(slots[absent])
-
     def _skip(self, slots: Slots) -> None:
         dropped = self._mask[slots] & _ONE
         self.skipped[slots] += dropped.astype(np.int64)
         self._mask[slots] >>= _ONE
-        self._past[slots] <<= _ONE
+        self._past[slots] = self._past[slots] << _ONE | dropped
         self._clock[slots] += np.uint32(FRAME)
         self._head[slots] += 1
         self._looks[slots] = 0
+        self._reach[slots] += 1
+        self._leaps[slots] = False
         self._slack.shorter(slots)

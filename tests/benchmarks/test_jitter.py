@@ -1,4 +1,5 @@
-"""The jitter buffer beside speexdsp's on short traces: never clearly more delay at equal loss."""
+"""The jitter buffer beside speexdsp's on short traces, of which a good part is finding the right delay; the
+benchmark has five minutes of each."""
 
 from __future__ import annotations
 
@@ -25,5 +26,7 @@ def test_beside_speexdsp() -> None:
         pytest.skip("libspeexdsp1 is not installed")
     found = compare(40.0, (1050,))
     ratios = {one.name: one.speex.delay_ms / one.ours_ms for one in found}
-    assert min(ratios.values()) > 0.93, ratios
-    assert np.mean(list(ratios.values())) > 1.0, ratios
+    assert min(ratios.values()) > 0.97, ratios
+    assert np.mean(list(ratios.values())) > 1.02, ratios
+    [constant] = [one for one in found if one.name == "constant"]
+    assert constant.ours_ms == constant.floor_ms

@@ -338,3 +338,28 @@ def test_a_restart_forgets_the_source_and_not_the_counters() -> None:
     after = [number for number in line.numbers() if number >= 100]
     assert after == list(range(100, 120 - START_DELAY))
     assert line.buffer.received[0] == 40 and line.buffer.resyncs[0] == 0
+
+
+def test_what_is_late_is_waited_for_if_nothing_else_was_played() -> None:
+    """A packet that comes a tick late is played all the same, and so is all that follows."""
+    line = Line()
+    for number in range(10):
+        line.run([packet(number)])
+    line.run()
+    line.run([packet(11), packet(10)])
+    for number in range(12, 30):
+        line.run([packet(number)])
+    assert line.numbers()[:25] == list(range(25))
+    assert (line.buffer.late[0], line.buffer.lost[0]) == (0, 0)
+
+
+def test_packets_that_overtake_others_make_the_delay_grow() -> None:
+    """One in ten comes three frames late, after its successors: it cannot be waited for when it is noticed,
+    so the delay has to be long enough before."""
+    line, random, due = Line(), np.random.default_rng(4), {}
+    for number in range(4000):
+        due.setdefault(number + 3 * int(random.random() < 0.1), []).append(packet(number))
+    for tick in range(4000):
+        line.run(due.get(tick, []))
+    late = [number for number in range(2000, 3990) if number not in set(line.numbers())]
+    assert len(late) < 0.02 * 1990
