@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
-import wave
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
+from benchmarks import conceal
+from benchmarks.conceal import VOICES, segmental_snr_db, spectral_distance_db, speech
 from media.conceal import Concealer, find_periods
-from media.g711 import ULAW_TO_LINEAR, encode_ulaw
 
 Sound = npt.NDArray[np.float64]
 
@@ -91,46 +90,6 @@ class AppendixI:
         return max(near, key=lambda lag: score(lag, 1))
 
 
-def speech(tmp_path: Path, voice: str, text: str) -> npt.NDArray[np.int16]:
-    """espeak-ng's voice as it comes over a line: 8 kHz, mu-law, whole frames."""
-    raw, line = tmp_path / "raw.wav", tmp_path / "line.wav"
-    subprocess.run(["espeak-ng", "-v", voice, "-w", str(raw), text], check=True)
-    subprocess.run(["sox", str(raw), "-r", "8000", "-c", "1", "-b", "16", str(line)], check=True)
-    with wave.open(str(line)) as file:
-        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.int16)
-    samples = samples[: len(samples) // 160 * 160]
-    return ULAW_TO_LINEAR[encode_ulaw(samples)]
-
-
-def segmental_snr_db(good: Sound, other: Sound) -> Sound:
-    """Of each 10 ms in which somebody speaks; each between -10 and 35 dB, as is usual."""
-    count = min(len(good), len(other)) // 80 * 80
-    signal, noise = good[:count].reshape(-1, 80), (good - other[: len(good)])[:count].reshape(-1, 80)
-    energy = (signal**2).sum(axis=1)
-    heard = energy > 80 * 100.0**2
-    return (10 * np.log10(energy[heard] / ((noise[heard] ** 2).sum(axis=1) + 1.0))).clip(-10, 35)
-
-
-def spectral_distance_db(good: Sound, other: Sound, lost: npt.NDArray[np.bool_]) -> float:
-    """Mean log-spectral distance over the 20 ms windows, 10 ms apart, that touch a lost frame (bool[frames])
-    or the one after it, and in which somebody speaks."""
-    count = len(good) // 80 - 2
-    at = 80 * np.arange(count)[:, None] + np.arange(160)[None, :]
-    a, b = good[at], other[at]
-    touched = np.repeat(lost, 2)
-    touched[2:] |= touched[:-2]
-    wanted = (touched[:count] | touched[1 : count + 1]) & ((a**2).mean(axis=1) > 100.0**2)
-    power = [np.abs(np.fft.rfft(x[wanted] * np.hanning(160), axis=1)) ** 2 + 1e4 for x in (a, b)]
-    return float(np.sqrt(((10 * np.log10(power[0] / power[1])) ** 2).mean(axis=1)).mean())
-
-
-VOICES = {
-    "en": "The quick brown fox jumps over the lazy dog, and all the agents are busy; please wait.",
-    "fr": "Tous nos conseillers sont en ligne, merci de patienter, nous allons vous répondre bientôt.",
-    "de+f3": "Alle Leitungen sind zurzeit belegt, bitte haben Sie einen Augenblick Geduld.",
-}
-
-
 def test_at_least_as_good_as_appendix_i(tmp_path: Path) -> None:
     ours_snr, theirs_snr, ours_distance, theirs_distance = [], [], [], []
     for voice, text in VOICES.items():
@@ -163,7 +122,16 @@ def test_at_least_as_good_as_appendix_i(tmp_path: Path) -> None:
             ours_distance.append(spectral_distance_db(good, mine, lost[:, leg]))
             theirs_distance.append(spectral_distance_db(good, theirs, lost[:, leg]))
     assert np.concatenate(ours_snr).mean() >= np.concatenate(theirs_snr).mean()
-    assert np.mean(ours_distance) <= np.mean(theirs_distance)
+    assert np.concatenate(ours_distance).mean() <= np.concatenate(theirs_distance).mean()
+
+
+def test_no_row_is_worse_than_spandsp() -> None:
+    try:
+        rows = conceal.run(quick=True)
+    except conceal.MissingPeerError:
+        pytest.skip("libspandsp2 is not installed")
+    assert len(rows) == 16
+    assert [row.name for row in rows if row.ratio is None or row.ratio < 1.0] == []
 
 
 @pytest.mark.parametrize("hz", [70.0, 100.0, 150.0, 190.0])
@@ -204,7 +172,7 @@ def test_what_is_there_is_not_touched_and_long_losses_become_silence() -> None:
     assert concealer.concealed.tolist() == [0, 0, 3, 0, 0]
     line = np.full((3, 160), 5000, np.int16)
     concealer.conceal(slots, line, np.ones(3, np.bool_))
-    assert line[1, 0] < 200 and line[1, -1] == 5000, "after a long loss the sound fades in"
+    assert line[1, 0] < 500 and line[1, -1] == 5000, "after a long loss the sound fades in"
     concealer.reset(2)
     line = np.full((3, 160), 77, np.int16)
     concealer.conceal(slots, line, np.array([True, False, True]))
