@@ -57,7 +57,8 @@ def segmental_snr_db(good: Sound, other: Sound) -> Sound:
     signal, noise = good[:count].reshape(-1, 80), (good - other[: len(good)])[:count].reshape(-1, 80)
     energy = (signal**2).sum(axis=1)
     heard = energy > 80 * SPOKEN**2
-    return (10 * np.log10(energy[heard] / ((noise[heard] ** 2).sum(axis=1) + 1.0))).clip(-10, 35)
+    ratio: Sound = 10 * np.log10(energy[heard] / ((noise[heard] ** 2).sum(axis=1) + 1.0))
+    return ratio.clip(-10, 35)
 
 
 def spectral_distance_db(good: Sound, other: Sound, lost: Bool) -> Sound:
@@ -70,7 +71,8 @@ def spectral_distance_db(good: Sound, other: Sound, lost: Bool) -> Sound:
     touched[2:] |= touched[:-2]
     wanted = (touched[:count] | touched[1 : count + 1]) & ((a**2).mean(axis=1) > SPOKEN**2)
     power = [np.abs(np.fft.rfft(x[wanted] * np.hanning(FRAME), axis=1)) ** 2 + 1e4 for x in (a, b)]
-    return np.sqrt(((10 * np.log10(power[0] / power[1])) ** 2).mean(axis=1))
+    distance: Sound = np.sqrt(((10 * np.log10(power[0] / power[1])) ** 2).mean(axis=1))
+    return distance
 
 
 def random_losses(random: np.random.Generator, frames: int, share: float) -> Bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from media import mos
+from media.bursts import BurstMetrics
 from media.xr import VoipMetrics
 
 FRAME_MS = 20.0
@@ -57,7 +58,7 @@ def score_of(r: float | None) -> float:
     return -1.0 if r is None else round(mos.score(r), 2)
 
 
-def metrics_of(source: int, stream: Stream, heard: Heard) -> VoipMetrics:
+def metrics_of(source: int, stream: Stream, heard: Heard, bursts: BurstMetrics) -> VoipMetrics:
     """What an extended report says of the stream of SSRC `source`."""
     expected = max(stream.received + stream.lost, 1)
     r = rating_of(stream, heard)
@@ -75,4 +76,5 @@ def metrics_of(source: int, stream: Stream, heard: Heard) -> VoipMetrics:
         mos_conversation=None if r is None else mos.score(r),
         buffer_ms=wait_ms,
         buffer_max_ms=heard.buffer_max_ms,
+        bursts=bursts,
     )

@@ -255,7 +255,9 @@ class Reports:
         source = int(self._reception.ssrc[slot])
         if source == NO_SOURCE:
             return b""
-        return xr.build(int(self._legs.ssrc[slot]), metrics_of(source, self._stream(slot), self._heard(slot)))
+        stream = self._stream(slot)
+        bursts = self._reception.bursts.metrics(slot, stream.received + stream.lost, stream.lost)
+        return xr.build(int(self._legs.ssrc[slot]), metrics_of(source, stream, self._heard(slot), bursts))
 
     def _remote_score(self, slot: int, stream: Stream) -> float:
         """How the leg hears us, by its own judgement, else by its reports."""

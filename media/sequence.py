@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from media.bursts import Bursts
 from media.packet import F64, I16, I32, I64, U32, Bools, Index
 
 MAX_DROPOUT = 3000
@@ -96,6 +97,7 @@ class Reception:
         self.duplicated_before = np.zeros(capacity, np.int64)  # of earlier sources
         self.holes = np.zeros(capacity, np.uint64)  # bit i: number `holes_top` - i has not come
         self.holes_top = np.zeros(capacity, np.int64)
+        self.bursts = Bursts(capacity)
         self._some_without_transit = False
         self.begun = False
         """Has a stream begun? Whoever takes note of it sets this back."""
@@ -107,6 +109,7 @@ class Reception:
         for name, array in vars(self).items():
             if isinstance(array, np.ndarray) and name not in ("stream", "_rows"):
                 array[slot] = 0
+        self.bursts.reset(slot)
         self.ssrc[slot] = NO_SOURCE
         self.suspect[slot] = _NO_SEQUENCE
         self.stream[slot] += self._capacity  # never used again: relays compare it
@@ -191,6 +194,7 @@ class Reception:
         self.base[legs] = numbers + FIRST_CYCLE
         self.highest[legs] = numbers + FIRST_CYCLE - 1
         self.received[legs] = 0
+        self.bursts.begin(legs, self.base[legs])
         self.suspect[legs] = _NO_SEQUENCE
         self.has_transit[legs] = False
         self._some_without_transit = True
@@ -210,6 +214,8 @@ class Reception:
         self.holes[some] = old | (everything & ~np.uint64(1))
         self.holes_top[some] = new_top
         self.loss_runs[some] += 1
+        missing = delta[ahead].astype(np.int64) - 1
+        self.bursts.lost(some, new_top - missing, missing)
         back = slots[~ahead]
         age = self.holes_top[back] - extended[~ahead]
         bit = np.uint64(1) << np.clip(age, 0, HOLES - 1).astype(np.uint64)
@@ -218,6 +224,7 @@ class Reception:
         self.holes[back] = np.where(fills & (age < HOLES), holes & ~bit, holes)
         alone = fills & (holes & (bit << np.uint64(1) | bit >> np.uint64(1)) == 0)
         self.loss_runs[back] -= alone & (self.loss_runs[back] > 0)
+        self.bursts.came(back[fills], extended[~ahead][fills])
         self.reordered[back] += fills
         self.duplicated[back] += ~fills
 

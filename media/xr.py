@@ -2,8 +2,8 @@
 octets.
 
 Invariants: what is built is a valid XR packet of one block; reading never raises and looks at MAX_BLOCKS
-blocks at most. 127 stands for a figure that is not known, as the RFC has it. Bursts and gaps (4.7.2) are not
-told apart here: all losses are reported as of one gap.
+blocks at most. 127 stands for a figure that is not known, as the RFC has it. What was discarded is no part of
+the bursts and gaps (4.7.2).
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
+from media.bursts import GMIN, NO_BURSTS, BurstMetrics
+
 XR: Final = 207
 VOIP_METRICS: Final = 7
 UNKNOWN: Final = 127
-GMIN: Final = 16
 MAX_BLOCKS: Final = 16
 XR_BYTES: Final = 44
 _BLOCK: Final = struct.Struct(">BBHIBBBBHHHHbbBBBBBBBBHHH")
@@ -37,23 +38,24 @@ class VoipMetrics:
     mos_conversation: float | None = None
     buffer_ms: float = 0.0
     buffer_max_ms: float = 0.0
+    bursts: BurstMetrics = NO_BURSTS
 
 
 def build(ssrc: int, metrics: VoipMetrics) -> bytes:
     """An XR packet of `ssrc` with one block about what it heard."""
-    lost = _fraction(metrics.loss_percent)
+    bursts = metrics.bursts
     nominal, most = _milliseconds(metrics.buffer_ms), _milliseconds(metrics.buffer_max_ms)
     block = _BLOCK.pack(
         VOIP_METRICS,
         0,
         8,
         metrics.source & 0xFFFFFFFF,
-        lost,
+        _fraction(metrics.loss_percent),
         _fraction(metrics.discard_percent),
-        0,  # burst density
-        lost,
-        0,  # burst duration
-        0,  # gap duration: since the start
+        _fraction(100.0 * bursts.burst_density),
+        _fraction(100.0 * bursts.gap_density),
+        _milliseconds(bursts.burst_ms),
+        _milliseconds(bursts.gap_ms),
         _milliseconds(metrics.round_trip_ms),
         _milliseconds(metrics.end_delay_ms),
         UNKNOWN,  # signal level
@@ -104,11 +106,12 @@ def _metrics(packet: bytes, at: int) -> VoipMetrics:
         mos_conversation=conversation / 10.0 if 10 <= conversation <= 50 else None,
         buffer_ms=float(values[22]),
         buffer_max_ms=float(values[23]),
+        bursts=BurstMetrics(values[6] / 256, values[7] / 256, float(values[8]), float(values[9])),
     )
 
 
 def _fraction(percent: float) -> int:
-    return int(min(max(percent, 0.0), 100.0) * 2.55)
+    return min(int(min(max(percent, 0.0), 100.0) * 2.56), 255)
 
 
 def _milliseconds(value: float) -> int:

@@ -142,6 +142,10 @@ def test_voip_metrics_for_a_peer_that_wants_them() -> None:
     assert last is not None and len(last.metrics) == 1
     assert last.metrics[0].source == phone.ssrc
     assert abs(last.metrics[0].loss_percent - 10.0) < 1.5
+    bursts = last.metrics[0].bursts
+    assert abs(bursts.burst_density - 0.1) < 0.01 and bursts.burst_ms > 10_000, (
+        "less than Gmin apart: one burst"
+    )
     assert last.metrics[0].mos_conversation is not None and last.metrics[0].mos_conversation < 3.5
     bench.close()
 
