@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 
 from media.clips import Clip
+from media.comfort_noise import ComfortNoise
 from media.errors import ClipError, PortsExhaustedError
 from media.inside import JITTER_FRAMES, Inside
 from media.key_press import KeyPresses
 from media.latching import Latching
 from media.legs import NO_EVENTS, NO_PEER, Legs
-from media.listen import EVENT, Arrived, Listener, Seen
+from media.listen import AUDIO, EVENT, Arrived, Listener, Seen
 from media.load import Load
 from media.messages import (
     Allocate,
@@ -56,6 +57,7 @@ from media.messages import (
     StopRecord,
     WatchSpeech,
 )
+from media.noise_relay import NoiseRelay
 from media.packet import U8, Batch, Bools, Index, Outgoing, empty_outgoing, joined
 from media.ports import PortPool
 from media.recorder import Recorder
@@ -106,7 +108,8 @@ class Engine:
         self._listener = Listener(legs, self._latching, self._reception)
         self._slot_of: dict[int, int] = {}
         self._rooms = Rooms(legs, self._slot_of)
-        self._inside = Inside(legs, recorder, self._rooms, jitter_frames)
+        self._noise = ComfortNoise(capacity, self._random, legs.silent)
+        self._inside = Inside(legs, recorder, self._rooms, self._noise, jitter_frames)
         self._srtp = Srtp(legs, self._latching)
         self._webrtc = WebRtc(legs, self._latching, self._srtp)
         self._reports = Reports(legs, self._reception, cname, self._random, self._srtp, self._inside.heard)
@@ -114,6 +117,7 @@ class Engine:
         self._speech = Speech(legs)
         self._keys = KeyPresses(capacity)
         self._relay = Relay(legs)
+        self._noise_relay = NoiseRelay(legs, self._noise, self._relay)
         self._guard = ToneGuard(legs, self._inside.detector)
         self._steady = Steady(legs, self._reception, self._relay, self._guard.on)
         self._free = list(range(capacity - 1, -1, -1))
@@ -203,6 +207,7 @@ class Engine:
         self._reception.reset(slot)
         self._reports.reset(slot)
         self._inside.reset(slot)
+        self._noise.reset(slot)
         self._srtp.reset(slot)
         self._keys.reset(slot)
         self._slot_of[command.leg] = slot
@@ -232,6 +237,7 @@ class Engine:
         legs.payload_type[slot] = command.payload_type & 0x7F
         events = command.event_payload_type
         legs.event_type[slot] = NO_EVENTS if events is None else events & 0x7F
+        legs.noise[slot] = command.comfort_noise
         legs.event_clock[slot] = 0 if events is None else command.event_clock_hz
         self._keys.clock(slot, command.event_clock_hz)
         legs.send[slot] = command.send and not nowhere
@@ -389,8 +395,8 @@ class Engine:
         parts = [swift, *(self._take(arrived, now) for arrived in self._listener.listen(batch, seen, now))]
         if self._listener.control.size:
             self._reports.receive(batch, self._listener.control)
-        if self._reception.begun or self._relay.begun:
-            self._reception.begun = self._relay.begun = False
+        if self._reception.begun or self._relay.begun or self._noise.changed:
+            self._reception.begun = self._relay.begun = self._noise.changed = False
             self._steady.changed()
         return joined([part for part in parts if part is not None and part.rows.size], batch.data)
 
@@ -414,11 +420,13 @@ class Engine:
         if self._listener.latched:
             self._announce_latched()
         allowed = None if arrived.kinds is None else self._take_keys(arrived, arrived.kinds == EVENT, now)
+        if arrived.kinds is not None or self._noise.busy:
+            self._noise_relay.hear(arrived)
         listening = self._inside.wanted
         if listening is not None:
             heard = listening[arrived.slots]
             if arrived.kinds is not None:
-                heard &= arrived.kinds != EVENT
+                heard &= arrived.kinds == AUDIO
             if heard.any():
                 some = arrived.select(heard)
                 self._inside.put(
@@ -433,7 +441,7 @@ class Engine:
         guarded = self._guard.on[arrived.slots]
         guarded &= self._legs.receive[arrived.slots]
         if arrived.kinds is not None:
-            guarded &= arrived.kinds != EVENT
+            guarded &= arrived.kinds == AUDIO
         if guarded.any():
             slots, codes = self._guard.hear(arrived.select(guarded))
             if slots.size:
@@ -487,6 +495,13 @@ class Engine:
             self._changed()
         spoken, played = self._speech.tick(now)
         self._events += played
+        outgoing = [spoken]
+        if self._noise.busy:
+            self._noise.tick(self._legs.listened())
+            outgoing.append(self._noise_relay.tick(now))
+            if self._noise.changed:
+                self._noise.changed = False
+                self._steady.changed()
         slots, codes = self._inside.tick(self._speech.aside)
         if slots.size:
             self._report_tones(slots, codes, now)
@@ -496,7 +511,7 @@ class Engine:
             self._events.append(ended)
         for slot, speaking in self._inside.spoke():
             self._events.append(Speaking(int(self._legs.leg[slot]), speaking))
-        mixed = self._rooms.packets(now)
+        outgoing.append(self._rooms.packets(now))
         self._ticks += 1
         if self._webrtc.active:
             self._webrtc.tick()
@@ -509,8 +524,8 @@ class Engine:
         for slot in self._reports.measured():
             self._events.append(Measured(int(self._legs.leg[slot]), self._reports.quality(slot)))
         if self._srtp.active:
-            spoken, mixed = self._srtp.protect(spoken), self._srtp.protect(mixed)
-        return [spoken, mixed, reports]
+            outgoing = [self._srtp.protect(one) for one in outgoing]
+        return [*outgoing, reports]
 
     def _find_lost(self, now: float) -> None:
         legs = self._legs

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from media.comfort_noise import ComfortNoise
 from media.conceal import Concealer
 from media.dtmf import InbandDetector
 from media.errors import RecordError
@@ -42,11 +43,17 @@ class Inside:
     """Jitter buffers, detector and recorder of the worker. A slot is a row of `legs`."""
 
     def __init__(
-        self, legs: Legs, recorder: Recorder, rooms: Rooms, jitter_frames: int = JITTER_FRAMES
+        self,
+        legs: Legs,
+        recorder: Recorder,
+        rooms: Rooms,
+        noise: ComfortNoise,
+        jitter_frames: int = JITTER_FRAMES,
     ) -> None:
         """`jitter_frames` of 20 ms: the longest delay of a jitter buffer, 4 to 64."""
         self._legs = legs
         self._rooms = rooms
+        self._noise = noise
         self._framer = Framer(legs.capacity)
         self._jitter = JitterBuffer(legs.capacity, jitter_frames, law=legs.law)
         self._jitter_frames = jitter_frames
@@ -116,6 +123,8 @@ class Inside:
             return np.empty(0, np.intp), np.empty(0, np.uint8)
         slots = np.flatnonzero(legs.listened())
         coded, present = self._jitter.get(slots)
+        if self._noise.busy:
+            self._noise.end(slots[present])
         if self._ids.size or self._rooms.busy:
             self._hear(slots, coded, present, aside)
         coded[~present] = SILENCE[legs.law[slots[~present]]][:, None]
@@ -130,12 +139,17 @@ class Inside:
 
     def _hear(self, slots: Index, coded: U8, present: Bools, aside: tuple[Index, U8]) -> None:
         """What mixes and recordings make of this tick's frames, which are concealed where they are not
-        there."""
+        there, and noise where nothing is sent."""
         legs = self._legs
         heard = np.flatnonzero(legs.voiced[slots] | (legs.recordings[slots] > 0))
         some = slots[heard]
         frames: I16 = decode(coded[heard], legs.law[some])
-        self._concealer.conceal(some, frames, present[heard])
+        there = present[heard]
+        if self._noise.busy:
+            quiet = ~there & self._noise.silent[some]
+            frames[quiet] = self._noise.frames(some[quiet])
+            there |= quiet
+        self._concealer.conceal(some, frames, there)
         self._place[some] = np.arange(heard.size)
         self._rooms.mix(frames, self._place, aside)
         rooms, said = self._rooms.recorded()

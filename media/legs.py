@@ -65,6 +65,7 @@ class Legs:
         self.payload_type = np.zeros(capacity, np.int16)
         self.event_type = np.full(capacity, NO_EVENTS, np.int16)
         self.event_clock = np.zeros(capacity, np.int32)  # Hz of its telephone-event; 0 without
+        self.noise = np.zeros(capacity, np.bool_)  # it knows comfort noise (payload type 13)
         self.expected = np.zeros(capacity, np.uint32)  # first word of plain audio from it; 0 until it latches
         self.send = np.zeros(capacity, np.bool_)
         self.receive = np.zeros(capacity, np.bool_)
@@ -94,6 +95,7 @@ class Legs:
         # does anyone inside listen?
         self.detecting = np.zeros(capacity, np.bool_)  # in-band keys
         self.watched = np.zeros(capacity, np.bool_)  # for speech
+        self.silent = np.zeros(capacity, np.bool_)  # it sends nothing just now, and has said so by CN
         self.voiced = np.zeros(capacity, np.bool_)  # it is heard in a mix
         self.recordings = np.zeros(capacity, np.int16)  # recordings that take its audio
 

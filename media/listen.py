@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from media import comfort_noise
 from media.batch import rounds
 from media.latching import Latching
 from media.legs import Legs
@@ -34,8 +35,8 @@ from media.sequence import Reception
 
 MAX_PACKETS_PER_LEG = 32
 """Packets of one leg that are taken from one batch (of a few milliseconds); more is a flood."""
-AUDIO, EVENT, OTHER = 0, 1, 2
-"""Kinds of packets: of the leg's codec, telephone events, and others (comfort noise), which only count."""
+AUDIO, EVENT, NOISE, OTHER = 0, 1, 2, 3
+"""Kinds of packets: of the leg's codec, telephone events, comfort noise, and others, which only count."""
 
 
 @dataclass(slots=True)
@@ -44,7 +45,7 @@ class Arrived:
 
     slots, rows: intp[n]; first, timestamps: uint32[n], header words; lengths: int32[n]; extended: int64[n],
     sequence numbers that do not wrap; streams: int64[n], names of the streams they number; kinds: uint8[n],
-    AUDIO or EVENT, None meaning that all are AUDIO.
+    AUDIO, EVENT or NOISE, None meaning that all are AUDIO.
     """
 
     data: U8
@@ -165,9 +166,10 @@ class Listener:
         rows = np.flatnonzero(good & known)
         slots, types = slots[rows], types[rows]
         kinds = np.full(rows.size, OTHER, np.uint8)
+        kinds[types == comfort_noise.PAYLOAD_TYPE] = NOISE
         kinds[types == legs.event_type[slots]] = EVENT
         kinds[types == legs.payload_type[slots]] = AUDIO
-        self._latch(slots[kinds != OTHER])
+        self._latch(slots[kinds < NOISE])
         live = legs.latched[slots]
         return rows[live], slots[live], kinds[live]
 
@@ -224,9 +226,9 @@ class Listener:
                 return None
         audio = arrived
         if arrived.kinds is not None:
-            events = arrived.kinds == EVENT
-            if events.any():
-                audio = arrived.select(~events)
+            others = arrived.kinds != AUDIO
+            if others.any():
+                audio = arrived.select(~others)
             else:
                 arrived.kinds = None
         if audio.slots.size:

@@ -104,10 +104,10 @@ class SetRemote(Message, frozen=True):
     with events that is bridged to another such. `send`/`receive` are the direction seen from us: hold is
     receive=False and/or send=False. A changed address unlatches the leg. `rtcp_mux`: RTCP goes over the RTP
     port (RFC 5761). `rtcp_xr`: the peer wants VoIP metrics (RFC 3611). `rtcp_reduced`: RTCP need not be
-    compound (RFC 5506). `event_clock_hz` is the clock of its telephone-event. With `srtp` the leg is
-    encrypted from now on; the same keys again go on where they were, other keys begin anew (rollover counter
-    0), None is plain RTP. `browser` is that of a leg allocated with `ice`: it finds its keys and its remote
-    address itself, `srtp`, `address` and `port` mean nothing then.
+    compound (RFC 5506). `comfort_noise`: both sides know CN (RFC 3389). `event_clock_hz` is the clock of its
+    telephone-event. With `srtp` the leg is encrypted from now on; the same keys again go on where they were,
+    other keys begin anew (rollover counter 0), None is plain RTP. `browser` is that of a leg allocated with
+    `ice`: it finds its keys and its remote address itself, `srtp`, `address` and `port` mean nothing then.
     """
 
     leg: int
@@ -124,6 +124,7 @@ class SetRemote(Message, frozen=True):
     rtcp_xr: bool = False
     rtcp_reduced: bool = False
     event_clock_hz: int = 8000
+    comfort_noise: bool = False
     srtp: SrtpKeys | None = None
     browser: Browser | None = None
 

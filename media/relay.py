@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from media.comfort_noise import PAYLOAD_TYPE
 from media.g711 import TRANSCODE
 from media.legs import Legs
-from media.listen import EVENT, Arrived
+from media.listen import AUDIO, EVENT, NOISE, Arrived
 from media.outbound import map_relayed
 from media.packet import HEADER_BYTES, MARKER, VERSION_2, Bools, Index, Outgoing, write_headers
 
@@ -60,6 +61,7 @@ class Relay:
             wanted &= allowed
         if arrived.kinds is not None:
             wanted &= (arrived.kinds != EVENT) | (legs.event_type[peers] >= 0)
+            wanted &= (arrived.kinds != NOISE) | legs.noise[peers]
         count = np.count_nonzero(wanted)
         if count < wanted.size:
             if not count:
@@ -74,6 +76,8 @@ class Relay:
             types = legs.event_type[peers[events]].astype(np.uint32)
             first[events] &= MARKER
             first[events] |= np.uint32(VERSION_2) | types << np.uint32(16)
+            noise = arrived.kinds == NOISE
+            first[noise] = (first[noise] & MARKER) | np.uint32(VERSION_2 | PAYLOAD_TYPE << 16)
         first |= numbers.astype(np.uint16)
         if begins is not None:
             first[begins] |= MARKER
@@ -86,7 +90,7 @@ class Relay:
     def _transcode(self, arrived: Arrived) -> None:
         differ = self._differs[arrived.slots]
         if arrived.kinds is not None:
-            differ &= arrived.kinds != EVENT
+            differ &= arrived.kinds == AUDIO
         rows = arrived.rows[differ]
         if rows.size:
             end = int(arrived.lengths[differ].max())

@@ -15,6 +15,8 @@ import numpy as np
 
 from media.batch import rounds
 from media.capture import Captured
+from media.comfort_noise import PAYLOAD_TYPE as COMFORT_NOISE
+from media.comfort_noise import ComfortNoise
 from media.conceal import Concealer
 from media.dtmf import InbandDetector
 from media.framer import Framer
@@ -29,7 +31,6 @@ from media.tone import DIGITS
 MAX_STREAMS: Final = 1000
 MAX_SAMPLES: Final = 8000 * 3600 * 4
 MIN_PACKETS: Final = 4  # fewer with one SSRC are not taken for a stream
-COMFORT_NOISE: Final = 13
 DYNAMIC: Final = 96
 EVENT_BYTES: Final = 4
 LAWS: Final = {0: 0, 8: 1}
@@ -153,6 +154,7 @@ class _Line:
             InbandDetector(count),
             EventReceiver(count),
         )
+        self._noise = ComfortNoise(count, np.random.default_rng(COMFORT_NOISE))
         self._scratch = np.zeros(count, np.intp)
         self._slots = np.arange(count)
         self._first = np.array([stream.begin for stream in streams])
@@ -188,14 +190,16 @@ class _Line:
             if seen.accepted is not None:
                 audio &= seen.accepted
                 event &= seen.accepted
-            for slot in slots[noise].tolist():
-                self._streams[slot].comfort_noise += 1
+            if noise.any():
+                some = here[noise]
+                self._noise.receive(slots[noise], some, packets.lengths[some], packets.data)
             if event.any():
                 self._take_events(here[event])
             if audio.any():
                 self._reception.observe_jitter(
                     slots[audio], packets.timestamps[here[audio]], packets.at[here[audio]]
                 )
+            self._noise.spoke(slots[audio])
             audio &= self._decoded[slots]
             if audio.any():
                 some = here[audio]
@@ -225,9 +229,14 @@ class _Line:
         lost_before = self._jitter.lost[slots].copy()
         delay = self._jitter.delay_frames(slots) * FRAME_MS
         coded, present = self._jitter.get(slots)
-        missing = self._jitter.lost[slots] > lost_before
+        silent = self._noise.silent[slots]
+        missing = (self._jitter.lost[slots] > lost_before) & ~silent
         frames = DECODE[self._law[slots][:, None], coded]
-        self._concealer.conceal(slots, frames, present)
+        self._noise.end(slots[present])
+        quiet = ~present & self._noise.silent[slots]
+        self._noise.tick(self._decoded)
+        frames[quiet] = self._noise.frames(slots[quiet])
+        self._concealer.conceal(slots, frames, present | quiet)
         coded[~present] = SILENCE[self._law[slots[~present]]][:, None]
         found, codes = self._inband.detect(slots, coded, self._law[slots])
         self._press(found, codes, "inband", now)
@@ -242,6 +251,7 @@ class _Line:
         reception = self._reception
         for slot, stream in enumerate(self._streams):
             one = np.array([slot])
+            stream.comfort_noise = int(self._noise.packets[slot])
             stream.packets = int(reception.total_received(one)[0])
             stream.lost = int(reception.missing(one)[0])
             stream.reordered = int(reception.reordered[slot])

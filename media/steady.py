@@ -86,7 +86,7 @@ class Steady:
         legs, reception, ways = self._legs, self._reception, self._ways
         hears, differs = self._relay.audience()
         alone = (hears >= 0) & ~differs & (legs.expected != 0) & (legs.source[hears] == reception.stream)
-        alone &= ~(legs.listened() | self._guarded)
+        alone &= ~(legs.listened() | legs.silent | self._guarded)
         ways["expected"] = np.where(alone, legs.expected, _NEVER)
         for name in ("path", "head", "timestamp_shift"):
             ways[name] = legs.outbound[name][hears]

@@ -111,6 +111,7 @@ def make_settings(config: toml.Config, default_music: Path) -> Settings:
             config.recordings.record_keys,
         ),
         codecs=config.media.codecs,
+        comfort_noise=config.media.comfort_noise,
         agents={name: _agent(agent) for name, agent in config.agents.items()},
         wrapup_extra_s=config.pauses.wrapup_extra_s,
         mailboxes=make_boxes(config),

@@ -46,7 +46,10 @@ class Audio:
 class MediaPlane:
     """Which workers there are and what is on them. `token` gives 64 bits that nobody can guess, as text."""
 
-    def __init__(self, codecs: Sequence[Codec], token: Callable[[], str]) -> None:
+    def __init__(
+        self, codecs: Sequence[Codec], token: Callable[[], str], *, comfort_noise: bool = False
+    ) -> None:
+        self._comfort_noise = comfort_noise
         self._codecs = tuple(codecs)
         self._names = [codec.name for codec in codecs]
         self._token = token
@@ -124,6 +127,7 @@ class MediaPlane:
             1,
             codecs=self._codecs,
             browser=LocalBrowser(ice.ufrag, ice.password, event.fingerprint) if ice is not None else None,
+            comfort_noise=self._comfort_noise,
         )
 
     def release(self, leg: Leg) -> list[Media]:
@@ -210,6 +214,7 @@ class MediaPlane:
             agreed.rtcp_xr,
             agreed.rtcp_reduced,
             browser=_browser(audio, agreed),
+            comfort_noise=agreed.comfort_noise,
         )
         return [Media(audio.worker, remote)]
 

@@ -235,6 +235,7 @@ class Settings:
     recordings: str = ""
     taping: TapingCare = field(default_factory=TapingCare)
     codecs: tuple[Literal["PCMU", "PCMA"], ...] = ("PCMU", "PCMA")
+    comfort_noise: bool = False
     statuses: Statuses = field(default_factory=Statuses)
     phrases_in: Mapping[str, Mapping[str, Prompt]] = field(default_factory=dict)
     agent_queues: Mapping[str, str] = field(default_factory=dict)

@@ -132,6 +132,11 @@ class Media(Section):
         "(SCHED_FIFO); needs CAP_SYS_NICE or RLIMIT_RTPRIO; where that lacks, the log says so and they run "
         "without",
     )
+    comfort_noise: bool = Field(
+        False,
+        description="agree to comfort noise (RFC 3389), so that phones may send nothing while nobody speaks; "
+        "what comes all the same is always understood",
+    )
 
 
 class Store(Section):

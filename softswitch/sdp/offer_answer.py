@@ -30,6 +30,7 @@ from softswitch.sdp.codecs import (
     preferred_codec,
     rtpmap_of,
 )
+from softswitch.sdp.comfort_noise import has_noise, with_noise
 from softswitch.sdp.description import Attribute, MediaDescription, Origin, SessionDescription
 
 __all__ = [
@@ -72,6 +73,7 @@ class LocalMedia(msgspec.Struct, frozen=True, gc=False):
     event_payload_type: int | None = 101
     ptime_ms: int = 20
     browser: webrtc.LocalBrowser | None = None
+    comfort_noise: bool = False
 
 
 class Negotiated(msgspec.Struct, frozen=True, gc=False):
@@ -80,8 +82,8 @@ class Negotiated(msgspec.Struct, frozen=True, gc=False):
     `address`, `port`: where the peer receives; `rtcp_port` 0: nowhere. `payload_type` and
     `event_payload_type` are what we send. `send`, `receive`: which way audio may flow now. `held`: the peer
     does not want to hear us. `rtcp_mux`: RTCP goes over the RTP port (RFC 5761); `rtcp_xr`: the peer wants
-    VoIP metrics (RFC 3611); `rtcp_reduced`: RTCP may be of reduced size (RFC 5506). `browser`: the peer is
-    one, `address` and `port` mean nothing then.
+    VoIP metrics (RFC 3611); `rtcp_reduced`: RTCP may be of reduced size (RFC 5506). `comfort_noise`: both
+    know CN (RFC 3389). `browser`: the peer is one, `address` and `port` mean nothing then.
     """
 
     address: str
@@ -98,11 +100,14 @@ class Negotiated(msgspec.Struct, frozen=True, gc=False):
     rtcp_xr: bool = False
     rtcp_reduced: bool = False
     browser: webrtc.PeerBrowser | None = None
+    comfort_noise: bool = False
 
 
 def make_offer(local: LocalMedia, previous: SessionDescription | None = None) -> SessionDescription:
     """Our offer. `previous` is what we sent last in this session: its m= lines keep their places (8)."""
     audio = _audio(local, local.codecs, local.event_payload_type, local.direction, "0-16", OFFERED_RTCP)
+    if local.comfort_noise:
+        audio = with_noise(audio)
     if previous is None or not previous.media:
         audio, head = _offered_to_browser(local, audio, None)
         return _describe(local, (audio,), head)
@@ -174,6 +179,9 @@ def make_answer(
             mid, setup = webrtc.mid_of(media), webrtc.setup_of(browser)
             audio = webrtc.dressed(audio, ours, local.address, setup=setup, protocol=media.protocol, mid=mid)
             head = webrtc.session_attributes(mid, offer)
+        if local.comfort_noise and has_noise(media):
+            audio = with_noise(audio)
+            negotiated = msgspec.structs.replace(negotiated, comfort_noise=True)
         sections = tuple(audio if i == place else _refused(m) for i, m in enumerate(offer.media))
         times = tuple(line for line in offer.lines if line[0] == "t") or (("t", "0 0"),)
         return _describe(local, sections, head, times), negotiated
@@ -220,7 +228,8 @@ def accept_answer(
     )
     if isinstance(browser, webrtc.PeerBrowser):
         negotiated = msgspec.structs.replace(negotiated, browser=browser)
-    return negotiated
+    both = has_noise(offered_media) and has_noise(theirs)
+    return msgspec.structs.replace(negotiated, comfort_noise=both)
 
 
 def _unacceptable(why: str) -> PeerError:
