@@ -35,6 +35,12 @@ def replay(
         Path | None,
         typer.Option("--wav", metavar="DIR", help="Write what was heard of each stream into this folder."),
     ] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option(
+            "--picture", metavar="FILE", help="Draw delay, loss, sound and keys of all streams: an SVG."
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Show what the switch makes of the RTP in a capture: streams, keys, loss, delay, a score."""
@@ -46,6 +52,8 @@ def replay(
         streams = run(read(file))
     except CaptureError as error:
         raise LocalError(str(error)) from error
+    if picture is not None:
+        _draw(streams, picture)
     written = _write(streams, file.stem, wav) if wav is not None else [""] * len(streams)
     if json:
         print_json([_plain(one, path) for one, path in zip(streams, written, strict=True)])
@@ -56,6 +64,15 @@ def replay(
         if not json:
             print(f"{file} holds no RTP stream.")
         raise typer.Exit(FAILED)
+
+
+def _draw(streams: list[Replayed], path: Path) -> None:
+    from cli.media_picture import draw
+
+    try:
+        path.write_text(draw(streams), encoding="utf-8")
+    except OSError as error:
+        raise LocalError(f"{path}: {error.strerror or error}") from error
 
 
 def _write(streams: list[Replayed], name: str, folder: Path) -> list[str]:
@@ -98,15 +115,15 @@ def _tell(stream: Replayed, path: str) -> None:
             ("buffered", f"{stream.buffer_ms:.0f} ms" if stream.buffer_ms >= 0 else ""),
             ("MOS", f"{stream.mos:.2f}" if stream.mos >= 1.0 else ""),
             ("keys", keys),
-            ("delay", picture(stream.delay_ms)),
-            ("lost at", picture([float(lost) for lost in stream.lost_at]) if any(stream.lost_at) else ""),
+            ("delay", bars(stream.delay_ms)),
+            ("lost at", bars([float(lost) for lost in stream.lost_at]) if any(stream.lost_at) else ""),
             ("sound", path),
         ]
     )
     print()
 
 
-def picture(values: list[float]) -> str:
+def bars(values: list[float]) -> str:
     """A line of bars, each the largest of its share of the values, and the largest of all."""
     if not values:
         return ""
@@ -116,5 +133,5 @@ def picture(values: list[float]) -> str:
     most = max(peaks)
     if most <= 0:
         return _LEVELS[0] * columns + " 0"
-    bars = "".join(_LEVELS[min(7, int(peak / most * 7.999))] for peak in peaks)
-    return f"{bars} {most:g}"
+    drawn = "".join(_LEVELS[min(7, int(peak / most * 7.999))] for peak in peaks)
+    return f"{drawn} {most:g}"

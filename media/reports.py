@@ -56,6 +56,8 @@ class Reports:
         self._last_at: F64 = np.zeros(capacity)  # of the last report, or of the start
         self._first: Bools = np.ones(capacity, np.bool_)  # none has been sent
         self._sent_before = np.zeros(capacity, np.int64)  # packets at the last report: an SR or an RR?
+        self._sent_earlier = np.zeros(capacity, np.int64)  # and at the one before
+        self._heard_before = np.zeros(capacity, np.int64)  # packets received at the last report
         self._sr_ntp = np.zeros(capacity, np.int64)
         self._sr_at = np.zeros(capacity, np.float64)
         self._remote_lost = np.full(capacity, -1, np.int64)
@@ -69,7 +71,7 @@ class Reports:
     def reset(self, slot: int) -> None:
         """A new leg has the slot; it reports nothing before `start`."""
         self._due_at[slot] = np.inf
-        self._sent_before[slot] = 0
+        self._sent_before[slot] = self._sent_earlier[slot] = self._heard_before[slot] = 0
         self._sr_ntp[slot] = 0
         self._first[slot] = True
         self._reports[slot] = 0
@@ -152,12 +154,18 @@ class Reports:
         )
         legs = self._legs
         slots = slots[(legs.address[slots] != 0) & (legs.rtcp_port[slots] != 0)]
-        sends = legs.packets_sent[slots] > self._sent_before[slots]
-        hears = self._reception.ssrc[slots] != NO_SOURCE
+        # An SR if something was sent since the last report or the one before; a block if something was heard
+        # since the last (section 6.4). With neither it is an empty RR: the other side sees that we are there.
+        sends = legs.packets_sent[slots] > self._sent_earlier[slots]
+        self._sent_earlier[slots] = self._sent_before[slots]
         self._sent_before[slots] = legs.packets_sent[slots]
+        received = self._reception.total_received(slots)
+        hears = received > self._heard_before[slots]
+        self._heard_before[slots] = received
         groups = [
             (slots[(sends == sender) & (hears == block)], sender, block)
-            for sender, block in ((True, True), (True, False), (False, True))
+            for sender in (True, False)
+            for block in (True, False)
         ]
         return self._collect(
             [(some, self._build(some, sender, block, now)) for some, sender, block in groups if some.size]
@@ -227,10 +235,11 @@ class Reports:
         return measured
 
     def release(self, slot: int) -> None:
-        """The leg is over: say BYE with the next tick (section 6.6), if we sent it anything."""
+        """The leg is over: say BYE with the next tick (section 6.6), if we ever sent it anything."""
         legs = self._legs
         self._due_at[slot] = np.inf
-        if legs.packets_sent[slot] and legs.address[slot] and legs.rtcp_port[slot]:
+        spoke = legs.packets_sent[slot] or not self._first[slot]  # else a BYE must not be sent (6.3.7)
+        if spoke and legs.address[slot] and legs.rtcp_port[slot]:
             bye = rtcp.build_bye(int(legs.ssrc[slot]), self._cname, bool(legs.rtcp_reduced[slot]))
             local, port = int(legs.local_port[slot]) + 1, int(legs.rtcp_port[slot])
             if legs.rtcp_mux[slot]:

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from media import rtcp, xr
-from media.messages import Play, Release, Released, SetRemote
-from tests.support.rtp import Datagram, EngineBench
+from media.messages import Play, Release, Released, SetRemote, Stop
+from tests.support.rtp import Datagram, EngineBench, Phone
 
 BLOCK = rtcp.BlockColumns(
     *(np.array([value], np.int64) for value in (9, (51 << 24) | 7, 65545, 12, 0xAABB, 65536))
@@ -66,10 +66,15 @@ def test_reports_flow_both_ways_and_end_with_bye() -> None:
     phone = bench.phone(1)
     silent = bench.phone(2, "10.1.0.9", 5004, latched=False)
     reports: list[Datagram] = []
+    empty: list[Datagram] = []
     for _ in range(500):
         bench.receive(phone.next())
-        reports += [one for one in bench.tick() if one.port == phone.local + 1]
+        out = bench.tick()
+        reports += [one for one in out if one.address == phone.address]
+        empty += [one for one in out if one.address == silent.address]
     assert 2 <= len(reports) <= 6
+    said = [rtcp.parse(one.data) for one in empty]
+    assert said and all(one is not None and one.blocks == () and one.sr_ntp is None for one in said)
     assert {(one.address, one.remote_port) for one in reports} == {(phone.address, phone.port + 1)}
     read = rtcp.parse(reports[-1].data)
     assert read is not None and read.sr_ntp is None and read.blocks[0].source == phone.ssrc
@@ -85,9 +90,10 @@ def test_reports_flow_both_ways_and_end_with_bye() -> None:
     [over] = [one for one in bench.do(Release(1)) if isinstance(one, Released)]
     assert over.quality.remote_lost == 3 and over.quality.remote_jitter_ms == 2.0
     assert abs(over.quality.round_trip_ms - 150.0) < 1.0
-    # A leg to which nothing was sent has nothing to take leave from.
+    # A leg to which no RTP was sent has had reports, empty ones: it is taken leave of.
     bench.do(Release(2))
-    assert silent.hears(bench.tick()) == []
+    byes = [rtcp.parse(one.data) for one in bench.tick() if one.address == silent.address]
+    assert [bye.goodbye for bye in byes if bye is not None] == [True]
     bench.close()
 
 
@@ -193,4 +199,38 @@ def test_a_report_block_on_one_port_is_read_as_it_came() -> None:
     bench.receive(phone.wrap(answer))
     [over] = [one for one in bench.do(Release(1)) if isinstance(one, Released)]
     assert over.quality.remote_lost == 3
+    bench.close()
+
+
+def reports_of(bench: EngineBench, phone: Phone, seconds: float, talks: bool) -> list[rtcp.Compound]:
+    found = []
+    for _ in range(int(seconds * 50)):
+        if talks:
+            bench.receive(phone.next())
+        found += [rtcp.parse(one.data) for one in bench.tick() if one.port == phone.local + 1]
+    assert None not in found
+    return [one for one in found if one is not None]
+
+
+def test_what_a_report_is_follows_what_was_sent_and_heard() -> None:
+    """Section 6.4: blocks about what was heard since the last report; an SR for two reports after the last
+    packet that was sent; else an empty RR."""
+    bench = EngineBench()
+    phone = bench.phone(1)
+    assert all(one.sr_ntp is None and len(one.blocks) == 1 for one in reports_of(bench, phone, 20, True))
+    bench.do(Play(1, 1, ("tone:busy",), loop=True))
+    assert all(one.sr_ntp is not None for one in reports_of(bench, phone, 15, True)[1:])
+    bench.do(Stop(1))
+    later = reports_of(bench, phone, 60, False)
+    senders = [one.sr_ntp is not None for one in later]
+    assert senders[0] and not any(senders[2:])
+    assert [len(one.blocks) for one in later][1:] == [0] * (len(later) - 1)
+    bench.close()
+
+
+def test_a_leg_that_was_never_reported_to_is_not_taken_leave_of() -> None:
+    bench = EngineBench()
+    phone = bench.phone(1)
+    bench.do(Release(1))
+    assert [one for one in bench.tick() if one.port == phone.local + 1] == []
     bench.close()
