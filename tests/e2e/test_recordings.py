@@ -138,3 +138,52 @@ async def test_a_disk_that_takes_nothing_costs_the_recording_alone(
     assert record["disposition"] == "answered" and record["recording"] == ""
     (failed,) = await switch.get("recordings")
     assert failed["state"] == "failed" and "check the disk" in failed["error"]
+
+
+class Cramped(RunningSwitch):
+    """A switch that sees a disk of `room_kb` where its recordings go (a tmpfs in a mount namespace of its
+    own)."""
+
+    def __init__(self, directory: Path, prompts: Path, room_kb: int) -> None:
+        super().__init__(directory, prompts)
+        (directory / "recordings").mkdir()
+        mount = f'mount -t tmpfs -o size={room_kb}k none "$0" && exec "$@"'
+        apart = ["--mount"] if os.geteuid() == 0 else ["--user", "--map-root-user", "--mount"]
+        self.arguments = [
+            *apart,
+            "sh",
+            "-c",
+            mount,
+            str(directory / "recordings"),
+            self.name,
+            *self.arguments,
+        ]
+        self.name = "unshare"
+
+
+async def test_a_disk_that_fills_up_costs_the_recording_alone(
+    phones: PhoneMaker, tmp_path: Path, prompts: Path
+) -> None:
+    """In the middle of a conversation: the call goes on, the log says why, what was recorded is told."""
+    async with Cramped(tmp_path, prompts, 160) as switch:
+        agent, caller, call = await talk(switch, phones, tmp_path)
+        await switch.until(
+            lambda story: any(event["data"].get("error") for event in story["events"]),
+            "log",
+            "calls",
+            call,
+            timeout_s=30,
+        )
+        await switch.only_call("talking")
+        (error,) = [
+            event["data"]["error"]
+            for event in (await switch.get("log", "calls", call))["events"]
+            if event["kind"] == "RECORDING"
+        ]
+        assert "No space left" in error
+        await caller.hangup()
+        await agent.wait("ended", 10)
+        assert (await switch.record())["disposition"] == "answered"
+        (failed,) = await switch.get("recordings")
+        assert failed["state"] == "failed" and "No space left" in failed["error"]
+        assert (await switch.get("doctor"))["findings"] == []
