@@ -380,7 +380,7 @@ async def test_what_is_sent_is_marked(host: str, inbox: Inbox, other_inbox: Inbo
     await other_inbox.message()
     marks = []
     for transports in (ours, theirs):
-        (tcp,) = transports._tcp.values()
+        (tcp,) = transports._streams.values()
         (connection,) = tcp._connections.values()
         assert connection.stream is not None
         marks.append(connection.stream.get_extra_info("socket").getsockopt(level, kind) >> 2)
