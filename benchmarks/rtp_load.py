@@ -9,7 +9,8 @@ Driven by JSON lines on stdin, answers on stdout: at the start `{"ports": [...]}
 stream (its address: `address_of`); `{"to": [[stream, port], ...]}` sets destinations on 127.0.0.1 and sends
 one packet of each (so that a switch latches); `{"run": seconds}` sends a 20 ms G.711 packet of every stream
 each 20 ms, spread evenly over the 20 ms, and answers with what was sent, what came back, how much of that
-was distinct, and how long it was under way (`delays_ms`: 50th and 99th percentile). Each payload names its
+was distinct, and how long it was under way (`delays_ms`: 50th and 99th percentile); `arrived` is all audio
+that came while it ran, whatever it was. Each payload names its
 stream and number, so loss and repetition are counted, not guessed; a packet's way begins when its slice is
 about to be sent, and ends when the kernel has it for us. `late_ms` is how far the generator itself fell
 behind and `cpu` its share of a core: the proof that it is not what limits.
@@ -100,7 +101,7 @@ class Load:
         self.sent_at = np.zeros((SLICES, 0), np.float64)  # by slice and number, as of `begin`
         self.begin = 0
         self.delays: list[F32] = []
-        self.received = self.refused = 0
+        self.received = self.refused = self.arrivals = 0
 
     def direct(self, stream: int, port: int) -> None:
         """Send the stream to this port from now on, and a first packet at once."""
@@ -135,6 +136,7 @@ class Load:
         view = words(self.inbox)[:got]
         rows, numbers = view[:, 3].astype(np.intp), view[:, 4].astype(np.intp) - self.begin
         sane = self.arrived.headers["received"][:got] == DATAGRAM_BYTES
+        self.arrivals += int(np.count_nonzero(sane))
         sane &= (rows < self.seen.shape[0]) & (numbers >= 0) & (numbers < self.seen.shape[1])
         rows, numbers = rows[sane], numbers[sane]
         self.seen[rows, numbers] = True
@@ -152,7 +154,7 @@ class Load:
         self.number[:] = self.begin
         self.seen = np.zeros((self.count, frames), np.bool_)
         self.sent_at = np.zeros((SLICES, frames), np.float64)
-        self.received = self.refused = 0
+        self.received = self.refused = self.arrivals = 0
         self.delays = []
         cpu, start, worst = time.process_time(), time.monotonic(), 0.0
         for step in range(frames * SLICES):
@@ -165,6 +167,7 @@ class Load:
             self.send(part, self.begins[part], self.begins[part + 1])
             self.receive((part + SLICES // 2) % SLICES)
         spent, elapsed = time.process_time() - cpu, time.monotonic() - start
+        arrivals = self.arrivals
         end = time.monotonic() + DRAIN_S
         while time.monotonic() < end:
             for part in range(SLICES):
@@ -173,6 +176,7 @@ class Load:
         return {
             "sent": frames * self.count - self.refused,
             "received": self.received,
+            "arrived": arrivals,
             "distinct": int(self.seen.sum()),
             "late_ms": worst * 1000.0,
             "cpu": spent / elapsed,
