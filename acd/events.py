@@ -73,6 +73,8 @@ class Kind(StrEnum):
     CONFERENCE_MUTE = "CONFERENCE_MUTE"
     CONFERENCE_LOCK = "CONFERENCE_LOCK"
     # who else is in a talk
+    PARTY_ADDED = "PARTY_ADDED"
+    PARTY_LEFT = "PARTY_LEFT"
     SUPERVISION = "SUPERVISION"
     SUPERVISION_END = "SUPERVISION_END"
     # a mailbox
@@ -154,6 +156,8 @@ DATA_KEYS: dict[Kind, tuple[str, ...]] = {
     Kind.CONFERENCE_LOCK: ("conference", "locked", "by"),
     # he is there, or does something else now; mode: listen | whisper | barge
     Kind.SUPERVISION: ("supervisor", "mode", "by"),
+    Kind.PARTY_ADDED: ("party", "by"),
+    Kind.PARTY_LEFT: ("party", "by", "joined_s"),
     Kind.SUPERVISION_END: ("supervisor", "mode", "by", "listened_s"),
     Kind.VOICEMAIL: ("mailbox", "message", "length_s"),  # left by the caller
     Kind.VOICEMAIL_REFUSED: ("mailbox", "reason"),  # reason: full | short | failed

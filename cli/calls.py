@@ -150,6 +150,26 @@ def hand(
     _tell(client.post("calls", call, "hand", body={"agent": agent, "by": by}), json)
 
 
+@calls_app.command()
+def add(
+    call: CallArgument,
+    number: Annotated[
+        str, typer.Argument(metavar="NUMBER", help="As an extension would dial it.", show_default=False)
+    ],
+    by: ByOption = "",
+    config: ConfigOption = None,
+    socket: SocketOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Call a number, and let whoever answers join a talk."""
+    client = ApiClient(find_place(config, socket).socket)
+    answer = client.post("calls", call, "add", body={"number": number, "by": by})
+    if json:
+        print_json(answer)
+    else:
+        print(f"{number} is called for {call}")
+
+
 ExtensionOption = Annotated[
     str,
     typer.Option(

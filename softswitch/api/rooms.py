@@ -27,6 +27,12 @@ class SuperviseCommand(Command, frozen=True, kw_only=True, forbid_unknown_fields
     extension: str
 
 
+class AddCommand(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of `add`: the number to be called, as an extension would dial it."""
+
+    number: str
+
+
 class MemberCommand(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Body of orders about a member of a conference: his call; empty: everybody, but for `mute` the
     moderators."""
@@ -64,6 +70,10 @@ class Rooms(Protocol):
         """Let whoever is at the extension listen to a call, whisper to its agent, or talk with both."""
         ...
 
+    def add(self, call: str, number: str, by: str) -> None:
+        """Call a number and let whoever answers join a talk."""
+        ...
+
     def conferences(self) -> Sequence[ConferenceStatus]:
         """All conferences of the configuration, and who is in."""
         ...
@@ -89,6 +99,10 @@ class NoRooms:
     """Where there are none."""
 
     def supervise(self, call: str, mode: Mode, extension: str, by: str) -> None:
+        """Refused."""
+        raise Refused("there are no rooms here")
+
+    def add(self, call: str, number: str, by: str) -> None:
         """Refused."""
         raise Refused("there are no rooms here")
 
@@ -126,6 +140,7 @@ class RoomRoutes:
             Route("/v1/calls/{call:path}/listen", self.listen, methods=["POST"]),
             Route("/v1/calls/{call:path}/whisper", self.whisper, methods=["POST"]),
             Route("/v1/calls/{call:path}/barge", self.barge, methods=["POST"]),
+            Route("/v1/calls/{call:path}/add", self.add, methods=["POST"]),
             Route("/v1/conferences", self.list, methods=["GET"]),
             Route(one, self.show, methods=["GET"]),
             Route(one + "/mute", self.mute, methods=["POST"]),
@@ -153,6 +168,13 @@ class RoomRoutes:
         call = request.path_params["call"]
         self._rooms.supervise(call, mode, command.extension, giver(request, command.by))
         return answer({"call": call, "mode": mode, "extension": command.extension})
+
+    async def add(self, request: Request) -> Response:
+        """POST /v1/calls/ID/add, AddCommand -> {"call": ID, "number": NUMBER}"""
+        command = await body(request, AddCommand)
+        call = request.path_params["call"]
+        self._rooms.add(call, command.number, giver(request, command.by))
+        return answer({"call": call, "number": command.number})
 
     async def list(self, request: Request) -> Response:
         """GET /v1/conferences -> list of ConferenceStatus"""

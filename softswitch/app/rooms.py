@@ -24,6 +24,10 @@ class RoomControl:
         """Let whoever is at the extension listen to a call, whisper to its agent, or talk with both."""
         self._give(lambda now: self._switch.supervise(call, mode, extension, by, now))
 
+    def add(self, call: str, number: str, by: str) -> None:
+        """Call a number and let whoever answers join a talk."""
+        self._give(lambda now: self._switch.add_party(call, number, by, now))
+
     def conferences(self) -> Sequence[ConferenceStatus]:
         """All conferences: those of the configuration, and those that a reload has taken away while somebody
         is in."""

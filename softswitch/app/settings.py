@@ -114,6 +114,7 @@ def make_settings(config: toml.Config, default_music: Path) -> Settings:
         comfort_noise=config.media.comfort_noise,
         agents={name: _agent(agent) for name, agent in config.agents.items()},
         wrapup_extra_s=config.pauses.wrapup_extra_s,
+        add_code=config.feature_codes.add,
         mailboxes=make_boxes(config),
         voicemail=VoicemailCare(str(config.voicemail.directory), config.voicemail.notify == "registered"),
         conferences={name: _conference(one, music) for name, one in config.conferences.items()},

@@ -37,6 +37,7 @@ from softswitch.call.settings import Target
 from softswitch.call.summoning import Summoning
 from softswitch.call.supervision import MODES, Supervision
 from softswitch.call.talk import Talk
+from softswitch.call.third_party import ThirdParties
 from softswitch.call.voicemail import Voicemail
 from softswitch.errors import PeerError
 from softswitch.sip.flow import Transport
@@ -67,6 +68,7 @@ class Desk:
         self.direct = Direct(hub, self.ringing, self.channels, self.own_calls, self)
         self.summoning = Summoning(hub, self.ringing, self.own_calls, self)
         self.supervision = Supervision(hub, self.summoning, self)
+        self.third_parties = ThirdParties(hub, self.summoning, self.supervision, self.own_calls, self)
         self.features = Features(hub, self, self.supervision, agents)
         self.conferences = Conferences(hub, self.features.pins, self.recordings, self)
         self.listening = Listening(hub, self.menu)
@@ -126,6 +128,7 @@ class Desk:
             self.arrivals.answer(call, now)
         self.talking.begin(call, leg, party, agent, now)
         self.supervision.talk_began(call)
+        self.third_parties.talk_began(call)
 
     def farewell(self, call: Call, clips: tuple[str, ...], cause: str, now: float) -> None:
         """Let him hear the clips, then hang up."""
@@ -196,8 +199,9 @@ class Desk:
         call.story.leg_ended(leg, event.status, now)
         self.talking.forget(leg)
         if leg is call.leg:
+            self.third_parties.caller_left(call, now)
             self.end(call, None, event.reason, "caller" if event.status in (200, 487) else "system", now)
-        elif leg is call.partner:
+        elif leg is call.partner and not self.third_parties.agent_left(call, event.reason, now):
             self.end(call, None, event.reason, "agent" if event.status == 200 else "system", now)
 
     def digit(self, leg: Leg, digit: str, method: str, now: float) -> None:
@@ -213,6 +217,7 @@ class Desk:
             self.voicemail.scripts.digit(call, digit, now)
         elif call is not None and call.stage is Stage.TALK:
             self.recordings.key(call, leg, digit, now)
+            self.third_parties.key(call, leg, digit, now)
         elif call is not None and call.stage is Stage.ROOM:
             self.supervision.digit(call, digit, now)
             self.conferences.digit(call, digit, now)
@@ -285,6 +290,7 @@ class Desk:
         self.recordings.end(call)
         self.supervision.over(call, now)
         self.conferences.over(call, now)
+        self.third_parties.over(call, now)
         for leg in filter(None, (call.leg, call.partner)):
             if leg.audio is not None and not leg.audio.released:
                 call.awaiting.add(leg.id)

@@ -168,7 +168,9 @@ def _broken(desk: Desk, call: Call) -> str:
         return "is in a menu that is over"
     if call.stage is Stage.MAILBOX and not desk.voicemail.runs(call):
         return "is in a mailbox, and nothing is said or recorded there"
-    if call.stage is Stage.ROOM and not (desk.supervision.runs(call) or desk.conferences.runs(call)):
+    if call.stage is Stage.ROOM and not any(
+        part.runs(call) for part in (desk.supervision, desk.conferences, desk.third_parties)
+    ):
         return "is in a room that there is not"
     if call.stage is Stage.RINGING and not call.attempts:
         return "waits for a phone, and none rings"

@@ -56,7 +56,7 @@ class Summoning:
         called = NameAddr(Uri("sip", number, None, "localhost"))
         caller = NameAddr(Uri("sip", from_number or "anonymous", None, "localhost"))
         leg = hub.ua.new_leg(called.uri, NOWHERE, caller, called, [])
-        leg.audio = Audio(worker, released=True)  # it stands for him and never has a port
+        leg.audio = Audio(worker, released=True)
         identity = Identity("guest", "", number, "")
         name = hub.token()
         story = Story(name, leg.invite, NOWHERE.transport, identity, now)
@@ -80,6 +80,14 @@ class Summoning:
             raise LocalError(f"{number} cannot be called: {reason}") from error
         hub.at(now + hub.settings.ring_s, lambda at: self._unanswered(call, attempt, at))
         return call
+
+    def stand_in(self, call: Call) -> Leg:
+        """A leg that stands for the caller of a call whose own leg goes on elsewhere; it has no port."""
+        called = NameAddr(Uri("sip", call.story.to_number, None, "localhost"))
+        leg = self.hub.ua.new_leg(called.uri, NOWHERE, called, called, [])
+        leg.audio = Audio(0, released=True)
+        leg.call = call.id
+        return leg
 
     def reached(self, attempt: Attempt, leg: Leg, now: float) -> None:
         """He has answered."""

@@ -168,15 +168,20 @@ class Supervision:
             self._log(watch, Kind.SUPERVISION, now)
 
     def _join(self, watch: Watch) -> None:
-        host, plane = watch.host, self.hub.plane
+        to_agent = (self._agent_leg(watch.host).id,)
+        heard_by = {"listen": (), "whisper": to_agent, "barge": None}[watch.mode]
+        self.bring(watch.host, watch.call.leg, heard_by)
+
+    def bring(self, host: Call, leg: Leg, heard_by: tuple[int, ...] | None) -> None:
+        """Let the leg be in the room of a talk, heard by all (None) or by some."""
+        plane = self.hub.plane
         assert host.partner is not None
         room = self._rooms.get(host.id)
         if room is None:
             room = self._rooms[host.id] = plane.open_room()
-        for leg in (host.leg, host.partner):
-            self.hub.emit(plane.join(leg, room))
-        heard_by = {"listen": (), "whisper": (self._agent_leg(host).id,), "barge": None}[watch.mode]
-        self.hub.emit(plane.join(watch.call.leg, room, heard_by=heard_by))
+        for talking in (host.leg, host.partner):
+            self.hub.emit(plane.join(talking, room))
+        self.hub.emit(plane.join(leg, room, heard_by=heard_by))
 
     def _agent_leg(self, host: Call) -> Leg:
         """Whom a whisper is for: the agent; of a call without one, our own extension, the called one

@@ -347,6 +347,14 @@ class Switch:
         self.desk.supervision.order(call, mode, extension, by, now)
         return self._finish(now)
 
+    def add_party(self, name: str, number: str, by: str, now: float) -> list[Effect]:
+        """Call a number and let whoever answers join a talk. Raises LocalError when that cannot be."""
+        call = self.hub.calls.get(name)
+        if call is None:
+            raise LocalError(f"no live call {name!r}; `cc calls list` shows them")
+        self.desk.third_parties.add(call, number, by, now)
+        return self._finish(now)
+
     @property
     def conferences(self) -> Conferences:
         """The conferences, to be looked at; orders go through `carry_out`."""

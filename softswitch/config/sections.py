@@ -232,6 +232,11 @@ class FeatureCodes(Section):
         "*32", description="followed by an extension: the same, and be heard by the agent alone"
     )
     barge: FeatureCode = Field("*33", description="followed by an extension: talk with both")
+    add: FeatureCode = Field(
+        "*3",
+        description="pressed in a talk, followed by a number and the hash key: that number is called, and "
+        "joins",
+    )
     voicemail: FeatureCode = Field(
         "*98",
         description="listen to the mailbox of this phone; followed by the name of one, to that. "

@@ -253,6 +253,28 @@ async def test_a_supervisor_listens_whispers_and_barges(
     assert 3 <= len(with_boss) <= 5, "two seconds of three times two"
 
 
+async def test_a_third_party_joins_and_the_agent_leaves(
+    tmp_path: Path, switches: SwitchMaker, phones: PhoneMaker
+) -> None:
+    switch = await switches(extra=CONFERENCE.format(keys=QUIET))
+    talk = Talk(switch, tmp_path)
+    call = await talk.begin(phones)
+    await talk.phones["agent"].digits("*3204#")
+    await switch.until(lambda calls: sorted(one["state"] for one in calls) == ["room", "talking"], "calls")
+    assert await talk.phase() == BARGE  # all three hear one another
+    await talk.phones.pop("agent").hangup()
+    live = await switch.only_call("talking")
+    assert (live["id"], live["agent"]) == (call["id"], "204")
+    assert await talk.phase() == {"caller": {"boss"}, "boss": {"caller"}}
+    await talk.phones["boss"].hangup()
+    records = await switch.until(
+        lambda calls: len(calls) == 2 and all(one["ended_at"] for one in calls), "log", "calls"
+    )
+    assert [one["disposition"] for one in records] == ["answered"] * 2
+    kinds = await switch.kinds(call["id"])
+    assert kinds.index("PARTY_ADDED") < kinds.index("COMPLETEAGENT") < kinds.index("CALL_END")
+
+
 async def test_by_code_from_a_phone(tmp_path: Path, switches: SwitchMaker, phones: PhoneMaker) -> None:
     switch = await switches(extra=CONFERENCE.format(keys=QUIET))
     talk = Talk(switch, tmp_path)

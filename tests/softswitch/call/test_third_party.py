@@ -1,0 +1,241 @@
+"""A third party is called into a talk, and any of the three leaves: who is bridged, what the records say."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from acd.events import Kind
+from media import messages as m
+from softswitch.call.call import Call, Stage
+from softswitch.call.record import Disposition
+from softswitch.call.settings import Peer, Target
+from softswitch.errors import LocalError
+from softswitch.sip.uri import Uri
+from tests.support.centre import Centre, Handset
+
+
+class Three:
+    """Caller 300 talks with agent 201; 302 is to join."""
+
+    def __init__(self, **more: Any) -> None:
+        self.centre = centre = Centre(more={"add_code": "*3", **more})
+        centre.log_in("201")
+        agent = centre.phones["201"]
+        agent.on_incoming = agent.answer
+        self.caller_leg = centre.phones["300"].call("601")
+        centre.settle()
+        [self.call] = centre.switch.calls.values()
+        assert self.call.stage is Stage.TALK and self.call.partner is not None
+        self.agent_leg = self.call.partner
+
+    def phone(self, number: str) -> Handset:
+        return self.centre.phones[number]
+
+    def add(self, number: str = "302") -> Call:
+        """He is called; his call."""
+        centre = self.centre
+        before = set(centre.switch.calls)
+        centre._carry_out(centre.switch.add_party(self.call.id, number, "lea", centre.now))
+        centre.settle()
+        [call] = [call for name, call in centre.switch.calls.items() if name not in before]
+        return call
+
+    def joined(self, number: str = "302") -> Call:
+        """He is called and has answered."""
+        call = self.add(number)
+        self.phone(number).answer(self.phone(number).legs[-1])
+        self.centre.settle()
+        assert call.stage is Stage.ROOM
+        return call
+
+    def down(self, number: str) -> None:
+        phone = self.phone(number)
+        phone.hang_up(phone.legs[-1])
+        self.centre.settle()
+
+    def room(self) -> set[int]:
+        return set(self.centre.workers[1].rooms)
+
+    def events(self, kind: Kind) -> list[dict[str, Any]]:
+        return [event.data for event in self.centre.log if event.kind is kind]
+
+
+def test_he_joins_and_leaves() -> None:
+    three = Three()
+    third = three.joined()
+    assert three.room() == {three.call.leg.id, three.agent_leg.id, third.leg.id}
+    assert all(join.heard_by is None for join in three.centre.workers[1].rooms.values())
+    three.centre.advance(4.0)
+    three.down("302")
+    three.centre.advance(4.0)
+    assert three.room() == {three.call.leg.id, three.agent_leg.id}
+    record = three.centre.records[third.id]
+    assert record.disposition is Disposition.ANSWERED and record.talk_s == 4.0
+    assert three.events(Kind.PARTY_ADDED) == [{"party": "302", "by": "lea"}]
+    assert three.events(Kind.PARTY_LEFT) == [{"party": "302", "by": "lea", "joined_s": 4.0}]
+    assert three.call.stage is Stage.TALK
+
+
+def test_the_agent_leaves_the_two_others() -> None:
+    three = Three()
+    third = three.joined()
+    leg = third.leg
+    three.down("201")
+    assert three.call.partner is leg and three.call.stage is Stage.TALK and three.call.agent == ""
+    assert three.centre.workers[1].bridges[-1] == (three.call.leg.id, leg.id)
+    assert leg.id in three.centre.workers[1].live
+    assert three.events(Kind.COMPLETEAGENT) and three.events(Kind.WRAPUP_START)
+    assert third.id not in three.centre.switch.calls
+    three.centre.advance(10.0)
+    assert three.centre.records[third.id].cause == f"goes on in call {three.call.id}"
+    three.down("302")
+    three.centre.advance(5.0)
+    record = three.centre.records[three.call.id]
+    assert (record.disposition, record.agent, record.talk_s) == (Disposition.ANSWERED, "302", 10.0)
+    assert not three.centre.workers[1].live and not three.centre.switch.calls
+
+
+def test_the_caller_leaves_the_two_others() -> None:
+    three = Three()
+    third = three.joined()
+    three.centre.advance(3.0)
+    three.down("300")
+    assert third.stage is Stage.TALK and third.partner is three.agent_leg
+    assert three.centre.workers[1].bridges[-1] == (third.leg.id, three.agent_leg.id)
+    three.centre.advance(7.0)
+    record = three.centre.records[three.call.id]
+    assert (record.disposition, record.ended_by, record.talk_s) == (Disposition.ANSWERED, "caller", 3.0)
+    [view] = [one for one in three.centre.acd.agents(three.centre.now) if one.name == "agent201"]
+    assert view.state == "own call"  # nothing is offered to him meanwhile
+    three.down("201")
+    three.centre.advance(5.0)
+    record = three.centre.records[third.id]
+    assert (record.disposition, record.agent, record.ended_by) == (Disposition.ANSWERED, "agent201", "agent")
+    assert not three.centre.workers[1].live and not three.centre.switch.calls
+
+
+def test_he_does_not_answer() -> None:
+    three = Three()
+    third = three.add()
+    three.phone("302").refuse(three.phone("302").legs[-1])
+    three.centre.advance(5.0)
+    assert three.centre.records[third.id].disposition is Disposition.BUSY
+    assert three.call.stage is Stage.TALK and not three.room()
+    third = three.add()
+    three.centre.advance(35.0)
+    assert three.centre.records[third.id].disposition is Disposition.NO_ANSWER
+
+
+def test_the_talk_ends_while_his_phone_rings() -> None:
+    three = Three()
+    three.add()
+    three.down("300")
+    three.centre.advance(5.0)
+    assert not three.centre.switch.calls and not three.centre.workers[1].live
+
+
+def test_the_agent_adds_him_by_keys() -> None:
+    three = Three()
+    phone = three.phone("302")
+    phone.on_incoming = phone.answer
+    for key in "12*3302#":
+        three.centre.media_event(_digit(three.agent_leg.id, key))
+    assert len(three.room()) == 3
+    assert three.events(Kind.PARTY_ADDED)[0]["by"] == "key of agent201"
+
+
+def test_the_caller_adds_nobody_by_keys() -> None:
+    three = Three()
+    for key in "*3302#":
+        three.centre.media_event(_digit(three.call.leg.id, key))
+    assert len(three.centre.switch.calls) == 1
+
+
+def test_slow_keys_are_no_number() -> None:
+    three = Three()
+    for key in "*3302#":
+        three.centre.media_event(_digit(three.agent_leg.id, key))
+        three.centre.advance(6.0)
+    assert len(three.centre.switch.calls) == 1
+
+
+def test_a_number_outside_takes_a_channel_while_he_is_there() -> None:
+    peer = Peer("pbx", Uri("sip", None, None, "10.0.9.9", 5060), max_calls=1)
+    three = Three(peers={"pbx": peer})
+    plan = three.centre.switch.hub.settings.plan
+    assert hasattr(plan, "routes")
+    plan.routes["555"] = Target("peer", "pbx")
+    third = three.add("555")
+    assert third.channels == ["pbx"] and third.story.direction == "outbound"
+    with pytest.raises(LocalError, match="cannot be called"):
+        three.add("555")
+    three.down("300")
+    three.centre.advance(5.0)
+    assert not three.centre.switch.calls
+
+
+@pytest.mark.parametrize("number", ["999", "601", ""])
+def test_what_is_no_phone_cannot_be_added(number: str) -> None:
+    three = Three()
+    with pytest.raises(LocalError, match="leads to no phone"):
+        three.add(number)
+
+
+def test_a_supervisor_and_a_third_party() -> None:
+    three = Three()
+    third = three.joined()
+    centre = three.centre
+    boss = centre.phones["301"]
+    boss.on_incoming = boss.answer
+    centre._carry_out(centre.switch.supervise(three.call.id, "listen", "301", "lea", centre.now))
+    centre.settle()
+    assert len(three.room()) == 4
+    three.down("201")  # the third party takes the agent's place, and the supervisor still listens
+    joins = centre.workers[1].rooms
+    assert set(joins) >= {three.call.leg.id, third.leg.id} or len(joins) == 3
+    assert sorted(join.heard_by is None for join in joins.values()) == [False, True, True]
+
+
+def _digit(leg: int, key: str) -> m.Digit:
+    return m.Digit(leg, key, "rfc4733")
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_any_history_leaves_nothing(data: st.DataObject) -> None:
+    """Whoever is added, answers and leaves in whatever order: one record each, nothing left, no agent
+    lost."""
+    three = Three()
+    centre = three.centre
+    steps = ["add 302", "add 301", "answer 302", "answer 301", "down 302", "down 301", "down 201", "down 300"]
+    steps += ["wait", "refuse 302"]
+    for step in data.draw(st.lists(st.sampled_from(steps), max_size=10)):
+        what, _, number = step.partition(" ")
+        legs = [leg for leg in centre.phones[number].legs if leg.state.name != "ENDED"] if number else []
+        if what == "add" and three.call.id in centre.switch.calls:
+            with contextlib.suppress(LocalError):
+                three.add(number)
+        elif what == "answer" and legs and legs[-1].state.name == "INCOMING":
+            centre.phones[number].answer(legs[-1])
+        elif what == "refuse" and legs and legs[-1].state.name == "INCOMING":
+            centre.phones[number].refuse(legs[-1])
+        elif what == "down" and legs:
+            centre.phones[number].hang_up(legs[-1])
+        else:
+            centre.advance(2.0)
+        centre.settle()
+        assert not centre.switch.compare()
+    for phone in centre.phones.values():
+        for leg in phone.legs:
+            phone.hang_up(leg)
+    centre.advance(120.0)
+    assert not centre.switch.calls and not centre.workers[1].live
+    assert set(centre.records) == set(centre.opened)
+    assert Disposition.OPEN not in {record.disposition for record in centre.records.values()}
+    [view] = [one for one in centre.acd.agents(centre.now) if one.name == "agent201"]
+    assert view.state == "ready"
