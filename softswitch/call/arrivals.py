@@ -141,6 +141,8 @@ class Arrivals:
             self.desk.ringing.allocated(attempt, leg, now)
         elif leg is call.leg:
             self._prepare(call, now)
+        else:
+            self.desk.links.allocated(call, leg, now)
 
     def not_allocated(self, leg: Leg, reason: str, now: float) -> None:
         """No port was left."""
@@ -157,6 +159,8 @@ class Arrivals:
             self.desk.ringing.failed(attempt, leg, 503, reason, now)
         elif leg is call.leg:
             self.desk.refuse(call, error, Disposition.MEDIA_FAILURE, now)
+        else:
+            self.desk.end(call, Disposition.MEDIA_FAILURE, reason, "system", now)
 
     def _prepare(self, call: Call, now: float) -> None:
         """The caller's port is there: make our answer (or our offer), then go where he wants to."""

@@ -18,6 +18,7 @@ from functools import partial
 from acd.events import Kind
 from softswitch.call.call import Call, Heard, Stage
 from softswitch.call.hub import Hub
+from softswitch.call.links import Links
 from softswitch.call.pins import Pins
 from softswitch.call.record import Disposition
 from softswitch.call.recording import Recordings
@@ -64,10 +65,11 @@ class Conference:
 class Conferences:
     """All of them."""
 
-    def __init__(self, hub: Hub, pins: Pins, recordings: Recordings, steps: Steps) -> None:
+    def __init__(self, hub: Hub, pins: Pins, recordings: Recordings, links: Links, steps: Steps) -> None:
         self.hub = hub
         self.pins = pins
         self.recordings = recordings
+        self.links = links
         self.steps = steps
         self._open: dict[str, Conference] = {}
         self._of: dict[str, Conference] = {}
@@ -141,9 +143,6 @@ class Conferences:
             phrase, why = "conference-locked", f"conference {name} is locked"
         elif len(conference.members) >= care.max_members:
             phrase, why = "conference-full", f"conference {name} is full"
-        elif call.leg.audio is None or call.leg.audio.worker != conference.worker:
-            self.hub.warn("a caller's audio is on another media worker than his conference", conference=name)
-            phrase, why = "not-possible", f"conference {name} is on another media worker"
         if why:
             call.story.disposition = Disposition.REFUSED
             self.steps.farewell(call, self._say(call, phrase), why, now)
@@ -173,11 +172,16 @@ class Conferences:
             return
         if self._refused(call, name, care, now):  # it has filled meanwhile
             return
-        audio = call.leg.audio
+        conference, audio = self._open.get(name), call.leg.audio
         assert audio is not None
-        conference = self._open.get(name)
+        if conference is not None and audio.worker != conference.worker and self.links.leg(call) is call.leg:
+            self._entering[call.id] = name, moderator
+            self.links.make(call, conference.worker, partial(self._join, call))
+            return
         if conference is None:
-            conference = Conference(name, care, self.hub.plane.open_room(), audio.worker, now)
+            there = self.links.leg(call).audio
+            assert there is not None
+            conference = Conference(name, care, self.hub.plane.open_room(), there.worker, now)
             self._open[name] = conference
         others = list(conference.members.values())
         member = conference.members[call.id] = Member(call, now, moderator)
@@ -262,10 +266,12 @@ class Conferences:
         self._entering.pop(call.id, None)
         conference = self._of.pop(call.id, None)
         if conference is None:
+            self.links.drop(call)
             return
         member = conference.members.pop(call.id)
         call.story.stop("talk", now)
-        self.hub.emit(self.hub.plane.leave(call.leg))
+        self.hub.emit(self.hub.plane.leave(self.links.leg(call)))
+        self.links.drop(call)
         self.hub.log(
             now,
             Kind.CONFERENCE_LEAVE,
@@ -290,7 +296,8 @@ class Conferences:
     # ----- what they hear
 
     def _place(self, conference: Conference, member: Member) -> None:
-        self.hub.emit(self.hub.plane.join(member.call.leg, conference.room, muted=member.silent))
+        leg = self.links.leg(member.call)
+        self.hub.emit(self.hub.plane.join(leg, conference.room, muted=member.silent))
 
     def _muted(self, conference: Conference, member: Member, by: str, now: float) -> None:
         self._place(conference, member)

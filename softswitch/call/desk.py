@@ -23,6 +23,7 @@ from softswitch.call.hearing import Hearing
 from softswitch.call.hub import Hub
 from softswitch.call.identifying import Identifying
 from softswitch.call.leg import Leg
+from softswitch.call.links import Links
 from softswitch.call.listening import Listening
 from softswitch.call.menu import Menu
 from softswitch.call.outcome import outcome
@@ -68,9 +69,10 @@ class Desk:
         self.direct = Direct(hub, self.ringing, self.channels, self.own_calls, self)
         self.summoning = Summoning(hub, self.ringing, self.own_calls, self)
         self.supervision = Supervision(hub, self.summoning, self)
+        self.links = Links(hub, self.summoning.stand_in)
         self.third_parties = ThirdParties(hub, self.summoning, self.supervision, self.own_calls, self)
         self.features = Features(hub, self, self.supervision, agents)
-        self.conferences = Conferences(hub, self.features.pins, self.recordings, self)
+        self.conferences = Conferences(hub, self.features.pins, self.recordings, self.links, self)
         self.listening = Listening(hub, self.menu)
         self.menu.answerers |= dict.fromkeys((AskDatabase, AskService, Tell), self.menu.to_shell)
         self.voicemail = Voicemail(hub, self.menu, self)
@@ -218,7 +220,7 @@ class Desk:
         elif call is not None and call.stage is Stage.TALK:
             self.recordings.key(call, leg, digit, now)
             self.third_parties.key(call, leg, digit, now)
-        elif call is not None and call.stage is Stage.ROOM:
+        elif call is not None and leg is call.leg and call.stage is Stage.ROOM:
             self.supervision.digit(call, digit, now)
             self.conferences.digit(call, digit, now)
         elif call is not None and leg is call.leg and call.stage in (Stage.MENU, Stage.QUEUE):

@@ -241,6 +241,8 @@ class Settings:
     agent_queues: Mapping[str, str] = field(default_factory=dict)
     agents: Mapping[str, AgentCare] = field(default_factory=dict)
     wrapup_extra_s: float = 60.0
+    link_address: str = ""
+    """Where one media worker reaches another on this machine; "": where callers reach it."""
     add_code: str = ""
     """What is pressed in a talk before a number and the hash key, to add a third party; "": nothing is."""
     clients: Clients | None = None

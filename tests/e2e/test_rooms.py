@@ -19,7 +19,7 @@ from tests.support.baresip import Baresip
 from tests.support.phones import PhoneMaker
 from tests.support.sipp import Sipp
 from tests.support.sipp_scenarios import call_with_audio
-from tests.support.switch import PASSWORD, RunningSwitch
+from tests.support.switch import CENTRE, PASSWORD, RunningSwitch
 
 pytestmark = pytest.mark.e2e
 
@@ -142,6 +142,50 @@ async def test_pin_roster_mute_and_end(tmp_path: Path, switches: SwitchMaker, ph
         "a",
         "b",
     }
+
+
+async def test_across_media_workers(tmp_path: Path, switches: SwitchMaker, phones: PhoneMaker) -> None:
+    """One dials the room, the other comes from a menu, on the other worker."""
+    menu = """
+[flows.room]
+start = "there"
+
+[flows.room.nodes.there]
+type = "transfer"
+target = "conference:team"
+
+[[routes]]
+number = "701"
+to = "flow:room"
+guests = true
+"""
+    two = CENTRE.replace("workers = 1", "workers = 2")
+    switch = await switches(text=two, extra=CONFERENCE.format(keys=QUIET) + menu)
+    tones = {"a": 440.0, "b": 1300.0}
+    files = {name: write_tone_wav(tmp_path / f"{name}.wav", hz, 2) for name, hz in tones.items()}
+    a, b = await phones(), await phones()
+    await a.call(switch.uri("700"))
+    await a.wait("answered", 10)
+    await switch.until(lambda one: len(one["members"]) == 1, "conferences", "team")
+    await b.call(switch.uri("701"))
+    await b.wait("answered", 10)
+    await switch.until(lambda one: len(one["members"]) == 2, "conferences", "team")
+    workers = (await switch.get("status"))["media"]
+    assert len(workers) == 2
+    assert await hears(b, a, files["a"], tones, tmp_path) == {"a"}
+    assert await hears(a, b, files["b"], tones, tmp_path) == {"b"}
+    await b.digits("1")
+    await switch.until(lambda one: one["members"][1]["muted_by"] == "phone", "conferences", "team")
+    assert await hears(a, b, files["b"], tones, tmp_path) == set()
+    for phone in (a, b):
+        await phone.hangup()
+    records = await switch.until(
+        lambda calls: len(calls) == 2 and all(call["ended_at"] for call in calls), "log", "calls"
+    )
+    assert [record["disposition"] for record in records] == ["conference"] * 2
+    await switch.until(
+        lambda status: [worker["legs"] for worker in status["media"]] == [0, 0], "status", timeout_s=30
+    )
 
 
 async def hears(

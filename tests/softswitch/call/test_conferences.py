@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from acd import messages as acd
 from acd.events import Kind
 from ivr.messages import Prompt
 from media import messages as m
@@ -17,7 +18,7 @@ from softswitch.call.record import Disposition
 from softswitch.call.settings import ConferenceCare, Route, Target
 from softswitch.call.tape import TapingCare
 from softswitch.errors import LocalError
-from tests.support.centre import Centre
+from tests.support.centre import Centre, Worker
 
 PHRASES = (
     "conference-muted", "conference-unmuted", "conference-locked", "conference-unlocked", "conference-full",
@@ -317,6 +318,56 @@ def test_from_a_menu() -> None:
     centre.switch.desk.go(call, Target("conference", "team"), centre.now)
     centre._carry_out(centre.switch.hub.take_effects())
     assert call.stage is Stage.ROOM and set(joined(centre)) == {call.leg.id}
+
+
+def two_workers(**more: Any) -> tuple[Centre, Call, Call]:
+    """A conference on worker 2, whose first member dialled it; a caller of a queue, on worker 1."""
+    centre = centre_of(**more)
+    centre.workers[2] = Worker(2)
+    centre._carry_out(centre.switch.worker_ready(2, centre.now))
+    centre.phones["303"].call("600")  # worker 1 has a leg
+    centre.settle()
+    [first] = enter(centre, "300")
+    assert first.leg.audio is not None and first.leg.audio.worker == 2
+    [caller] = [call for call in centre.switch.calls.values() if call is not first]
+    return centre, first, caller
+
+
+def to_conference(centre: Centre, caller: Call) -> None:
+    """An exit key of the queue leads him there."""
+    centre.switch.desk.queueing.handle(acd.Withdraw(caller.id, "system"), centre.now)
+    centre.switch.desk.go(caller, Target("conference", "team"), centre.now)
+    centre._carry_out(centre.switch.hub.take_effects())
+
+
+def test_who_is_on_another_worker_is_linked() -> None:
+    centre, first, caller = two_workers()
+    to_conference(centre, caller)
+    one, other = centre.workers[1], centre.workers[2]
+    [(bridged, near)] = one.bridges
+    [far] = set(other.rooms) - {first.leg.id}
+    assert bridged == caller.leg.id
+    assert one.remotes[near].port == 20000 + 2 * far and other.remotes[far].port == 20000 + 2 * near
+    keys(centre, caller, "1")
+    assert other.rooms[far].muted and not other.rooms[first.leg.id].muted
+    centre.media_event(m.Digit(far, "1", "rfc4733"), 2)  # the same key, as the link passes it on
+    assert other.rooms[far].muted
+    down(centre, "303")
+    assert set(other.rooms) == {first.leg.id} and not one.live and other.live == {first.leg.id}
+
+
+@pytest.mark.parametrize("dies", [1, 2])
+def test_a_worker_of_a_link_dies(dies: int) -> None:
+    centre, first, caller = two_workers()
+    to_conference(centre, caller)
+    centre.workers[dies] = Worker(dies)
+    centre._carry_out(centre.switch.worker_lost(dies, "killed", centre.now))
+    centre.advance(5.0)
+    assert centre.records[caller.id].disposition is Disposition.MEDIA_FAILURE
+    assert (first.id in centre.records) == (dies == 2)
+    left = {first.leg.id} if dies == 1 else set()
+    assert centre.workers[1].live | centre.workers[2].live == left
+    assert not centre.switch.compare()
 
 
 @settings(max_examples=50, deadline=None)
