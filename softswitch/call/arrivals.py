@@ -203,6 +203,7 @@ class Arrivals:
                 return
         else:
             self.desk.talking.confirmed(call, event, now)
+            self.desk.held(call)
         if event.leg is call.leg and call.stage is Stage.ANSWERED:
             self.hub.keep(call)
             self.desk.go(call, call.target, now)

@@ -41,11 +41,13 @@ class Member:
     moderator: bool = False
     muted: bool = False
     muted_by: str = ""
+    held: bool = False
+    """He has put us on hold: his phone may send music."""
 
     @property
     def silent(self) -> bool:
         """Whether nobody hears him."""
-        return self.muted or bool(self.muted_by)
+        return self.muted or bool(self.muted_by) or self.held
 
 
 @dataclass(slots=True, eq=False)
@@ -258,6 +260,16 @@ class Conferences:
                 f"`cc conferences show {conference.name}` shows who is"
             )
         return [conference.members[call_id]]
+
+    def held(self, call: Call) -> None:
+        """A caller has put us on hold, or takes us back."""
+        conference = self._of.get(call.id)
+        member = conference.members.get(call.id) if conference is not None else None
+        if conference is None or member is None or call.leg.audio is None:
+            return
+        if member.held != call.leg.audio.held:
+            member.held = call.leg.audio.held
+            self._place(conference, member)
 
     # ----- going out
 

@@ -206,6 +206,11 @@ class Desk:
         elif leg is call.partner and not self.third_parties.agent_left(call, event.reason, now):
             self.end(call, None, event.reason, "agent" if event.status == 200 else "system", now)
 
+    def held(self, call: Call) -> None:
+        """A phone of the call is on hold, or no longer, while others may be in a room with it."""
+        self.conferences.held(call)
+        self.supervision.held(call)
+
     def digit(self, leg: Leg, digit: str, method: str, now: float) -> None:
         """A key was pressed on a leg."""
         if not leg.keys.is_new(digit, method, now):

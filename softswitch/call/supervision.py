@@ -174,14 +174,18 @@ class Supervision:
 
     def bring(self, host: Call, leg: Leg, heard_by: tuple[int, ...] | None) -> None:
         """Let the leg be in the room of a talk, heard by all (None) or by some."""
-        plane = self.hub.plane
-        assert host.partner is not None
+        if host.id not in self._rooms:
+            self._rooms[host.id] = self.hub.plane.open_room()
+        self.held(host)
+        self.hub.emit(self.hub.plane.join(leg, self._rooms[host.id], heard_by=heard_by))
+
+    def held(self, host: Call) -> None:
+        """Somebody in the talk is on hold, or no longer: nobody hears the music of his phone."""
         room = self._rooms.get(host.id)
-        if room is None:
-            room = self._rooms[host.id] = plane.open_room()
-        for talking in (host.leg, host.partner):
-            self.hub.emit(plane.join(talking, room))
-        self.hub.emit(plane.join(leg, room, heard_by=heard_by))
+        if room is None or host.partner is None:
+            return
+        for leg in (host.leg, host.partner):
+            self.hub.emit(self.hub.plane.join(leg, room, muted=leg.id in host.held))
 
     def _agent_leg(self, host: Call) -> Leg:
         """Whom a whisper is for: the agent; of a call without one, our own extension, the called one

@@ -547,6 +547,7 @@ class Switch:
             if call is None or event.leg.audio is None or event.leg.audio.local is None:
                 raise PeerError(491, "Request Pending")
             self.desk.talking.reoffer(call, event, now)
+            self.desk.held(call)
         except PeerError as error:
             self.hub.do(self.hub.ua.respond_error(event.transaction, event.request, error, now))
 

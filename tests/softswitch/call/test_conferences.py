@@ -139,6 +139,19 @@ def test_who_is_muted_by_another_stays_so_whatever_he_presses() -> None:
     assert not joined(centre)[a.leg.id].muted and not joined(centre)[b.leg.id].muted
 
 
+def test_who_is_on_hold_is_not_heard() -> None:
+    """His phone may send music of its own."""
+    centre = centre_of()
+    a, b = enter(centre, "300", "301")
+    phone = centre.phones["300"]
+    phone.hold(phone.legs[-1])
+    centre.settle()
+    assert joined(centre)[a.leg.id].muted and not joined(centre)[b.leg.id].muted
+    phone.hold(phone.legs[-1], held=False)
+    centre.settle()
+    assert not joined(centre)[a.leg.id].muted
+
+
 def test_pins_of_members_and_moderators() -> None:
     centre = centre_of(ConferenceCare(pin="1234", moderator_pin="9876"))
     a, b = enter(centre, "300", "301")

@@ -230,10 +230,13 @@ def test_a_supervisor_hears_through_a_hold() -> None:
     story.centre.phones["201"].hold(story.centre.phones["201"].legs[-1])
     story.centre.settle()
     story.check(visitor.leg, (story.agent_leg.id,))
+    joins = story.centre.workers[1].rooms
+    assert joins[story.agent_leg.id].muted and not joins[story.call.leg.id].muted
     assert story.centre.heard(story.call) is not None  # the caller has his music
     story.centre.phones["201"].hold(story.centre.phones["201"].legs[-1], held=False)
     story.centre.settle()
     assert story.centre.heard(story.call) is None
+    assert not story.centre.workers[1].rooms[story.agent_leg.id].muted
 
 
 def test_an_agent_who_supervises_is_offered_nothing() -> None:
