@@ -23,6 +23,13 @@ _LEFT_QUEUE = frozenset(
 _TALK_OVER = frozenset(
     {Kind.COMPLETEAGENT, Kind.COMPLETECALLER, Kind.COMPLETESYSTEM, Kind.BLINDTRANSFER, Kind.ATTENDEDTRANSFER}
 )
+_IN_ROOM = {
+    Kind.CONFERENCE_JOIN: (Kind.CONFERENCE_LEAVE, "conference", "joined_s"),
+    Kind.PARTY_ADDED: (Kind.PARTY_LEFT, "party", "joined_s"),
+    Kind.SUPERVISION: (Kind.SUPERVISION_END, "supervisor", "listened_s"),
+}
+"""What begins a stay in a room: what ends it, what both name, and how long it was."""
+_OUT_OF_ROOM = {end: name for end, name, _ in _IN_ROOM.values()}
 
 
 @dataclass(slots=True)
@@ -77,6 +84,8 @@ class CallState:
     waiting: Waiting | None = None
     talk: Talk | None = None
     offers: dict[Any, LogEvent] = field(default_factory=dict)
+    in_rooms: dict[tuple[Kind, str], LogEvent] = field(default_factory=dict)
+    """By what will end it, and whom or what it is about."""
     ringing_since: float = 0.0
     path: list[str] = field(default_factory=list)
     menu_since: float | None = None
@@ -129,6 +138,11 @@ class CallState:
             self._talk_over(event.at)
         elif kind in (Kind.HOLD, Kind.UNHOLD) and self.talk is not None:
             self._hold(event.at, kind is Kind.HOLD)
+        elif kind in _IN_ROOM:
+            end, name, _ = _IN_ROOM[kind]
+            self.in_rooms.setdefault((end, str(event.data.get(name))), event)
+        elif kind in _OUT_OF_ROOM:
+            self.in_rooms.pop((kind, str(event.data.get(_OUT_OF_ROOM[kind]))), None)
         elif kind is Kind.CALL_END:
             self.end = event
 
@@ -180,6 +194,9 @@ class CallState:
             )
             for number, offer in self.offers.items()
         ]
+        for (kind, _), event in self.in_rooms.items():
+            known = event.data | {_IN_ROOM[event.kind][2]: round(end - event.at, 3), "cause": CAUSE}
+            events.append(LogEvent(end, kind, call, event.queue, event.agent, known))
         if (waiting := self.waiting) is not None:
             data: dict[str, Any] = {
                 "cause": CAUSE,

@@ -45,6 +45,13 @@ HISTORY = [
     LogEvent(124.0, Kind.PRIORITY_CHANGED, "w", "sales", data={"priority": 1, "by": "cli"}),
     # d: an extension, dialled directly
     LogEvent(125.0, Kind.CALL_START, "d"),
+    # who else is with t; one has left
+    LogEvent(126.0, Kind.SUPERVISION, "t", "sales", "anna", {"supervisor": "300", "mode": "listen"}),
+    LogEvent(127.0, Kind.PARTY_ADDED, "t", "sales", "anna", {"party": "302", "by": "lea"}),
+    LogEvent(128.0, Kind.PARTY_ADDED, "t", "sales", "anna", {"party": "303", "by": "lea"}),
+    LogEvent(128.0, Kind.SUPERVISION, "t", "sales", "anna", {"supervisor": "300", "mode": "barge"}),
+    LogEvent(129.0, Kind.PARTY_LEFT, "t", "sales", "anna", {"party": "302", "joined_s": 2.0}),
+    LogEvent(130.0, Kind.CONFERENCE_JOIN, "d", data={"conference": "team", "members": 1}),
     LogEvent(139.0, Kind.HOLD, "t", "sales", "anna"),
 ]
 STARTED = {"t": 110.0, "o": 120.0, "x": 122.0, "w": 123.0, "d": 125.0}
@@ -93,6 +100,16 @@ async def test_everything_open_is_closed_at_the_last_sign_of_life(path: Path) ->
         "entry_position": 1,
         "cause": "restart",
     }
+    rooms = (Kind.SUPERVISION_END, Kind.PARTY_LEFT, Kind.CONFERENCE_LEAVE)
+    left = [(event.kind, event.call, event.agent, event.data) for event in events if event.kind in rooms]
+    supervised = {"supervisor": "300", "mode": "listen", "listened_s": 14.0, "cause": "restart"}
+    added = {"party": "303", "by": "lea", "joined_s": 12.0, "cause": "restart"}
+    joined = {"conference": "team", "members": 1, "joined_s": 10.0, "cause": "restart"}
+    assert left == [
+        (Kind.SUPERVISION_END, "t", "anna", supervised),
+        (Kind.PARTY_LEFT, "t", "anna", added),
+        (Kind.CONFERENCE_LEAVE, "d", "", joined),
+    ]
     (ringing,) = [event for event in events if event.kind is Kind.RINGCANCELED]
     assert (ringing.call, ringing.agent, ringing.data["ring_s"]) == ("o", "boris", 19.0)
     assert [event.agent for event in events if event.kind is Kind.AGENTLOGOFF] == ["anna", "boris", "vera"]
