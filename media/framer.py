@@ -41,6 +41,8 @@ class Framer:
         intp[m], frame numbers uint16[m], timestamps uint32[m], payloads uint8[m, 160].
         """
         starts, counts = segments(slots)
+        if starts.size == slots.size:  # one of each, as nearly always
+            return self._round(slots, rows, lengths, timestamps, data)
         rank = np.arange(slots.size) - np.repeat(starts, counts)
         found: list[tuple[Index, U16, U32, U8]] = []
         for turn in range(min(int(counts.max()), MAX_ROUNDS)):
@@ -63,9 +65,9 @@ class Framer:
         size = lengths.astype(np.int64) - HEADER_BYTES
         fresh = ~self._started[slots] | (np.abs(ahead) > _RESYNC_SAMPLES)
         plain = ~fresh & (size == FRAME_SAMPLES) & (self._fill[slots] == 0) & (ahead % FRAME_SAMPLES == 0)
+        if np.count_nonzero(plain) == slots.size:
+            return self._whole(slots, rows, timestamps, ahead, data)
         usual = self._whole(slots[plain], rows[plain], timestamps[plain], ahead[plain], data)
-        if plain.all():
-            return usual
         odd = ~plain & (fresh | (ahead >= 0))  # a late piece cannot be joined any more
         other = self._cut(slots[odd], rows[odd], size[odd], timestamps[odd], ahead[odd], fresh[odd], data)
         return (
@@ -81,8 +83,12 @@ class Framer:
         """Packets that are one frame each, in place, early or late."""
         numbers = self._frame[slots] + (ahead // FRAME_SAMPLES).astype(np.uint32)
         forward = ahead >= 0
-        self._frame[slots[forward]] = numbers[forward] + np.uint32(1)
-        self._next_timestamp[slots[forward]] = timestamps[forward] + np.uint32(FRAME_SAMPLES)
+        if np.count_nonzero(forward) == slots.size:
+            self._frame[slots] = numbers + np.uint32(1)
+            self._next_timestamp[slots] = timestamps + np.uint32(FRAME_SAMPLES)
+        else:
+            self._frame[slots[forward]] = numbers[forward] + np.uint32(1)
+            self._next_timestamp[slots[forward]] = timestamps[forward] + np.uint32(FRAME_SAMPLES)
         payloads = data[rows, HEADER_BYTES : HEADER_BYTES + FRAME_SAMPLES]
         return slots, numbers.astype(np.uint16), timestamps, payloads
 
