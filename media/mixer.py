@@ -94,10 +94,6 @@ class Mixer:
         """A room gets this number, which is its place in `numbers` of `mix`."""
         self._limit[number] = 1.0
 
-    def level(self, slot: int) -> float:
-        """How loud the speaker is, as a mean of absolute samples; known only in crowded rooms."""
-        return float(self._level[slot])
-
     def mix(
         self,
         plan: Plan,

@@ -53,6 +53,8 @@ class Summoning:
         cannot be."""
         hub = self.hub
         number = who.number or who.name
+        if who.kind == "extension" and not hub.identities.reach(number, now):
+            raise LocalError(f"extension {number} is not registered; its phone must be on to be called")
         called = NameAddr(Uri("sip", number, None, "localhost"))
         caller = NameAddr(Uri("sip", from_number or "anonymous", None, "localhost"))
         leg = hub.ua.new_leg(called.uri, NOWHERE, caller, called, [])

@@ -81,18 +81,12 @@ class Supervision:
         if len(self.of(host)) >= MAX_SUPERVISORS:
             raise LocalError(f"{MAX_SUPERVISORS} supervisors are in call {host.id}; nobody else can be added")
         assert leg.audio is not None
-        found: list[Watch] = []
-
-        def arrived(call: Call, at: float) -> None:
-            self._begin(found[0], at)
-
         shown = f"{mode}: {host.story.agent or host.identity.number}"
-        summons = Summons(shown, arrived)
+        summons = Summons(shown, self._arrived)
         call = self.summoning.summon(
             Target("extension", extension), leg.audio.worker, host.identity.number, summons, now
         )
-        found.append(Watch(call, host, mode, extension, by))
-        self._watches[call.id] = found[0]
+        self._watches[call.id] = Watch(call, host, mode, extension, by)
 
     def dialled(self, call: Call, mode: Mode, extension: str, now: float) -> None:
         """A supervisor has dialled the code of a mode, and the extension that he wants to hear."""
@@ -145,6 +139,10 @@ class Supervision:
             self._log(watch_of_his, Kind.SUPERVISION_END, now, listened_s=listened_s)
 
     # ----- inside
+
+    def _arrived(self, call: Call, now: float) -> None:
+        """The supervisor's phone is answered."""
+        self._begin(self._watches[call.id], now)
 
     def _begin(self, watch: Watch, now: float) -> None:
         """The supervisor is there."""

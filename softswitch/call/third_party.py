@@ -90,16 +90,10 @@ class ThirdParties:
         if len(self.of(host)) >= MAX_PARTIES:
             raise LocalError(f"{MAX_PARTIES} parties were added to call {host.id}; nobody else can be")
         who = self._target(host, number)
-        found: list[Party] = []
-
-        def arrived(call: Call, at: float) -> None:
-            self._begin(found[0], at)
-
-        summons = Summons(host.story.agent or host.identity.display, arrived)
+        summons = Summons(host.story.agent or host.identity.display, self._arrived)
         shown = host.identity.number if who.kind == "extension" else host.story.to_number
         call = self.summoning.summon(who, audio.worker, shown, summons, now)
-        found.append(Party(call, host, who, by))
-        self._parties[call.id] = found[0]
+        self._parties[call.id] = Party(call, host, who, by)
 
     def _target(self, host: Call, number: str) -> Target:
         """Where the number leads for an extension of ours. Raises LocalError unless it is a phone."""
@@ -138,8 +132,12 @@ class ThirdParties:
             self.hub.warn("nobody could be added by keys", call=host.id, reason=str(error))
             self.hub.emit(self.hub.plane.play(leg, ("tone:congestion",)))
 
-    def _begin(self, party: Party, now: float) -> None:
+    def _arrived(self, call: Call, now: float) -> None:
         """He has answered."""
+        self._begin(self._parties[call.id], now)
+
+    def _begin(self, party: Party, now: float) -> None:
+        """He is there."""
         call, host = party.call, party.host
         if host.stage is not Stage.TALK or host.partner is None:
             self.steps.end(call, None, "the talk is over", "system", now)
