@@ -154,7 +154,9 @@ class Conferences:
         care = self.hub.settings.conferences.get(name)
         clips = self.recordings.announcement(call) if care is not None and care.record else ()
         call.enter(Stage.ROOM, now)
+        call.heard = Heard.NOTHING
         self._entering[call.id] = name, moderator
+        self.hub.emit(self.hub.plane.stop(call.leg))  # he may come from a queue, with its music
         if clips:
             call.heard = Heard.NOTICE
             self.hub.emit(self.hub.plane.play(call.leg, clips))

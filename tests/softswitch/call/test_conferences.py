@@ -333,9 +333,9 @@ def test_from_a_menu() -> None:
     assert call.stage is Stage.ROOM and set(joined(centre)) == {call.leg.id}
 
 
-def two_workers(**more: Any) -> tuple[Centre, Call, Call]:
+def two_workers(care: ConferenceCare | None = None) -> tuple[Centre, Call, Call]:
     """A conference on worker 2, whose first member dialled it; a caller of a queue, on worker 1."""
-    centre = centre_of(**more)
+    centre = centre_of(care)
     centre.workers[2] = Worker(2)
     centre._carry_out(centre.switch.worker_ready(2, centre.now))
     centre.phones["303"].call("600")  # worker 1 has a leg
@@ -354,8 +354,10 @@ def to_conference(centre: Centre, caller: Call) -> None:
 
 
 def test_who_is_on_another_worker_is_linked() -> None:
-    centre, first, caller = two_workers()
+    centre, first, caller = two_workers(ConferenceCare(beep=False))
+    assert centre.heard_names(caller) == ["music"]
     to_conference(centre, caller)
+    assert centre.heard(caller) is None
     one, other = centre.workers[1], centre.workers[2]
     [(bridged, near)] = one.bridges
     [far] = set(other.rooms) - {first.leg.id}
