@@ -177,12 +177,12 @@ class ThirdParties:
         self.hub.let_go(gone, now)
         if party.who.kind == "extension":
             self.own_calls.begin(host, self.hub.acd.agent_of_phone(party.who.name), "inbound")
+        host.channels += party.call.channels  # before his call ends, which would give them back
+        party.call.channels.clear()
         leg = self._leave_his_call(party, f"goes on in call {host.id}", now)
         leg.call = host.id
         host.story.leg(leg, "extension" if party.who.kind == "extension" else "peer", party.name, now)
         host.story.leg_answered(leg, now)
-        host.channels += party.call.channels
-        party.call.channels.clear()
         self.steps.talk(host, leg, party.name, "", now)
         return True
 

@@ -179,6 +179,30 @@ def test_a_number_outside_takes_a_channel_while_he_is_there() -> None:
     assert not three.centre.switch.calls
 
 
+def test_the_channel_of_a_number_outside_goes_on_with_it() -> None:
+    peer = Peer("pbx", Uri("sip", None, None, "10.0.9.9", 5060), max_calls=1)
+    three = Three(peers={"pbx": peer})
+    centre = three.centre
+    outside = Handset(centre, "555", "10.0.9.9")
+    outside.on_incoming = outside.answer
+    centre._by_address[outside.address] = outside
+    centre.switch.hub.settings.plan.routes["555"] = Target("peer", "pbx")  # type: ignore[attr-defined]
+    third = three.add("555")
+    assert third.stage is Stage.ROOM
+    three.down("201")
+    centre.advance(5.0)
+    assert three.call.channels == ["pbx"] and third.id in centre.records
+    assert three.call.story.direction == "internal" and three.call.stage is Stage.TALK
+    outside.hang_up(outside.legs[-1])
+    centre.advance(10.0)
+    assert not centre.switch.calls and centre.switch.desk.channels.taken == {"pbx": 0}
+    centre.phones["300"].call("601")  # and the channel is free for another
+    centre.advance(6.0)
+    [call] = centre.switch.calls.values()
+    centre._carry_out(centre.switch.add_party(call.id, "555", "lea", centre.now))
+    assert len(centre.switch.calls) == 2
+
+
 @pytest.mark.parametrize("number", ["999", "601", ""])
 def test_what_is_no_phone_cannot_be_added(number: str) -> None:
     three = Three()
