@@ -10,10 +10,10 @@ stream (its address: `address_of`); `{"to": [[stream, port], ...]}` sets destina
 one packet of each (so that a switch latches); `{"run": seconds}` sends a 20 ms G.711 packet of every stream
 each 20 ms, spread evenly over the 20 ms, and answers with what was sent, what came back, how much of that
 was distinct, and how long it was under way (`delays_ms`: 50th and 99th percentile); `arrived` is all audio
-that came while it ran, whatever it was. Each payload names its
-stream and number, so loss and repetition are counted, not guessed; a packet's way begins when its slice is
-about to be sent, and ends when the kernel has it for us. `late_ms` is how far the generator itself fell
-behind and `cpu` its share of a core: the proof that it is not what limits.
+that came while it ran, whatever it was. Each payload names its stream and number, so loss and repetition are
+counted, not guessed; a packet's way begins when its slice is about to be sent, and ends when the kernel has
+it for us. `late_ms` is how far the generator itself fell behind and `cpu` its share of a core: the proof that
+it is not what limits.
 """
 
 from __future__ import annotations
