@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -57,8 +58,13 @@ def check(
         "flows": len(loaded.flows),
         "routes": len(loaded.routes),
     }
+    certificate = loaded.tls.own()
     if json:
-        print_json({"file": str(path), "right": True, "problems": [], **counts})
+        runs_out = None if certificate is None else certificate.not_after.isoformat()
+        extra = {"certificate_runs_out": runs_out}
+        print_json({"file": str(path), "right": True, "problems": [], **counts, **extra})
     else:
         shown = (f"{count} {what if count != 1 else what[:-1]}" for what, count in counts.items())
         print(f"{path} is right: " + ", ".join(shown))
+        if certificate is not None:
+            print(f"The certificate {certificate.expiry(time.time())}.")

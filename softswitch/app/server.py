@@ -34,6 +34,7 @@ from softswitch.app.rooms import RoomControl
 from softswitch.app.settings import make_settings, make_thresholds
 from softswitch.app.sounds import make_sounds, to_make
 from softswitch.app.survivors import Survivors
+from softswitch.app.tls import read_tls
 from softswitch.app.tokens import Tokens
 from softswitch.app.workers import WorkerControl
 from softswitch.call.events import Effect
@@ -113,7 +114,8 @@ class Server:
             self._clock.now,
         )
         self._stack.push_async_callback(self._recordings.close)
-        opened = await self._transports.open(config.sip.listen)
+        contexts = await asyncio.to_thread(read_tls, config, self._clock.now())
+        opened = await self._transports.open(config.sip.listen, contexts)
         self._stack.push_async_callback(self._transports.close)
         self.listeners = tuple(f"{transport}:{host}:{port}" for transport, host, port in opened)
         self._outside = Outside(config, self._answered, Tokens())
@@ -217,9 +219,12 @@ class Server:
                 # Thousands of clients and numbers: not in the loop either.
                 settings = await asyncio.to_thread(make_settings, config, music)
                 await self._outside.prepare(config)
+                contexts = await asyncio.to_thread(read_tls, config, self._clock.now())
                 if self._stopping:
                     raise LocalError("the switch is being stopped")
                 self._take_over(config, replace(settings, ears=self._outside.ears), by)
+                if contexts is not None:
+                    self._transports.trust(contexts)
             except LocalError as error:
                 log.error("the configuration is not taken over; the old one stays", error=str(error), by=by)
                 raise

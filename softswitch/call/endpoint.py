@@ -16,7 +16,7 @@ from ipaddress import ip_address
 
 from softswitch.call.leg import Leg
 from softswitch.sip.dialog import Dialog
-from softswitch.sip.flow import Flow, Transport
+from softswitch.sip.flow import DEFAULT_PORTS, Flow, Transport
 from softswitch.sip.layer import TransactionLayer
 from softswitch.sip.message import Request, Response
 from softswitch.sip.outputs import Output
@@ -96,9 +96,11 @@ class Endpoint:
         """For the Via."""
         return host_port(*self.address(flow))
 
-    def contact(self, flow: Flow, user: str | None = None) -> Uri:
-        """Our Contact URI for a dialog over this flow."""
+    def contact(self, flow: Flow, user: str | None = None, towards: Uri | None = None) -> Uri:
+        """Our Contact URI for a dialog over this flow; a SIPS URI where the request has one (12.1.1)."""
         host, port = self.address(flow)
+        if towards is not None and towards.scheme == "sips":
+            return Uri("sips", user, None, host, port)
         # RFC 7118 5.2.2 has one name for both kinds of WebSocket.
         transport = "ws" if flow.transport == "wss" else flow.transport
         params = () if transport == "udp" else (("transport", transport),)
@@ -134,7 +136,8 @@ class Endpoint:
         for leg in {leg for leg in self.dialogs.values() if leg.flow == flow and leg.dialog is not None}:
             target = leg.dialog.next_hop if leg.dialog is not None else None
             if target is not None and is_literal(target.host):
-                leg.flow = Flow(flow.transport, flow.local, (target.host, target.port or 5060))
+                remote = (target.host, target.port or DEFAULT_PORTS[flow.transport])
+                leg.flow = Flow(flow.transport, flow.local, remote, domain=flow.domain)
 
     def await_ack(self, leg: Leg, transaction: int, response: Response, cseq: int, now: float) -> None:
         """Repeat this 2xx until `acknowledged` or the time is over."""

@@ -13,7 +13,7 @@ from softswitch.call.settings import Phone, Settings, Target
 from softswitch.call.text import printable
 from softswitch.errors import PeerError
 from softswitch.sip.digest import Denied, DigestServer, Stale, Verified
-from softswitch.sip.flow import Flow
+from softswitch.sip.flow import DEFAULT_PORTS, Flow
 from softswitch.sip.message import Request
 from softswitch.sip.registrar import Registered, Registrar
 from softswitch.sip.uri import Uri
@@ -125,5 +125,5 @@ class Identities:
     def _from_static(phone: Phone, flow: Flow) -> bool:
         """A phone at a fixed address is known by it, as a peer is."""
         assert phone.contact is not None
-        port = phone.contact.port or 5060
+        port = phone.contact.port or DEFAULT_PORTS[flow.transport]
         return not phone.password and flow.remote == (phone.contact.host, port)

@@ -18,7 +18,7 @@ from softswitch.call.leg import Leg
 from softswitch.call.story import Role
 from softswitch.call.whisper import display
 from softswitch.errors import PeerError
-from softswitch.sip.flow import Flow, Transport
+from softswitch.sip.flow import DEFAULT_PORTS, Flow, Transport
 from softswitch.sip.headers import NameAddr
 from softswitch.sip.uri import Uri
 
@@ -107,7 +107,8 @@ class Ringing:
             self.failed(attempt, leg, 404, "its address cannot be found", now)
             return
         transport, host, port = usable[0]
-        leg.flow = Flow(transport, self.bound[transport], (host, port))
+        domain = leg.invite.uri.host if transport == "tls" else ""
+        leg.flow = Flow(transport, self.bound[transport], (host, port), domain=domain)
         if leg.audio is not None and leg.audio.local is not None:
             self.allocated(attempt, leg, now)
 
@@ -294,6 +295,8 @@ class Ringing:
 
     def _flow_to(self, uri: Uri) -> Flow:
         """The flow to an address in the URI; one with port 0 while DNS is asked."""
-        transport: Transport = "tcp" if uri.transport == "tcp" else "udp"
+        wanted = "tls" if uri.scheme == "sips" else uri.transport
+        transport: Transport = "tls" if wanted == "tls" else "tcp" if wanted == "tcp" else "udp"
         local = self.bound.get(transport, ("0.0.0.0", 0))
-        return Flow(transport, local, (uri.host, (uri.port or 5060) if is_literal(uri.host) else 0))
+        port = (uri.port or DEFAULT_PORTS[transport]) if is_literal(uri.host) else 0
+        return Flow(transport, local, (uri.host, port), domain=uri.host if transport == "tls" else "")

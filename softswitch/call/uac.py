@@ -31,7 +31,7 @@ def new(
         ("To", str(called)),
         ("Call-ID", f"{ep.token()}@{ep.address(flow)[0]}"),
         ("CSeq", "1 INVITE"),
-        *ep.common_headers(ep.contact(flow, caller.uri.user)),
+        *ep.common_headers(ep.contact(flow, caller.uri.user, target)),
         *headers,
     ]
     request = Request("INVITE", target, Headers(items))

@@ -39,7 +39,7 @@ def incoming(ep: Endpoint, transaction: int, request: Request, flow: Flow, now: 
         raise PeerError(400, "Missing Contact")
     flow = answer_flow(request.top_via, flow)
     leg = Leg(ep.new_leg_id(), "in", request, flow, LegState.INCOMING, ep.token(), transaction=transaction)
-    leg.dialog = Dialog.uas(request, leg.local_tag, ep.contact(flow, request.uri.user))
+    leg.dialog = Dialog.uas(request, leg.local_tag, ep.contact(flow, request.uri.user, request.uri))
     ep.add_dialog(leg.dialog.key, leg)
     ep.by_transaction[transaction] = leg
     return [Incoming(leg)]  # the transaction layer sends 100 if nothing else is said soon (17.2.1)
@@ -51,7 +51,7 @@ def ring(ep: Endpoint, leg: Leg, now: float) -> list[LegOutput]:
         return []
     leg.ringing = True
     assert leg.dialog is not None
-    headers = ep.common_headers(ep.contact(leg.flow, leg.invite.uri.user))
+    headers = ep.common_headers(ep.contact(leg.flow, leg.invite.uri.user, leg.invite.uri))
     response = Response.answering(leg.invite, 180, to_tag=leg.local_tag, headers=headers)
     return sends(ep.layer.respond(leg.transaction, response, now))
 
@@ -67,7 +67,7 @@ def accept(
     ep: Endpoint, leg: Leg, transaction: int, request: Request, body: bytes, now: float
 ) -> list[LegOutput]:
     """2xx to an INVITE (first, or inside the dialog) or UPDATE; an UPDATE without offer gets no `body`."""
-    headers = ep.common_headers(ep.contact(leg.flow, leg.invite.uri.user))
+    headers = ep.common_headers(ep.contact(leg.flow, leg.invite.uri.user, leg.invite.uri))
     if body:
         headers.append(("Content-Type", SDP))
     response = Response.answering(request, 200, to_tag=leg.local_tag, headers=headers, body=body)

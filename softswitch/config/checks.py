@@ -19,6 +19,7 @@ from softswitch.config.check_recordings import check_recordings
 from softswitch.config.check_rooms import check_rooms
 from softswitch.config.check_routing import check_routing
 from softswitch.config.check_services import check_services
+from softswitch.config.check_tls import check_tls
 from softswitch.config.check_voicemail import check_voicemail
 from softswitch.config.check_voices import check_voices
 from softswitch.config.check_waiting import check_agent_routes, check_callers, check_waiting
@@ -37,6 +38,7 @@ def check(draft: Draft, strategies: Mapping[str, object]) -> list[Fault]:
     faults: list[Fault] = []
     checks: tuple[Callable[[Draft], Iterator[Fault]], ...] = (
         _machine,
+        check_tls,
         _extensions,
         _agents,
         check_agents,

@@ -54,6 +54,7 @@ from softswitch.config.sections import (
     Store,
 )
 from softswitch.config.services import Database, Service, Speech, Webhook
+from softswitch.config.tls import Tls
 from softswitch.config.voicemail import Mail, Mailbox, Voicemail
 from softswitch.config.waiting import CallerList, Numbers
 from softswitch.prompt_clips import clips_of
@@ -88,6 +89,7 @@ class Config(Section):
         f"{', '.join(f'`{one}`' for one in sorted(LANGUAGES))}, and of texts that name none",
     )
     sip: Sip = _section("signalling")
+    tls: Tls = _section("encrypted signalling")
     media: Media = _section("RTP")
     store: Store = _section("the database")
     api: Api = _section("the control surface")

@@ -34,15 +34,19 @@ class StreamLimits:
 
     `idle_s` is longer than a registration lives, for phones behind NAT are reached by their registration's
     connection. `first_message_s`: a stranger who connects and says nothing whole in this time is cut off, and
-    so is who begins a message and does not end it in this time. `connections_per_address` leaves room for
-    an office behind one NAT; an IPv6 address counts by its /64. A WebSocket that was silent for `ping_s` is
-    pinged (proxies cut silent ones off after a minute), and given up if nothing comes within `pong_s`.
-    `origins`: whose pages may open one, empty for all. What is sent is marked with `dscp`.
+    so is who begins a message and does not end it in this time. `handshakes` of TLS go on at once, which cost
+    a signature each, `handshake_s` each at most. `connections_per_address` and `handshakes_per_address` leave
+    room for an office behind one NAT; an IPv6 address counts by its /64. A WebSocket that was silent for
+    `ping_s` is pinged (proxies cut silent ones off after a minute), and given up if nothing comes within
+    `pong_s`. `origins`: whose pages may open one, empty for all. What is sent is marked with `dscp`.
     """
 
     connections: int = 10_000
     connections_per_address: int = 1_000
     connect_s: float = 5.0
+    handshake_s: float = 5.0
+    handshakes: int = 500
+    handshakes_per_address: int = 100
     idle_s: float = 4000.0
     first_message_s: float = 30.0
     write_buffer_bytes: int = 1 << 20
@@ -70,13 +74,14 @@ class Owner(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """One connection, incoming or outgoing. Made by `TcpTransport` only."""
+    """One connection, incoming or outgoing. Made by `TcpTransport` and what is built on it."""
 
-    def __init__(self, owner: Owner, number: int, outgoing: bool) -> None:
+    def __init__(self, owner: Owner, number: int, outgoing: bool, domain: str = "") -> None:
         self.owner = owner
         self.number = number
         self.outgoing = outgoing
-        self.flow = Flow(owner.transport, owner.address, owner.address, number)
+        self.domain = domain
+        self.flow = Flow(owner.transport, owner.address, owner.address, number, domain)
         self.aliases: list[Flow] = []
         self.opened_at = self.active_at = owner.time()
         self.heard = False
@@ -95,9 +100,8 @@ class Connection(asyncio.Protocol):
             transport.abort()
             return
         # The port of the listener, not of this socket: it is where the peer can reach us later.
-        self.flow = Flow(
-            self.owner.transport, (host[0], self.owner.address[1]), (peer[0], peer[1]), self.number
-        )
+        local = (host[0], self.owner.address[1])
+        self.flow = Flow(self.owner.transport, local, (peer[0], peer[1]), self.number, self.domain)
         raw = transport.get_extra_info("socket")
         if raw is not None:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

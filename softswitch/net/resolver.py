@@ -14,13 +14,12 @@ from typing import NamedTuple
 from softswitch.errors import PeerError
 from softswitch.net.dns import Lookup, Srv
 from softswitch.net.sink import is_address
-from softswitch.sip.flow import Transport
+from softswitch.sip.flow import DEFAULT_PORTS, Transport
 from softswitch.sip.uri import Uri
 
 _MAX_TARGETS = 16
 _SERVICES: Mapping[str, Transport] = {"SIP+D2U": "udp", "SIP+D2T": "tcp", "SIPS+D2T": "tls"}
 _SRV_NAMES: Mapping[str, str] = {"udp": "_sip._udp.", "tcp": "_sip._tcp.", "tls": "_sips._tcp."}
-_PORTS: Mapping[str, int] = {"udp": 5060, "tcp": 5060, "tls": 5061, "ws": 80, "wss": 443}
 
 
 class Target(NamedTuple):
@@ -59,7 +58,7 @@ class Resolver:
         transport = self._wanted(uri) or ("tls" if uri.scheme == "sips" else "udp")
         if uri.transport == "" and transport not in self._transports and self._transports:
             transport = self._transports[0]
-        return [Target(transport, host, uri.port or _PORTS[transport])]
+        return [Target(transport, host, uri.port or DEFAULT_PORTS[transport])]
 
     async def resolve(self, uri: Uri) -> list[Target]:
         """Places to try, best first, at least one. Raises PeerError 503 when there is none."""
@@ -120,7 +119,7 @@ class Resolver:
                 if service.target not in ("", ".") and len(targets) < _MAX_TARGETS:
                     targets += await self._addresses(transport, service.target, service.port)
         if not any_srv and names:
-            targets = await self._addresses(names[0][0], host, _PORTS[names[0][0]])
+            targets = await self._addresses(names[0][0], host, DEFAULT_PORTS[names[0][0]])
         return targets
 
     async def _addresses(self, transport: Transport, host: str, port: int) -> list[Target]:

@@ -6,6 +6,7 @@ Invariant: a failing receiver costs the message that it failed on, never the soc
 from __future__ import annotations
 
 import os
+import ssl
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import Protocol
@@ -53,6 +54,9 @@ def unusable(remote: tuple[str, int]) -> str | None:
 
 def why(error: BaseException) -> str:
     """What went wrong, for people: the system's words, without numbers of its own."""
+    if isinstance(error, ssl.SSLError):  # its `errno` is none of the system's
+        told = getattr(error, "verify_message", "") or (error.reason or "").replace("_", " ").lower()
+        return f"TLS: {told or error}"
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno)
     return str(error) or type(error).__name__

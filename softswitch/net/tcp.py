@@ -13,7 +13,6 @@ import asyncio
 import socket
 from collections import Counter
 from collections.abc import Callable
-from functools import partial
 from ipaddress import IPv6Network
 
 from softswitch.log import logger
@@ -25,6 +24,10 @@ from softswitch.sip.flow import BROWSER_TRANSPORTS, Flow, Transport
 
 _ALIASES = 8  # flows with connection 0 that one connection remembers
 _SWEEP_S = 5.0
+BACKLOG = 512
+
+Remote = tuple[Address, str]
+"""Whom a connection is to: the address, and over TLS the domain whose certificate is there."""
 
 log = logger("tcp")
 
@@ -42,7 +45,9 @@ class _Attempt:
 
 
 class TcpTransport:
-    """One listener and the connections that were accepted by it or made from its address."""
+    """One listener and the connections that were accepted by it or made from its address. `number` gives
+    connection numbers, never twice.
+    """
 
     def __init__(
         self,
@@ -61,29 +66,18 @@ class TcpTransport:
         self.time = self._loop.time
         self._server: asyncio.Server | None = None
         self._connections: dict[int, Connection] = {}
-        self._by_remote: dict[Address, Connection] = {}
+        self._by_remote: dict[Remote, Connection] = {}
         self._by_party: Counter[str] = Counter()
         self._turned_away: Counter[str] = Counter()  # since the last sweep
-        self._attempts: dict[Address, _Attempt] = {}
+        self._attempts: dict[Remote, _Attempt] = {}
         self._sweep: asyncio.TimerHandle | None = None
         self._closed = False
 
-    @classmethod
-    async def open(
-        cls,
-        host: str,
-        port: int,
-        sink: Sink,
-        limits: StreamLimits,
-        number: Callable[[], int],
-        transport: Transport = "tcp",
-    ) -> TcpTransport:
-        """Listen on `host` (an IP address) and `port` (0: any). `number` gives connection numbers, never
-        twice.
+    async def listen(self, host: str, port: int) -> None:
+        """Listen on `host` (an IP address) and `port` (0: any).
 
         Raises LocalError naming the address and the remedy.
         """
-        self = cls(sink, limits, number, transport)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.socket(family, socket.SOCK_STREAM)
         try:
@@ -93,14 +87,17 @@ class TcpTransport:
             listener.setblocking(False)
             listener.bind((host, port))
             self.address = listener.getsockname()[:2]
-            self._server = await self._loop.create_server(
-                lambda: self._kind(self, number(), outgoing=False), sock=listener, backlog=512
-            )
+            await self._serve(listener)
         except OSError as error:
             listener.close()
-            raise cannot_listen(transport, host, port, error) from error
+            raise cannot_listen(self.transport, host, port, error) from error
         self._sweep = self._loop.call_later(_SWEEP_S, self._sweep_idle)
-        return self
+
+    async def _serve(self, listener: socket.socket) -> None:
+        """Take whoever connects. Raises OSError."""
+        self._server = await self._loop.create_server(
+            lambda: self._kind(self, self._number(), outgoing=False), sock=listener, backlog=BACKLOG
+        )
 
     @property
     def connections(self) -> int:
@@ -122,7 +119,7 @@ class TcpTransport:
             else:
                 known.send(data)
             return
-        known = self._by_remote.get(flow.remote)
+        known = self._by_remote.get((flow.remote, flow.domain))
         if known is None and self.transport in BROWSER_TRANSPORTS:
             self._fail(flow, "a browser can only be reached by the connection that it made")
             return
@@ -150,7 +147,7 @@ class TcpTransport:
 
     def opened(self, connection: Connection) -> None:
         """A connection stands (called by it)."""
-        party = _party(connection.flow.remote[0])
+        party = party_of(connection.flow.remote[0])
         limits = self.limits
         full = len(self._connections) >= limits.connections
         if self._closed or full or self._by_party[party] >= limits.connections_per_address:
@@ -159,16 +156,18 @@ class TcpTransport:
             return
         self._by_party[party] += 1
         self._connections[connection.number] = connection
-        self._by_remote[connection.flow.remote] = connection
+        if self._may_serve(connection):
+            self._by_remote[connection.flow.remote, connection.domain] = connection
         log.debug("= connection open", flow=str(connection.flow), number=connection.number)
 
     def lost(self, connection: Connection, reason: str) -> None:
         """A connection is gone (called by it): the sink hears it for every flow that used it."""
         if self._connections.pop(connection.number, None) is None:
             return
-        if self._by_remote.get(connection.flow.remote) is connection:
-            del self._by_remote[connection.flow.remote]
-        party = _party(connection.flow.remote[0])
+        remote = (connection.flow.remote, connection.domain)
+        if self._by_remote.get(remote) is connection:
+            del self._by_remote[remote]
+        party = party_of(connection.flow.remote[0])
         self._by_party[party] -= 1
         if not self._by_party[party]:
             del self._by_party[party]
@@ -177,8 +176,13 @@ class TcpTransport:
             for flow in (connection.flow, *connection.aliases):
                 self.sink.failed(flow, reason)
 
+    def _may_serve(self, connection: Connection) -> bool:
+        """May whatever is for its remote address go over it (RFC 5923)?"""
+        return True
+
     def _connect_and_send(self, data: bytes, flow: Flow) -> None:
-        attempt = self._attempts.get(flow.remote)
+        remote = (flow.remote, flow.domain)
+        attempt = self._attempts.get(remote)
         if attempt is None:
             reason = unusable(flow.remote)
             if reason is not None:
@@ -187,8 +191,8 @@ class TcpTransport:
             if len(self._connections) + len(self._attempts) >= self.limits.connections:
                 self._fail(flow, f"the limit of {self.limits.connections} connections is reached")
                 return
-            attempt = _Attempt(self._loop.create_task(self._connect(flow.remote)))
-            self._attempts[flow.remote] = attempt
+            attempt = _Attempt(self._loop.create_task(self._connect(remote)))
+            self._attempts[remote] = attempt
         if attempt.bytes_waiting + len(data) > self.limits.connecting_bytes:
             self._fail(flow, "too much waits for this connection")
             return
@@ -197,30 +201,40 @@ class TcpTransport:
         if flow not in attempt.flows:
             attempt.flows.append(flow)
 
-    async def _connect(self, remote: Address) -> None:
-        local = self.address[0]
-        wildcard = local in ("0.0.0.0", "::")
-        make = partial(Connection, self, self._number(), True)
+    @property
+    def from_address(self) -> Address | None:
+        """Where connections are made from; None leaves it to the system."""
+        host = self.address[0]
+        return None if host in ("0.0.0.0", "::") else (host, 0)
+
+    async def _establish(self, connection: Connection, remote: Address) -> None:
+        """Connect. Raises OSError."""
+        await self._loop.create_connection(lambda: connection, *remote, local_addr=self.from_address)
+
+    async def _connect(self, remote: Remote) -> None:
+        address, domain = remote
+        connection = Connection(self, self._number(), True, domain)
         reason = ""
-        connection: Connection | None = None
         try:
             async with asyncio.timeout(self.limits.connect_s):
-                _, connection = await self._loop.create_connection(
-                    make, *remote, local_addr=None if wildcard else (local, 0)
-                )
+                await self._establish(connection, address)
         except TimeoutError:
             reason = f"no connection within {self.limits.connect_s:g} s"
         except OSError as error:
             reason = why(error)
         finally:
             attempt = self._attempts.pop(remote)
-        if connection is not None and self.has(connection.number):
+        if self.has(connection.number):
             connection.aliases = attempt.flows[-_ALIASES:]
             for data in attempt.waiting:
                 connection.send(data)
             return
         for flow in attempt.flows:
-            self.sink.failed(flow, reason or "the connection closed at once")
+            self.sink.failed(flow, reason or connection.reason)
+        self._not_connected(remote, reason or connection.reason)
+
+    def _not_connected(self, remote: Remote, reason: str) -> None:
+        """Nobody was reached there."""
 
     def _fail(self, flow: Flow, reason: str) -> None:
         self._loop.call_soon(self.sink.failed, flow, reason)
@@ -231,15 +245,18 @@ class TcpTransport:
             reason = connection.overdue(now)
             if reason is not None:
                 connection.abort(reason)
-        # Told once a sweep, or a flood of connections would be a flood of the log.
+        self._tell_refused()
+        self._sweep = self._loop.call_later(_SWEEP_S, self._sweep_idle)
+
+    def _tell_refused(self) -> None:
+        """Once a sweep, or a flood of connections would be a flood of the log."""
         if self._turned_away:
             (most, _), *_ = self._turned_away.most_common(1)
             total = self._turned_away.total()
             log.warning("connections refused: the limit is reached", refused=total, most_from=most)
             self._turned_away.clear()
-        self._sweep = self._loop.call_later(_SWEEP_S, self._sweep_idle)
 
 
-def _party(host: str) -> str:
+def party_of(host: str) -> str:
     """Whose connections are counted together: one IPv4 address, or one IPv6 network of the smallest size."""
     return str(IPv6Network((host.partition("%")[0], 64), strict=False)) if ":" in host else host

@@ -14,15 +14,18 @@ from itertools import count
 from typing import TypeVar
 
 from softswitch.errors import LocalError
-from softswitch.net.connection import StreamLimits
+from softswitch.net.connection import Address, StreamLimits
 from softswitch.net.sink import Sink, is_address
 from softswitch.net.tcp import TcpTransport
+from softswitch.net.tls import TlsTransport
+from softswitch.net.tls_context import Contexts
 from softswitch.net.udp import UdpTransport
 from softswitch.sip.flow import Flow, Transport
 
 Opened = TypeVar("Opened", UdpTransport, TcpTransport)
 
-SPOKEN: tuple[Transport, ...] = ("udp", "tcp", "ws")
+SPOKEN: tuple[Transport, ...] = ("udp", "tcp", "tls", "ws")
+ENCRYPTED: tuple[Transport, ...] = ("tls", "wss")
 _WILDCARDS = ("0.0.0.0", "::")
 _MAX_ROUTES = 4096
 _ROUTE_S = 60.0
@@ -53,12 +56,15 @@ class Transports:
         self._dscp = dscp
         self._number = count(1)
         self._udp: dict[tuple[str, int], UdpTransport] = {}
-        self._streams: dict[tuple[str, int], TcpTransport] = {}
+        self._streams: dict[Address, TcpTransport] = {}
         self._opened: list[tuple[Transport, str, int]] = []
         self._routes: dict[str, tuple[float, str]] = {}
 
-    async def open(self, listen: Sequence[str]) -> list[tuple[Transport, str, int]]:
-        """Open all of `udp:host:port`, `tcp:host:port`, `ws:host:port`; port 0 takes a free one.
+    async def open(
+        self, listen: Sequence[str], contexts: Contexts | None = None
+    ) -> list[tuple[Transport, str, int]]:
+        """Open all of `udp:host:port`, `tcp:host:port`, `ws:host:port`, and `tls:host:port`, which needs
+        `contexts`; port 0 takes a free one.
 
         Returns (transport, IP address, port) as bound, in order. Raises LocalError when one of them cannot be
         opened; then none is.
@@ -71,14 +77,27 @@ class Transports:
                     self._udp[udp.address] = udp
                     self._opened.append(("udp", *udp.address))
                 else:
-                    number = self._number.__next__
-                    stream = await TcpTransport.open(host, port, self._sink, self._limits, number, transport)
+                    stream = self._make_stream(transport, contexts)
+                    await stream.listen(host, port)
                     self._streams[stream.address] = stream
                     self._opened.append((transport, *stream.address))
         except LocalError:
             await self.close()
             raise
         return list(self._opened)
+
+    def _make_stream(self, transport: Transport, contexts: Contexts | None) -> TcpTransport:
+        if transport not in ENCRYPTED:
+            return TcpTransport(self._sink, self._limits, self._number.__next__, transport)
+        if contexts is None or contexts.server is None:
+            raise LocalError("TLS needs a certificate; name its file with tls.certificate")
+        return TlsTransport(self._sink, self._limits, self._number.__next__, contexts, transport)
+
+    def trust(self, contexts: Contexts) -> None:
+        """Other certificates and authorities, for connections from now on."""
+        for stream in self._streams.values():
+            if isinstance(stream, TlsTransport):
+                stream.contexts = contexts
 
     def send(self, data: bytes, flow: Flow) -> None:
         """Send one message. Never raises: what cannot be sent comes to the sink as `failed`, later."""
@@ -88,7 +107,9 @@ class Transports:
                 udp.send(data, flow)
                 return
         else:
-            stream = self._streams.get(flow.local) or self._stream_for(flow)
+            stream = self._streams.get(flow.local)
+            if stream is None or stream.transport != flow.transport:
+                stream = self._stream_for(flow)
             if stream is not None:
                 stream.send(data, flow)
                 return

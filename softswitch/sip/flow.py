@@ -7,11 +7,13 @@ special case.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, Literal
 
 import msgspec
 
 Transport = Literal["udp", "tcp", "tls", "ws", "wss"]
+DEFAULT_PORTS: Mapping[Transport, int] = {"udp": 5060, "tcp": 5060, "tls": 5061, "ws": 80, "wss": 443}
 BROWSER_TRANSPORTS: Final[tuple[Transport, ...]] = ("ws", "wss")
 """WebSocket (RFC 7118): whoever comes by it can be reached by his own connection only."""
 
@@ -20,13 +22,15 @@ class Flow(msgspec.Struct, frozen=True, gc=False):
     """A path between a local and a remote address; hashable.
 
     `local` and `remote` are (IP address, port). `connection` numbers a stream connection of the shell; 0
-    means a datagram, or for streams "connect when needed".
+    means a datagram, or for streams "connect when needed"; over TLS then to who has the certificate of
+    `domain` (RFC 5922), or of the remote address where that is empty.
     """
 
     transport: Transport
     local: tuple[str, int]
     remote: tuple[str, int]
     connection: int = 0
+    domain: str = ""
 
     @property
     def reliable(self) -> bool:

@@ -6,7 +6,7 @@ Invariant: an INVITE, its repetitions, its CANCEL and the ACK of its failure hav
 
 from __future__ import annotations
 
-from softswitch.sip.flow import Flow
+from softswitch.sip.flow import DEFAULT_PORTS, Flow
 from softswitch.sip.headers import Via
 from softswitch.sip.message import Headers, Request, Response
 from softswitch.sip.transactions import Key
@@ -45,7 +45,7 @@ def answer_flow(via: Via, flow: Flow) -> Flow:
 
 def new_connection(via: Via, flow: Flow) -> Flow:
     """Where responses go when the connection of their request is gone: to the port of its Via (18.2.2)."""
-    port = via.port or (5061 if flow.transport in ("tls", "wss") else 5060)
+    port = via.port or DEFAULT_PORTS[flow.transport]
     return Flow(flow.transport, flow.local, (flow.remote[0], port))
 
 
