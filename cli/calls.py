@@ -68,9 +68,10 @@ def show(
         return
     import msgspec
 
-    from cli.sound import quality_lines
+    from cli.sound import encryption_lines, quality_lines
     from softswitch.call.record import LegRecord
 
+    legs = msgspec.convert(answer.get("legs", []), tuple[LegRecord, ...])
     print_fields(
         [
             ("call", answer["id"]),
@@ -85,7 +86,8 @@ def show(
             ("position", answer["position"]),
             ("agent", answer["agent"]),
             ("recording", f"{answer['recording_state']} {answer['recording']}".strip()),
-            ("sound", quality_lines(msgspec.convert(answer.get("legs", []), tuple[LegRecord, ...]))),
+            ("encryption", encryption_lines(legs)),
+            ("sound", quality_lines(legs)),
         ]
     )
 

@@ -16,6 +16,15 @@ def quality_lines(legs: Sequence[LegRecord]) -> list[str]:
     return [line for leg in legs if leg.quality is not None for line in _of_leg(leg, leg.quality)]
 
 
+def encryption_lines(legs: Sequence[LegRecord]) -> list[str]:
+    """By what the signalling of each leg came, and how its audio is encrypted; none where none was agreed."""
+    return [
+        f"{leg.role} {leg.party}".strip() + f": {leg.srtp or 'plain audio'}, {leg.address.partition(':')[0]}"
+        for leg in legs
+        if leg.codec
+    ]
+
+
 def _of_leg(leg: LegRecord, quality: Quality) -> list[str]:
     who = f"{leg.role} {leg.party}".strip()
     lines = []
@@ -34,6 +43,7 @@ def _from(quality: Quality, loss: float) -> list[str]:
         (quality.packets_late, "late"),
         (quality.packets_reordered, "out of order"),
         (quality.packets_duplicated, "twice"),
+        (quality.packets_refused, "refused (not authentic)"),
     ):
         if count:
             parts.append(f"{count} {what}")

@@ -4,9 +4,9 @@ The grammar: an event begins with `> ` for what we sent, `< ` for what we receiv
 state; all else is prose. Values go into fields, never into the event. `call` is bound once, where a call
 begins.
 
-Invariants: no password and no digest response is ever written (`redact`, `_hide_secrets`); a peer cannot
-forge a line or drive the terminal (control characters are escaped); a line below the level costs a method
-call.
+Invariants: no password, no key of SRTP and no digest response is ever written (`redact`, `_hide_secrets`); a
+peer cannot forge a line or drive the terminal (control characters are escaped); a line below the level costs
+a method call.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ _RESPONSE = re.compile(r'\b(response|rspauth)\s*=\s*("(?:[^"\\]|\\.)*"|[^",;\s]+
 # Bounded repeats: a hostile text of many openings must not cost its square.
 _URI_PASSWORD = re.compile(r"(\bsips?:[^:@\s<>;,?\"]{1,128}:)[^@\s<>\"]{1,256}@", re.IGNORECASE)
 _BASIC = re.compile(r"((?:Proxy-)?Authorization\s*:\s*(?!digest\b)\w+\s+)\S.*", re.IGNORECASE)
+_MEDIA_KEY = re.compile(r"(\binline:)[^\s]+", re.IGNORECASE)
+"""Of an `a=crypto` (RFC 4568)."""
 _CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _PLAIN = re.compile(r"[!-~]+")
 
@@ -49,8 +51,10 @@ class Log(Protocol):
 
 
 def redact(text: str) -> str:
-    """The text of a SIP message without digest responses, basic credentials and passwords in URIs."""
+    """The text of a SIP message without digest responses, basic credentials, passwords in URIs and keys of
+    SRTP."""
     text = _RESPONSE.sub(rf'\1="{_HIDDEN}"', text)
+    text = _MEDIA_KEY.sub(rf"\1{_HIDDEN}", text)
     text = _BASIC.sub(rf"\1{_HIDDEN}", text)
     return _URI_PASSWORD.sub(rf"\1{_HIDDEN}@", text)
 

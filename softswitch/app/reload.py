@@ -13,7 +13,7 @@ from softswitch.config import Config
 AT_THE_START = ("sip", "media", "store", "api", "log", "speech")
 """Sections that are read at the start: sockets, processes, files that are open."""
 
-TAKEN_OVER = {"sip.guests", "sip.max_calls"}
+TAKEN_OVER = {"sip.guests", "sip.max_calls", "media.srtp"}
 """Keys of these sections that are taken over all the same."""
 
 

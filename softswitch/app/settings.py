@@ -113,6 +113,8 @@ def make_settings(config: toml.Config, default_music: Path) -> Settings:
         ),
         codecs=config.media.codecs,
         comfort_noise=config.media.comfort_noise,
+        srtp=config.media.srtp,
+        srtp_suites=config.media.srtp_suites,
         agents={name: _agent(agent) for name, agent in config.agents.items()},
         wrapup_extra_s=config.pauses.wrapup_extra_s,
         add_code=config.feature_codes.add,
@@ -157,6 +159,7 @@ def _phone(number: str, extension: toml.Extension) -> Phone:
         extension.voicemail_after_s,
         extension.record,
         extension.supervises,
+        extension.srtp,
     )
 
 
@@ -178,7 +181,7 @@ def _conference(conference: toml.Conference, music: Sequence[str]) -> Conference
 
 
 def _peer(name: str, peer: toml.Peer) -> Peer:
-    return Peer(name, Uri.parse(peer.target) if peer.target else None, peer.max_calls, peer.data)
+    return Peer(name, Uri.parse(peer.target) if peer.target else None, peer.max_calls, peer.data, peer.srtp)
 
 
 def _care(config: toml.Config, name: str, music: Sequence[str]) -> QueueCare:

@@ -84,13 +84,15 @@ class Arrivals:
             self.desk.refuse(call, error, Disposition.REFUSED, now)
 
     def _open(self, leg: Leg, identity: Identity, now: float) -> Call:
-        name = self.hub.token()
+        name, settings = self.hub.token(), self.hub.settings
         story = Story(name, leg.invite, leg.flow.transport, identity, now)
         call = Call(name, leg, identity, Target("hangup"), story, since=now)
         leg.call = name
-        call.status = self.hub.settings.statuses.of(identity.number)
+        known = settings.peers if identity.kind == "peer" else settings.phones
+        leg.srtp = settings.srtp_of(known.get(identity.name))
+        call.status = settings.statuses.of(identity.number)
         story.status = call.status.name
-        clients = self.hub.settings.clients
+        clients = settings.clients
         if clients is not None and (client := clients.called_by(story.to_number)) is not None:
             call.client = story.client = client.name
         self.hub.calls[name] = call
@@ -172,6 +174,7 @@ class Arrivals:
             else:
                 call.answer = self.hub.plane.offer(call.leg)
         except PeerError as error:
+            hub.warn_of_media(error, call.id, call.leg)
             self.desk.refuse(call, error, Disposition.REFUSED, now)
             return
         if call.target.kind == "feature":
@@ -199,6 +202,7 @@ class Arrivals:
             try:
                 self.hub.emit(self.hub.plane.accept(event.leg, event.body))
             except PeerError as error:
+                self.hub.warn_of_media(error, call.id, event.leg)
                 self.desk.end(call, None, error.reason, "system", now)
                 return
         else:

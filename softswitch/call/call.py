@@ -75,6 +75,8 @@ class Attempt:
     back rings."""
     channel: str = ""
     """The peer of whom the attempt holds a channel."""
+    peer: str = ""
+    """The peer behind whom a number is called."""
     legs: dict[int, Leg] = field(default_factory=dict)
     status: int = 480
     reason: str = "not registered"

@@ -54,7 +54,7 @@ class Direct:
         peer = self.hub.settings.peers[target.name]
         uri = peer.number(target.number or call.story.to_number)
         self.claim(call, peer.name)
-        return self.ringing.peer(call, uri, now)
+        return self.ringing.peer(call, uri, peer.name, now)
 
     def claim(self, call: Call, name: str) -> None:
         """The call takes one of the peer's channels until it ends. Raises PeerError 503."""

@@ -112,6 +112,11 @@ class Hub:
         """What another process would need of this call has changed."""
         self.changed[call.id] = call
 
+    def warn_of_media(self, error: PeerError, call: str, leg: Leg) -> None:
+        """An offer or an answer that cannot be taken, and what is wrong with it (its Warning)."""
+        why = next((value for name, value in error.headers if name == "Warning"), error.reason)
+        self.warn("audio cannot be agreed on", call=call, peer=str(leg.flow), reason=why)
+
     def at(self, when: float, action: Action) -> None:
         """Call `action(now)` when it is time; the action checks whether it still applies."""
         heapq.heappush(self._timers, (when, next(self._tie), action))

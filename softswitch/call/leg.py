@@ -13,6 +13,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Literal
 
 from softswitch.call.info_keys import InfoKeys
+from softswitch.sdp.crypto import SrtpPolicy
 from softswitch.sip.flow import Flow
 from softswitch.sip.message import Request
 
@@ -118,6 +119,8 @@ class Leg:
     ringing: bool = False
     contact: str = ""
     early: set[tuple[str, str, str]] = field(default_factory=set)
+    srtp: SrtpPolicy = "off"
+    """Whether its audio may, or must, be encrypted."""
 
     def move(self, event: LegEvent) -> bool:
         """Take the event; False, and nothing changed, when it does not apply now."""

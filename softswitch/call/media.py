@@ -7,6 +7,7 @@ are on the same worker. Sans-IO: every function returns the `Media` effects to c
 from __future__ import annotations
 
 import itertools
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from softswitch.call.events import Media
 from softswitch.call.leg import Leg
 from softswitch.call.workers import Workers
 from softswitch.errors import LocalError
+from softswitch.sdp.crypto import KEY_BYTES, Crypto, Suite
 from softswitch.sdp.description import SessionDescription
 from softswitch.sdp.offer_answer import Codec, LocalMedia, Negotiated, accept_answer, make_answer, make_offer
 from softswitch.sdp.webrtc import LocalBrowser, from_browser, ufrag_of
@@ -47,9 +49,18 @@ class MediaPlane:
     """Which workers there are and what is on them. `token` gives 64 bits that nobody can guess, as text."""
 
     def __init__(
-        self, codecs: Sequence[Codec], token: Callable[[], str], *, comfort_noise: bool = False
+        self,
+        codecs: Sequence[Codec],
+        token: Callable[[], str],
+        suites: Sequence[Suite] = (),
+        random: Callable[[int], bytes] = secrets.token_bytes,
+        *,
+        comfort_noise: bool = False,
     ) -> None:
+        """`suites` of SRTP, the preferred one first; `random` gives so many bytes for keys."""
         self._comfort_noise = comfort_noise
+        self._suites = tuple(suites)
+        self._random = random
         self._codecs = tuple(codecs)
         self._names = [codec.name for codec in codecs]
         self._token = token
@@ -163,7 +174,18 @@ class MediaPlane:
     def offer(self, leg: Leg) -> bytes:
         """Our offer for the leg."""
         audio = _audio(leg)
-        audio.sent = make_offer(_next_local(audio), audio.sent)
+        local = self._next_local(leg, audio)
+        in_use = local.srtp_in_use
+        if leg.srtp == "allowed" and in_use is None and leg.flow.transport != "tls":
+            # Whoever hears the line would read the keys.
+            local = msgspec.structs.replace(local, crypto=())
+        elif in_use is not None:
+            kept = (
+                msgspec.structs.replace(one, key=in_use.outbound) if one.suite == in_use.suite else one
+                for one in local.crypto
+            )
+            local = msgspec.structs.replace(local, crypto=tuple(kept))
+        audio.sent = make_offer(local, audio.sent)
         return audio.sent.serialise()
 
     def answer(self, leg: Leg, body: bytes) -> tuple[bytes, list[Media]]:
@@ -172,15 +194,15 @@ class MediaPlane:
         offer = audio.offered if body is leg.invite.body else None
         audio.offered = None
         offer = offer or SessionDescription.parse(body)
-        local = self._restarted(audio, offer)
+        local = self._restarted(leg, audio, offer)
         answer, agreed = make_answer(offer, local, self._names)
-        audio.local = local
+        audio.local = msgspec.structs.replace(local, srtp="off", crypto=(), srtp_in_use=None)
         audio.sent = answer
         return answer.serialise(), self._settle(leg, audio, agreed)
 
-    def _restarted(self, audio: Audio, offer: SessionDescription) -> LocalMedia:
+    def _restarted(self, leg: Leg, audio: Audio, offer: SessionDescription) -> LocalMedia:
         """What we answer with: other ICE credentials, if a browser has changed his (RFC 8839 4.4.1.1.1)."""
-        local = _next_local(audio)
+        local = self._next_local(leg, audio)
         before = audio.agreed.browser if audio.agreed is not None else None
         if local.browser is None or before is None or before.ufrag == ufrag_of(offer):
             return local
@@ -194,7 +216,8 @@ class MediaPlane:
         if audio.sent is None:
             raise LocalError(f"leg {leg.id} got an answer without an offer of ours")
         ours = audio.local.browser if audio.local is not None else None
-        return self._settle(leg, audio, accept_answer(audio.sent, SessionDescription.parse(body), ours))
+        answer = SessionDescription.parse(body)
+        return self._settle(leg, audio, accept_answer(audio.sent, answer, ours, srtp=leg.srtp))
 
     def _settle(self, leg: Leg, audio: Audio, agreed: Negotiated) -> list[Media]:
         audio.agreed = agreed
@@ -215,8 +238,29 @@ class MediaPlane:
             agreed.rtcp_reduced,
             browser=_browser(audio, agreed),
             comfort_noise=agreed.comfort_noise,
+            srtp=_keys(agreed),
         )
         return [Media(audio.worker, remote)]
+
+    def _next_local(self, leg: Leg, audio: Audio) -> LocalMedia:
+        """What we describe ourselves as: each further description of a session has the next version (3264
+        section 8), and fresh keys.
+        """
+        local = audio.local
+        if local is None:
+            raise LocalError("a description was asked for before the RTP port is known")
+        if audio.sent is not None:
+            local = msgspec.structs.replace(local, version=int(audio.sent.origin.version) + 1)
+        if local.browser is not None:  # DTLS has its own keys
+            if audio.agreed is not None and audio.agreed.browser is not None:
+                browser = msgspec.structs.replace(local.browser, client=audio.agreed.browser.client)
+                local = msgspec.structs.replace(local, browser=browser)
+            return local
+        if leg.srtp == "off":
+            return local
+        fresh = (Crypto(tag, one, self._random(KEY_BYTES[one])) for tag, one in enumerate(self._suites, 1))
+        in_use = audio.agreed.srtp if audio.agreed is not None else None
+        return msgspec.structs.replace(local, srtp=leg.srtp, crypto=tuple(fresh), srtp_in_use=in_use)
 
     # ----- what a leg hears
 
@@ -266,22 +310,6 @@ def _audio(leg: Leg) -> Audio:
     return leg.audio
 
 
-def _next_local(audio: Audio) -> LocalMedia:
-    """What we describe ourselves as: each further description of a session has the next version (3264
-    section 8).
-    """
-    if audio.local is None:
-        raise LocalError("a description was asked for before the RTP port is known")
-    local = audio.local
-    if audio.sent is not None:
-        version = int(audio.sent.origin.version) + 1
-        local = msgspec.structs.replace(local, version=version)
-    if local.browser is not None and audio.agreed is not None and audio.agreed.browser is not None:
-        browser = msgspec.structs.replace(local.browser, client=audio.agreed.browser.client)
-        local = msgspec.structs.replace(local, browser=browser)
-    return local
-
-
 def _browser(audio: Audio, agreed: Negotiated) -> m.Browser | None:
     """What the worker must know of a browser."""
     ours = audio.local.browser if audio.local is not None else None
@@ -289,3 +317,8 @@ def _browser(audio: Audio, agreed: Negotiated) -> m.Browser | None:
         return None
     ice = m.IceCredentials(ours.ufrag, ours.password)
     return m.Browser(ice, agreed.browser.fingerprint, agreed.browser.client)
+
+
+def _keys(agreed: Negotiated) -> m.SrtpKeys | None:
+    srtp = agreed.srtp
+    return None if srtp is None else m.SrtpKeys(srtp.suite, srtp.inbound, srtp.outbound)

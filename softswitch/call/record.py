@@ -72,6 +72,9 @@ class LegRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where its signalling came from or went to, `udp:192.0.2.7:5060`."""
     user_agent: str = ""
     codec: str = ""
+    srtp: str = ""
+    """The suite that its audio was encrypted with, as RFC 4568 names it; `DTLS-SRTP` of a browser; empty: it
+    was plain."""
     sip_call_id: str = ""
     sip_status: int = 0
     started_at: float = 0.0

@@ -15,6 +15,7 @@ from softswitch.call.events import Accepted, Ended, Progress, Resolve
 from softswitch.call.hub import Hub
 from softswitch.call.identity import Reach, peer_number
 from softswitch.call.leg import Leg
+from softswitch.call.settings import Peer, Phone
 from softswitch.call.story import Role
 from softswitch.call.whisper import display
 from softswitch.errors import PeerError
@@ -51,9 +52,9 @@ class Ringing:
         self._start(attempt, self.hub.identities.reach(number, now), now)
         return attempt
 
-    def peer(self, call: Call, target: Uri, now: float) -> Attempt:
+    def peer(self, call: Call, target: Uri, peer: str, now: float) -> Attempt:
         """A caller wants a number behind a peer."""
-        attempt = Attempt(call, str(target.user or target.host), 0, now)
+        attempt = Attempt(call, str(target.user or target.host), 0, now, peer=peer)
         self._start(attempt, [Reach(target, None)], now)
         return attempt
 
@@ -125,6 +126,7 @@ class Ringing:
         try:
             self.hub.emit(self.hub.plane.accept(leg, event.body))
         except PeerError as error:
+            self.hub.warn_of_media(error, attempt.call.id, leg)
             self.failed(attempt, leg, error.status, error.reason, now)
             return False
         attempt.call.story.leg_answered(leg, now)
@@ -222,12 +224,19 @@ class Ringing:
         if attempt.phone and self._may_know(attempt):
             headers += self._known(attempt)
         leg = self.hub.ua.new_leg(way.uri, flow, caller, called, [pair for pair in headers if pair[1]])
+        leg.srtp = self.hub.settings.srtp_of(self._called(attempt))
         hops = call.leg.invite.max_forwards
         leg.invite.headers.set("Max-Forwards", str(min(70, max(0, (70 if hops is None else hops) - 1))))
         if not flow.remote[1]:
             self._resolving[leg.id] = (attempt, leg)
             self.hub.emit([Resolve(leg.id, way.uri)])
         return leg
+
+    def _called(self, attempt: Attempt) -> Phone | Peer | None:
+        settings, outside = self.hub.settings, peer_number(attempt.phone)
+        if attempt.peer or outside is not None:
+            return settings.peers.get(attempt.peer or (outside.name if outside is not None else ""))
+        return settings.phones.get(attempt.phone)
 
     def _may_know(self, attempt: Attempt) -> bool:
         """Our own phones are told what is known of the caller; a phone behind a peer, if the peer may be."""

@@ -20,6 +20,7 @@ from softswitch.call.tape import RecordMode, TapingCare
 from softswitch.call.voicemail_box import Box, VoicemailCare
 from softswitch.call.whisper import Whisper
 from softswitch.errors import LocalError
+from softswitch.sdp.crypto import SUITES, SrtpPolicy, Suite
 from softswitch.sip.uri import Uri
 
 if TYPE_CHECKING:
@@ -123,6 +124,8 @@ class Phone:
     record: RecordMode = "no"
     supervises: tuple[str, ...] = ()
     """The queues whose talks may be listened to from here by codes; `EVERY_QUEUE`: all talks."""
+    srtp: SrtpPolicy | None = None
+    """Whether its audio is encrypted; None: as `Settings.srtp` says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +147,13 @@ class AgentCare:
 @dataclass(frozen=True, slots=True)
 class Peer:
     """A PBX or carrier, trusted by its addresses. `target`: where calls to it go; `max_calls`: both ways;
-    `data`: whether it may be told what is known of callers."""
+    `data`: whether it may be told what is known of callers; `srtp` as of a Phone."""
 
     name: str
     target: Uri | None = None
     max_calls: int | None = None
     data: bool = False
+    srtp: SrtpPolicy | None = None
 
     def number(self, number: str) -> Uri:
         """The URI of a number behind this peer. Raises LocalError when it has no target."""
@@ -236,6 +240,8 @@ class Settings:
     taping: TapingCare = field(default_factory=TapingCare)
     codecs: tuple[Literal["PCMU", "PCMA"], ...] = ("PCMU", "PCMA")
     comfort_noise: bool = False
+    srtp: SrtpPolicy = "off"
+    srtp_suites: tuple[Suite, ...] = SUITES
     statuses: Statuses = field(default_factory=Statuses)
     phrases_in: Mapping[str, Mapping[str, Prompt]] = field(default_factory=dict)
     agent_queues: Mapping[str, str] = field(default_factory=dict)
@@ -259,6 +265,10 @@ class Settings:
 
     ears: tuple[str, ...] = ()
     """The sockets of the recognisers of speech; none: nobody listens to callers."""
+
+    def srtp_of(self, who: Phone | Peer | None) -> SrtpPolicy:
+        """Whether audio with a phone or a peer (None: with anybody else) is encrypted."""
+        return (who.srtp if who is not None else None) or self.srtp
 
     def has(self, target: Target) -> bool:
         """Whether the target is (still) configured; callers in a menu that a reload has changed go by the old

@@ -22,6 +22,7 @@ from softswitch.call.record import (
     mos_of,
 )
 from softswitch.call.text import printable
+from softswitch.sdp.offer_answer import Negotiated
 from softswitch.sip.message import Request
 
 Stretch = Literal["menu", "wait", "talk", "hold", "ring"]
@@ -55,12 +56,14 @@ class _LegNotes:
         leg = self.leg
         host, port = leg.flow.remote
         audio = leg.audio
+        agreed = audio.agreed if audio is not None else None
         return LegRecord(
             role=self.role,
             party=self.party,
             address=f"{leg.flow.transport}:{host}:{port}",
             user_agent=printable(leg.invite.headers.get("User-Agent") or "") if leg.direction == "in" else "",
-            codec=audio.agreed.codec if audio is not None and audio.agreed is not None else "",
+            codec=agreed.codec if agreed is not None else "",
+            srtp=_encryption(agreed) if agreed is not None else "",
             sip_call_id=printable(leg.invite.call_id),
             sip_status=self.status,
             started_at=self.started_at,
@@ -279,6 +282,12 @@ _FROM_RECORD = {
     },
 }
 """Attribute of a story -> the record's field that it becomes as it is."""
+
+
+def _encryption(agreed: Negotiated) -> str:
+    if agreed.browser is not None:
+        return "DTLS-SRTP"
+    return agreed.srtp.suite if agreed.srtp is not None else ""
 
 
 def _quality(notes: _LegNotes | None) -> Quality | None:

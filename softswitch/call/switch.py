@@ -94,7 +94,7 @@ class Switch:
         endpoint = Endpoint(layer, addresses=addresses, product=product, token=token, timers=timers)
         identities = Identities(settings, digest, registrar)
         codecs = [PCMA if name == "PCMA" else PCMU for name in settings.codecs]
-        plane = MediaPlane(codecs, token, comfort_noise=settings.comfort_noise)
+        plane = MediaPlane(codecs, token, settings.srtp_suites, comfort_noise=settings.comfort_noise)
         self.hub = Hub(settings, UserAgent(endpoint), plane, distributor, identities, token)
         self.desk = Desk(self.hub, dict(bound), dict(agents))
         self._stopping = False

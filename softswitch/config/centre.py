@@ -32,6 +32,7 @@ from softswitch.config.fields import (
 )
 from softswitch.config.recordings import OptionalRecord, Record
 from softswitch.config.waiting import WaitingRules
+from softswitch.sdp.crypto import SrtpPolicy
 
 MAX_NUMBER = 64
 
@@ -72,6 +73,9 @@ class Extension(Section):
     supervises: Annotated[tuple[Name | Literal["*"], ...], Strict(False), Field(max_length=100)] = Field(
         (),
         description="the queues whose talks may be listened to from here by feature codes; `*` is every talk",
+    )
+    srtp: SrtpPolicy | None = Field(
+        None, description="whether its audio is encrypted, as media.srtp, which counts if absent"
     )
 
 
@@ -271,4 +275,7 @@ class Peer(Section):
         False,
         description="whether calls to its phones (of agents outside) carry what is known of the caller, as "
         "headers `X-Queue`, `X-CC-NAME` ...: for a PBX of your own, not for a carrier",
+    )
+    srtp: SrtpPolicy | None = Field(
+        None, description="whether audio to and from it is encrypted, as media.srtp, which counts if absent"
     )

@@ -25,6 +25,7 @@ from softswitch.config.fields import (
     Section,
     Text,
 )
+from softswitch.sdp.crypto import SUITES, SrtpPolicy, Suite
 
 MAX_PAUSE_REASONS = 9
 """A reason is chosen by one digit after the pause code, 1 to 9."""
@@ -109,6 +110,14 @@ class Media(Section):
         le=1280,
         multiple_of=20,
         description="longest delay of a jitter buffer, in steps of 20; it takes what the network needs",
+    )
+    srtp: SrtpPolicy = Field(
+        "allowed",
+        description="encrypted audio (SRTP): `off`; `allowed`: taken where it is offered, and offered to "
+        "phones and peers that are reached over TLS; `required`: no call without it (docs/security.md)",
+    )
+    srtp_suites: Annotated[tuple[Suite, ...], Strict(False), Field(min_length=1, max_length=4)] = Field(
+        SUITES, description="the suites of SRTP, the preferred one first"
     )
     codecs: Annotated[
         tuple[Literal["PCMU", "PCMA"], ...], Strict(False), Field(min_length=1, max_length=2)

@@ -31,6 +31,17 @@ from softswitch.sdp.codecs import (
     rtpmap_of,
 )
 from softswitch.sdp.comfort_noise import has_noise, with_noise
+from softswitch.sdp.crypto import (
+    PLAIN,
+    SECURE,
+    Crypto,
+    Srtp,
+    SrtpPolicy,
+    accepted,
+    answerable,
+    attribute_of,
+    offered_protocol,
+)
 from softswitch.sdp.description import Attribute, MediaDescription, Origin, SessionDescription
 
 __all__ = [
@@ -60,8 +71,9 @@ class LocalMedia(msgspec.Struct, frozen=True, gc=False):
     """What we bring to a session: where we receive, what we speak, which way we want audio to flow.
 
     `version` must grow by one whenever a new description differs from the last that we sent (RFC 3264 section
-    8). `event_payload_type` None: no telephone-event at all. With `browser` the session is one with a
-    browser, over ICE and DTLS, and nothing else.
+    8). `event_payload_type` None: no telephone-event at all. `crypto`: the keys that we may encrypt with, one
+    for each suite that we speak; `srtp_in_use` what the session is encrypted with so far. With `browser` the
+    session is one with a browser, over ICE and DTLS, and nothing else.
     """
 
     address: str
@@ -74,6 +86,9 @@ class LocalMedia(msgspec.Struct, frozen=True, gc=False):
     ptime_ms: int = 20
     browser: webrtc.LocalBrowser | None = None
     comfort_noise: bool = False
+    srtp: SrtpPolicy = "off"
+    crypto: tuple[Crypto, ...] = ()
+    srtp_in_use: Srtp | None = None
 
 
 class Negotiated(msgspec.Struct, frozen=True, gc=False):
@@ -83,7 +98,8 @@ class Negotiated(msgspec.Struct, frozen=True, gc=False):
     `event_payload_type` are what we send. `send`, `receive`: which way audio may flow now. `held`: the peer
     does not want to hear us. `rtcp_mux`: RTCP goes over the RTP port (RFC 5761); `rtcp_xr`: the peer wants
     VoIP metrics (RFC 3611); `rtcp_reduced`: RTCP may be of reduced size (RFC 5506). `comfort_noise`: both
-    know CN (RFC 3389). `browser`: the peer is one, `address` and `port` mean nothing then.
+    know CN (RFC 3389). `srtp`: the keys of a session that is encrypted by SDES. `browser`: the peer is one,
+    `address` and `port` mean nothing then.
     """
 
     address: str
@@ -101,11 +117,14 @@ class Negotiated(msgspec.Struct, frozen=True, gc=False):
     rtcp_reduced: bool = False
     browser: webrtc.PeerBrowser | None = None
     comfort_noise: bool = False
+    srtp: Srtp | None = None
 
 
 def make_offer(local: LocalMedia, previous: SessionDescription | None = None) -> SessionDescription:
     """Our offer. `previous` is what we sent last in this session: its m= lines keep their places (8)."""
-    audio = _audio(local, local.codecs, local.event_payload_type, local.direction, "0-16", OFFERED_RTCP)
+    rest = (*OFFERED_RTCP, *(attribute_of(one) for one in local.crypto))
+    audio = _audio(local, local.codecs, local.event_payload_type, local.direction, "0-16", rest)
+    audio = msgspec.structs.replace(audio, protocol=offered_protocol(local.srtp))
     if local.comfort_noise:
         audio = with_noise(audio)
     if previous is None or not previous.media:
@@ -141,7 +160,7 @@ def make_answer(
     nothing fits.
     """
     ours = local.browser
-    protocols = ("RTP/AVP", "RTP/AVPF") if ours is None else webrtc.PROTOCOLS
+    protocols = (*PLAIN, *SECURE) if ours is None else webrtc.PROTOCOLS
     why = f"the offer has no audio over {protocols[0]}"
     for place, media in enumerate(offer.media):
         if media.kind != "audio" or media.port == 0 or media.protocol not in protocols:
@@ -156,6 +175,10 @@ def make_answer(
         if not common:
             why = "no codec in common: " + ", ".join(codec.name for codec in local.codecs) + " is spoken here"
             continue
+        keys = answerable(media, local.srtp, local.crypto, local.srtp_in_use)
+        if isinstance(keys, str):
+            why = keys
+            continue
         codec = preferred_codec(common, prefer)
         events = None if local.event_payload_type is None else events_of(media, codec.clock_rate, theirs)
         send, receive = _receives(offer, media), _sends(offer, media)
@@ -164,13 +187,12 @@ def make_answer(
         receive = receive and local.direction in ("sendrecv", "recvonly")
         negotiated = _negotiated(offer, media, codec, events, local.ptime_ms, send, receive, held)
         allowed = sorted(OUR_EVENTS & events[1]) if events else []
+        rest = _answered_rtcp(negotiated)
+        if keys is not None:
+            negotiated = msgspec.structs.replace(negotiated, srtp=keys.srtp)
+            rest = (*rest, attribute_of(keys.ours))
         audio = _audio(
-            local,
-            (codec,),
-            events and events[0],
-            _direction(send, receive),
-            event_ranges(allowed),
-            _answered_rtcp(negotiated),
+            local, (codec,), events and events[0], _direction(send, receive), event_ranges(allowed), rest
         )
         audio = msgspec.structs.replace(audio, protocol=media.protocol)
         head: tuple[Attribute, ...] = ()
@@ -189,16 +211,24 @@ def make_answer(
 
 
 def accept_answer(
-    offer: SessionDescription, answer: SessionDescription, ours: webrtc.LocalBrowser | None = None
+    offer: SessionDescription,
+    answer: SessionDescription,
+    ours: webrtc.LocalBrowser | None = None,
+    *,
+    srtp: SrtpPolicy = "off",
 ) -> Negotiated:
     """What the peer's answer to our offer settled; `ours` is what we offered to a browser. Raises PeerError
-    488 when it leaves us without audio."""
+    488 when it leaves us without audio, or without the encryption that is required."""
     place = next((i for i, m in enumerate(offer.media) if m.kind == "audio" and m.port), None)
     if place is None or place >= len(answer.media):
         raise _unacceptable("the answer lacks the audio line of the offer")
     offered_media, theirs = offer.media[place], answer.media[place]
-    if theirs.port == 0 or theirs.kind != "audio" or theirs.protocol != offered_media.protocol:
+    spoken = (offered_media.protocol,) if ours is not None else (offered_media.protocol, *SECURE)
+    if theirs.port == 0 or theirs.kind != "audio" or theirs.protocol not in spoken:
         raise _unacceptable("the answer refuses the audio")
+    keys = accepted(offered_media, theirs, srtp) if ours is None else None
+    if isinstance(keys, str):
+        raise _unacceptable(keys)
     offered = codecs_of(offered_media)
     # A dynamic type without an rtpmap of its own can only mean what we had offered under that number.
     answered = codecs_of(theirs, {codec.payload_type: codec for codec in offered})
@@ -228,6 +258,8 @@ def accept_answer(
     )
     if isinstance(browser, webrtc.PeerBrowser):
         negotiated = msgspec.structs.replace(negotiated, browser=browser)
+    if keys is not None:
+        negotiated = msgspec.structs.replace(negotiated, srtp=keys.srtp)
     both = has_noise(offered_media) and has_noise(theirs)
     return msgspec.structs.replace(negotiated, comfort_noise=both)
 

@@ -83,6 +83,8 @@ def test_secrets_are_never_written(style: log.Style) -> None:
         ("authorization:Bearer topsecret", "topsecret"),
         ("INVITE sips:bob:topsecret@example.org SIP/2.0", "topsecret"),
         ('Authentication-Info: rspauth="topsecret"', "topsecret"),
+        ("a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:topsecret|2^31", "topsecret"),
+        ("a=crypto:1 AEAD_AES_128_GCM INLINE:topsecret;inline:other", "topsecret"),
     ],
 )
 def test_redaction(text: str, hidden: str) -> None:

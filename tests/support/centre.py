@@ -61,6 +61,7 @@ from softswitch.call.tape import Tape, TapeKept, TapeReady
 from softswitch.call.user_agent import UserAgent
 from softswitch.call.voicemail_box import FileGone, Message, MessageGone, MessageKept, MessageReady, Speak
 from softswitch.errors import PeerError
+from softswitch.sdp.crypto import Crypto, SrtpPolicy
 from softswitch.sdp.description import SessionDescription
 from softswitch.sdp.offer_answer import LocalMedia, make_answer, make_offer
 from softswitch.sip.digest import DigestServer
@@ -125,6 +126,9 @@ class Handset:
         self.events: list[LegOutput] = []
         self._reinvited = ""
         self.on_incoming: Callable[[Leg], None] | None = None
+        self.srtp: SrtpPolicy = "off"
+        self.crypto: tuple[Crypto, ...] = ()
+        """The keys that it has, while it speaks SRTP."""
 
     # ----- what a person does with it
 
@@ -160,7 +164,7 @@ class Handset:
         assert leg.dialog is not None
         local = self._local(version=2)
         if held:
-            local = LocalMedia(local.address, local.port, 1, 2, direction="sendonly")
+            local = msgspec.structs.replace(local, direction="sendonly")
         body = make_offer(local).serialise()
         self._reinvited = leg.dialog.call_id
         request = leg.dialog.request("INVITE", [], body, "application/sdp")
@@ -192,7 +196,7 @@ class Handset:
         return make_offer(self._local()).serialise()
 
     def _local(self, version: int = 1) -> LocalMedia:
-        return LocalMedia(self.address[0], 4000, 1, version)
+        return LocalMedia(self.address[0], 4000, 1, version, srtp=self.srtp, crypto=self.crypto)
 
     def _do(self, outputs: list[LegOutput]) -> None:
         for output in outputs:

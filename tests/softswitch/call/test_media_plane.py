@@ -1,6 +1,7 @@
 """Ports, descriptions and commands of legs, without a worker."""
 
 import itertools
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from softswitch.call.events import Media
 from softswitch.call.leg import Leg, LegState
 from softswitch.call.media import MediaPlane
 from softswitch.errors import LocalError, PeerError
+from softswitch.sdp.crypto import SUITES, Crypto, SrtpPolicy, crypto_of
 from softswitch.sdp.description import SessionDescription
-from softswitch.sdp.offer_answer import PCMA, PCMU, LocalMedia, make_answer, make_offer
+from softswitch.sdp.offer_answer import PCMA, PCMU, LocalMedia, accept_answer, make_answer, make_offer
 from softswitch.sip.flow import Flow, Transport
 from softswitch.sip.message import Request
 from softswitch.sip.uri import Uri
@@ -238,3 +240,92 @@ def test_who_came_by_a_websocket_is_offered_what_a_browser_needs(transport: Tran
     assert b"UDP/TLS/RTP/SAVPF" in offer and asked.ice.password.encode() in offer
     with pytest.raises(PeerError, match="488"):
         media.accept(one, make_answer(make_offer(THEIRS), THEIRS)[0].serialise())
+
+
+# ----- encryption
+
+
+def secure_plane() -> MediaPlane:
+    made = MediaPlane([PCMU, PCMA], secrets_of_no_worth(), SUITES)
+    made.worker_ready(1)
+    return made
+
+
+def secure_theirs(version: int = 1) -> LocalMedia:
+    key = Crypto(1, SUITES[0], secrets.token_bytes(30))
+    return msgspec.structs.replace(THEIRS, version=version, srtp="required", crypto=(key,))
+
+
+def remote_of(effects: list[Media]) -> m.SetRemote:
+    [command] = commands(effects)
+    assert isinstance(command, m.SetRemote)
+    return command
+
+
+def test_keys_go_to_the_worker_and_are_those_of_the_descriptions() -> None:
+    media = secure_plane()
+    offer = make_offer(secure_theirs())
+    one = ready(media, leg(1, offer.serialise()))
+    one.srtp = "allowed"
+    answer, effects = media.answer(one, one.invite.body)
+    agreed = accept_answer(offer, SessionDescription.parse(answer), srtp="required")
+    keys = remote_of(effects).srtp
+    assert keys is not None and agreed.srtp is not None
+    assert (keys.inbound, keys.outbound) == (agreed.srtp.outbound, agreed.srtp.inbound)
+    assert keys.inbound not in (keys.outbound, b"")
+
+
+def test_every_leg_has_keys_of_its_own() -> None:
+    media, seen = secure_plane(), set()
+    for number in range(1, 30):
+        one = ready(media, leg(number))
+        one.srtp = "required"
+        offered = crypto_of(SessionDescription.parse(media.offer(one)).media[0])
+        assert [line.suite for line in offered] == list(SUITES)
+        seen |= {line.key for line in offered}
+    assert len(seen) == 29 * len(SUITES)
+
+
+@pytest.mark.parametrize(
+    ("policy", "transport", "protocol", "lines"),
+    [
+        ("off", "tls", "RTP/AVP", 0),
+        ("allowed", "udp", "RTP/AVP", 0),
+        ("allowed", "tcp", "RTP/AVP", 0),
+        ("allowed", "tls", "RTP/AVP", len(SUITES)),
+        ("required", "udp", "RTP/SAVP", len(SUITES)),
+        ("required", "tls", "RTP/SAVP", len(SUITES)),
+    ],
+)
+def test_keys_are_offered_where_nobody_else_reads_them_or_where_they_must_be(
+    policy: SrtpPolicy, transport: Transport, protocol: str, lines: int
+) -> None:
+    media = secure_plane()
+    one = ready(media, leg())
+    one.srtp, one.flow = policy, Flow(transport, FLOW.local, FLOW.remote)
+    [audio] = SessionDescription.parse(media.offer(one)).media
+    assert audio.protocol == protocol and len(audio.values("crypto")) == lines
+
+
+def test_keys_stay_while_theirs_stay() -> None:
+    """Hold and resume by re-INVITE; then new keys, a late offer, plain audio, and keys again."""
+    media = secure_plane()
+    one = ready(media, leg(1))
+    one.srtp = "allowed"
+    theirs = secure_theirs()
+    first = remote_of(media.answer(one, make_offer(theirs).serialise())[1]).srtp
+    held = msgspec.structs.replace(theirs, version=2, direction="sendonly")
+    assert remote_of(media.answer(one, make_offer(held).serialise())[1]).srtp == first
+    other = secure_theirs(version=3)
+    second = remote_of(media.answer(one, make_offer(other).serialise())[1]).srtp
+    assert first is not None and second is not None
+    assert second.inbound != first.inbound and second.outbound != first.outbound
+    offer = SessionDescription.parse(media.offer(one))  # a re-INVITE without SDP
+    [ours, *_] = crypto_of(offer.media[0])
+    assert ours.key == second.outbound and offer.media[0].protocol == "RTP/SAVP"
+    answer, _ = make_answer(offer, other)
+    assert remote_of(media.accept(one, answer.serialise())).srtp == second
+    plain = make_offer(msgspec.structs.replace(THEIRS, version=4)).serialise()
+    assert remote_of(media.answer(one, plain)[1]).srtp is None
+    third = remote_of(media.answer(one, make_offer(other).serialise())[1]).srtp
+    assert third is not None and third.outbound != second.outbound, "a key is never taken up again"

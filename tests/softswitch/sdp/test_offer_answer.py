@@ -151,7 +151,7 @@ def test_without_events_of_ours_none_are_agreed() -> None:
         ((), "no audio"),
         (("m=video 4000 RTP/AVP 31",), "no audio"),
         (("m=audio 0 RTP/AVP 0",), "no audio"),
-        (("m=audio 4000 RTP/SAVP 0",), "no audio"),
+        (("m=audio 4000 RTP/SAVP 0",), "SRTP"),
         (("m=audio 4000 UDP/TLS/RTP/SAVPF 0",), "no audio"),
         (("m=audio 4000 RTP/AVP 18 9",), "no codec in common"),
         (("m=audio 4000 RTP/AVP 0|a=rtpmap:0 PCMU/16000",), "no codec in common"),
