@@ -18,6 +18,11 @@ from cli.softphone.call import PhoneCall, describe, guarded
 POLL_MS = 10
 RECORDING_CLOSES_S = 2.0
 HEADERS = 64
+_SRTP = {
+    "off": pj.PJMEDIA_SRTP_DISABLED,
+    "optional": pj.PJMEDIA_SRTP_OPTIONAL,
+    "required": pj.PJMEDIA_SRTP_MANDATORY,
+}
 
 
 class Refusal(Exception):
@@ -213,6 +218,8 @@ class Phone:
         config.mediaConfig.transportConfig.boundAddress = self.options.address
         config.mediaConfig.transportConfig.port = self.options.rtp_port
         config.mediaConfig.lockCodecEnabled = False
+        config.mediaConfig.srtpUse = _SRTP[self.options.srtp]
+        config.mediaConfig.srtpSecureSignaling = 0
         config.videoConfig.autoShowIncoming = False
         if registration is not None:
             config.regConfig.registrarUri = f"sip:{server};transport={registration.transport}"

@@ -29,7 +29,7 @@ class Start(Command, frozen=True):
     """The first command.
 
     `user` and `display_name` are whom an unregistered phone calls itself. Files are WAV paths; `record` gets
-    `-2`, `-3` ... before its suffix from the second call on.
+    `-2`, `-3` ... before its suffix from the second call on. `srtp`: keys in the SDP, whatever the transport.
     """
 
     user: str = "softphone"
@@ -38,6 +38,7 @@ class Start(Command, frozen=True):
     sip_port: int = 0
     rtp_port: int = 0
     codecs: tuple[str, ...] = ("PCMU", "PCMA")
+    srtp: Literal["off", "optional", "required"] = "off"
     auto_answer_after_s: float | None = None
     call_waiting: bool = False
     play: str | None = None

@@ -40,6 +40,7 @@ jitter_buffer_delay 1-3
 net_interface 127.0.0.1
 module_path {modules}
 module g711.so
+module srtp.so
 module aufile.so
 module aubridge.so
 module sndfile.so
@@ -66,13 +67,17 @@ class Baresip(Program):
         user: str = "baresip",
         server: str | None = None,
         password: str = "",
-        transport: Literal["udp", "tcp"] = "udp",
+        transport: Literal["udp", "tcp", "tls"] = "udp",
         answer: Literal["auto", "manual"] = "manual",
         codecs: tuple[str, ...] = ("PCMU", "PCMA"),
         dtmf: Literal["rtpevent", "info"] = "rtpevent",
         display_name: str = "",
+        ca: Path | None = None,
+        srtp: Literal["", "srtp", "srtp-mand", "srtp-mandf"] = "",
     ) -> None:
-        """`source` is a mono 8 kHz 16-bit WAV file. With `server` (host:port) it registers there at once."""
+        """`source` is a mono 8 kHz 16-bit WAV file. With `server` (host:port) it registers there at once.
+        `ca`: whom it believes over TLS; `srtp`: keys in its SDP, offered beside plain audio, demanded, or by
+        RTP/SAVP."""
         self.port = free_port()
         self.control_port = free_port()
         self.user = user
@@ -95,6 +100,8 @@ class Baresip(Program):
             modules=MODULES,
             control=self.control_port,
         )
+        if ca is not None:
+            config += f"sip_cafile {ca}\n"
         (home / "config").write_text(config)
         (home / "contacts").write_text("")
         address = f"<sip:{user}@{server or f'127.0.0.1:{self.port}'};transport={transport}>"
@@ -105,6 +112,8 @@ class Baresip(Program):
             "dtmfmode": dtmf,
             "ptime": "20",
         }
+        if srtp:
+            settings["mediaenc"] = srtp
         if password:
             settings |= {"auth_user": user, "auth_pass": password}
         tail = "".join(f";{name}={value}" for name, value in settings.items())

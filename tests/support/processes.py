@@ -20,6 +20,7 @@ PACKAGES = {
     "espeak-ng": "espeak-ng",
     "sox": "sox",
     "tshark": "tshark",
+    "linphonec": "linphone-cli",
     "rtpengine": "rtpengine-daemon",
 }
 OUTPUT_BYTES = 4_000_000
@@ -49,13 +50,20 @@ class Program:
     """
 
     def __init__(
-        self, name: str, *arguments: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None
+        self,
+        name: str,
+        *arguments: str | Path,
+        cwd: Path | None = None,
+        env: dict[str, str] | None = None,
+        typed: bool = False,
     ) -> None:
+        """`typed`: it is told by `type` what to do; else nothing is on its input."""
         self.name = name
         self.arguments = [str(argument) for argument in arguments]
         self.output = ""
         self._cwd = cwd
         self._env = env
+        self._typed = typed
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self._changed = asyncio.Condition()
@@ -77,11 +85,11 @@ class Program:
             print(self.describe())
 
     async def start(self) -> None:
-        """Starts it in a process group of its own, with nothing on its input."""
+        """Starts it in a process group of its own."""
         self._process = await asyncio.create_subprocess_exec(
             find_program(self.name),
             *self.arguments,
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.PIPE if self._typed else asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             cwd=self._cwd,
@@ -89,6 +97,12 @@ class Program:
             start_new_session=True,
         )
         self._reader = asyncio.create_task(self._read())
+
+    async def type(self, line: str) -> None:
+        """A line on its input."""
+        assert self._process is not None and self._process.stdin is not None, f"{self.name} is not typed to"
+        self._process.stdin.write(f"{line}\n".encode())
+        await self._process.stdin.drain()
 
     async def wait(self, timeout_s: float) -> int:
         """Waits until it ends by itself; returns its exit code."""

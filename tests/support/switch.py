@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from softswitch.api.client import ApiClient
+from tests.support.certificates import Authority
 from tests.support.ports import free_port, free_rtp_port
 from tests.support.processes import Program
 
@@ -27,8 +28,11 @@ listen = ["udp:127.0.0.1:{port}", "tcp:127.0.0.1:{port}"{listen}]
 realm = "test"
 guests = true
 
+{tls}
+
 [media]
 address = "127.0.0.1"
+{media}
 ports = "{first}-{last}"
 workers = 1
 lost_s = {lost_s}
@@ -117,7 +121,8 @@ guests = true
 
 class RunningSwitch(Program):
     """One switch. `extra` is TOML added at the end, `sales` keys of the queue `sales`, `recordings` of
-    [recordings]; with `browsers` it listens for WebSockets too."""
+    [recordings], `media` of [media]; with `browsers` it listens for WebSockets too, with an `authority` over
+    TLS, at `tls_address`."""
 
     def __init__(
         self,
@@ -128,10 +133,12 @@ class RunningSwitch(Program):
         sales: str = "",
         recordings: str = 'format = "wav"',
         lost_s: float = 30,
+        media: str = "",
+        authority: Authority | None = None,
         text: str | None = None,
         browsers: bool = False,
     ) -> None:
-        self.port = free_port()
+        self.port, self.tls_port = free_port(), free_port()
         self.web_port = free_port() if browsers else 0
         self.directory = directory
         first = free_rtp_port(PORT_PAIRS)
@@ -142,7 +149,14 @@ class RunningSwitch(Program):
             "last": first + 2 * PORT_PAIRS - 1,
             "prompts": prompts,
         }
+        values |= {"tls": "", "media": media}
         values["listen"] = f', "ws:127.0.0.1:{self.web_port}"' if browsers else ""
+        if authority is not None:
+            pair = authority.sign("switch", "127.0.0.1", "localhost")
+            values["listen"] += f', "tls:127.0.0.1:{self.tls_port}"'
+            values["tls"] = (
+                f'[tls]\ncertificate = "{pair.certificate}"\nkey = "{pair.key}"\nca = "{authority.file}"'
+            )
         values |= {"extra": extra, "sales": sales, "recordings": recordings, "lost_s": lost_s}
         self.config.write_text((text or CENTRE).format(**values))
         self.api = ApiClient(directory / "cc.sock")
@@ -158,6 +172,11 @@ class RunningSwitch(Program):
     def web_socket(self) -> str:
         """Where browsers connect."""
         return f"ws://127.0.0.1:{self.web_port}"
+
+    @property
+    def tls_address(self) -> str:
+        """host:port of its SIP over TLS."""
+        return f"127.0.0.1:{self.tls_port}"
 
     def uri(self, number: str) -> str:
         """What a caller dials."""
