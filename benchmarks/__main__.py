@@ -11,7 +11,7 @@ import sys
 from benchmarks.harness import MissingPeerError, Row, line, write
 
 BENCHMARKS = (
-    *("signalling", "queue_members", "relay", "mix", "prompt", "record", "webrtc", "dtmf"),
+    *("signalling", "queue_members", "relay", "srtp", "mix", "prompt", "record", "webrtc", "dtmf"),
     *("jitter", "conceal", "acd", "sip_parse"),
 )
 

@@ -52,9 +52,9 @@ BARE_BATCH = 1024
 class Generator:
     """The load process (`benchmarks.rtp_load`). Stream 2n and stream 2n + 1 are the two sides of call n."""
 
-    def __init__(self, streams: int) -> None:
+    def __init__(self, streams: int, program: str = "benchmarks.rtp_load") -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.rtp_load", str(streams)],
+            [sys.executable, "-m", program, str(streams)],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -106,6 +106,9 @@ class Party:
     generator_cpu: list[float] = field(default_factory=list)
     delays_ms: list[list[float]] = field(default_factory=list)
     """50th and 99th percentile of each round."""
+    samples: int = 0
+    proved: int = 0
+    """Of so many datagrams that were looked at, so many were what they must be (encrypted loads)."""
 
     def load(self, run_s: float) -> None:
         """One round."""
@@ -118,6 +121,8 @@ class Party:
         self.late_ms = max(self.late_ms, result["late_ms"])
         self.generator_cpu.append(result["cpu"])
         self.delays_ms.append(result["delays_ms"])
+        self.samples += int(result.get("samples", 0))
+        self.proved += int(result.get("proved", 0))
 
     @property
     def us(self) -> float:
