@@ -22,7 +22,7 @@ from media.messages import Allocate, Allocated, Connect, Latched, Ping, Pong, Se
 from tests.support.media_worker import WorkerProcess
 
 CALLS = 250
-ROUNDS, RUN_S = 5, 4.0
+ROUNDS, RUN_S = 5, 3.0
 QUICK_ROUNDS, QUICK_RUN_S = 2, 2.0
 SUITES: tuple[SrtpSuite, SrtpSuite] = ("AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32")
 """Of the two sides of a call."""

@@ -17,7 +17,7 @@ from typing import get_args
 import numpy as np
 from pylibsrtp import Error, Policy, Session
 
-from benchmarks.rtp_load import DATAGRAM_BYTES, INBOX, SLICE_S, SLICES, Load
+from benchmarks.rtp_load import DATAGRAM_BYTES, SLICE_S, SLICES, Load
 from media.messages import SrtpSuite
 from media.packet import FRAME_SAMPLES, HEADER_BYTES, U8, words, write_headers
 from media.srtp import PROFILES
@@ -35,7 +35,6 @@ class SecureLoad(Load):
 
     def __init__(self, count: int) -> None:
         super().__init__(count)
-        self.begin = 0
         self.ready: list[U8] = []
         """By frame of the run: the datagrams of all rows."""
         self.sizes = np.zeros(count, np.int64)
@@ -82,23 +81,19 @@ class SecureLoad(Load):
         self.number[begin:end] += np.uint32(1)
         self.refused += end - begin - self.out.send(self.sockets[part].fileno(), begin, end - begin)
 
-    def receive(self, part: int) -> None:
-        """Count all that has come back to this slice."""
-        got = INBOX
-        while got == INBOX:
-            got = self.arrived.receive(self.sockets[part].fileno(), 0, INBOX)
-            lengths = self.arrived.headers["received"][:got]
-            audio = np.flatnonzero(lengths > DATAGRAM_BYTES)
-            audio = audio[(self.inbox[audio, 1] & 0x7F) < 64]  # RTCP is none
-            view = words(self.inbox)
-            sources = view[audio, 2].astype(np.uint64) << np.uint64(16)
-            self.came.append(sources | view[audio, 0].astype(np.uint64) & np.uint64(0xFFFF))
-            self.received += audio.size
-            if len(self.samples) < SAMPLES:
-                for row in audio[: SAMPLES - len(self.samples)].tolist():
-                    self.samples.append(self.inbox[row, : lengths[row]].tobytes())
+    def _count(self, got: int) -> None:
+        lengths = self.arrived.headers["received"][:got]
+        audio = np.flatnonzero(lengths > DATAGRAM_BYTES)
+        audio = audio[(self.inbox[audio, 1] & 0x7F) < 64]  # RTCP is none
+        view = words(self.inbox)
+        sources = view[audio, 2].astype(np.uint64) << np.uint64(16)
+        self.came.append(sources | view[audio, 0].astype(np.uint64) & np.uint64(0xFFFF))
+        self.received += audio.size
+        if len(self.samples) < SAMPLES:
+            for row in audio[: SAMPLES - len(self.samples)].tolist():
+                self.samples.append(self.inbox[row, : lengths[row]].tobytes())
 
-    def run(self, seconds: float) -> dict[str, float]:
+    def run(self, seconds: float) -> dict[str, float | list[float]]:
         """The load itself, all of it encrypted before."""
         self.begin = begin = int(self.number.max())
         self.ready = [
@@ -131,7 +126,7 @@ def main(count: int) -> None:
     print(json.dumps({"ports": load.ports}), flush=True)
     for text in sys.stdin:
         order = json.loads(text)
-        answer: dict[str, float] = {}
+        answer: dict[str, float | list[float]] = {}
         if "keys" in order:
             load.keys(order["keys"])
         elif "hears" in order:
