@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from softswitch.config.draft import Draft, Fault
 from softswitch.errors import LocalError
+from softswitch.sip.uri import Uri
 
 
 def check_tls(draft: Draft) -> Iterator[Fault]:
@@ -18,6 +19,7 @@ def check_tls(draft: Draft) -> Iterator[Fault]:
     for index, listen in enumerate(draft.config.sip.listen):
         if listen.startswith("tls:") and "certificate" not in draft.names("tls"):
             yield ("sip", "listen", index), "TLS needs a certificate; name its file with tls.certificate"
+    yield from _reached_over_tls(draft)
     if section.key is not None and section.certificate is None:
         yield ("tls", "key"), "is the key of no certificate; name that with tls.certificate"
     if section.client_certificates != "no" and section.ca is None:
@@ -37,3 +39,15 @@ def check_tls(draft: Draft) -> Iterator[Fault]:
         make_contexts(section.settings())
     except LocalError as error:
         yield ("tls", "certificate"), str(error)
+
+
+def _reached_over_tls(draft: Draft) -> Iterator[Fault]:
+    """Whoever is called over TLS is called from a `tls:` of ours."""
+    config = draft.config
+    if any(listen.startswith("tls:") for listen in config.sip.listen):
+        return
+    places = [(("peers", name, "target"), peer.target) for name, peer in config.peers.items()]
+    places += [(("extensions", name, "contact"), one.contact) for name, one in config.extensions.items()]
+    for path, place in places:
+        if place and ((uri := Uri.parse(place)).scheme == "sips" or uri.transport == "tls"):
+            yield path, "is reached over TLS, which sip.listen does not have; add tls:ADDRESS:PORT there"

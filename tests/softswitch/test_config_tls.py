@@ -65,3 +65,16 @@ def test_what_is_wrong_is_told(tmp_path: Path, authority: Authority) -> None:
     ):
         found = faults(tmp_path, START + "[tls]\n" + section + "\n")
         assert message in found[key], (section, found)
+
+
+@pytest.mark.parametrize("target", ["sips:pbx.example", "sip:pbx.example;transport=tls"])
+def test_who_is_reached_over_tls_needs_a_listener(tmp_path: Path, target: str) -> None:
+    peer = f'[peers.far]\naddress = "192.0.2.1"\ntarget = "{target}"\n'
+    phone = f'[extensions.201]\ncontact = "{target}"\n'
+    found = faults(tmp_path, peer + phone)
+    assert found.keys() == {"peers.far.target", "extensions.201.contact"}
+    assert all("add tls:" in message for message in found.values())
+    assert (
+        faults(tmp_path, 'language = "en"\n[peers.far]\naddress = "192.0.2.1"\ntarget = "sip:192.0.2.1"\n')
+        == {}
+    )
