@@ -78,6 +78,8 @@ class KeptTalk(Struct, frozen=True):
     channels: tuple[str, ...] = ()
     language: str = ""
     client: str = ""
+    phone: str = ""
+    """The extension that he talks with, if it is one of ours."""
 
 
 class KeptCall(Struct, frozen=True):
@@ -123,6 +125,7 @@ def _talk(hub: Hub, call: Call, tape: Tape | None) -> KeptTalk | None:
         tuple(call.channels),
         call.language,
         call.client,
+        call.partner_phone,
     )
 
 

@@ -79,7 +79,7 @@ class TakingOver:
         story = Story.resumed(talk.record, talk.identity, talk.since_of, live)
         call = Call(kept.id, leg, talk.identity, _target(talk.target), story, Stage.TALK)
         call.partner, call.agent, call.since = partner, talk.agent, talk.since
-        call.held = set(talk.held)
+        call.partner_phone, call.held = talk.phone, set(talk.held)
         call.language, call.client = talk.language, talk.client
         hub.calls[call.id] = call
         hub.kept.add(call.id)

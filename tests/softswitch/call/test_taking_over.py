@@ -89,6 +89,19 @@ def test_the_caller_hangs_up_and_the_next_one_comes(first: Centre) -> None:
     assert not old & {second.call.leg.id, second.call.partner.id if second.call.partner else 0}
 
 
+def test_a_supervisor_can_listen_after_it(first: Centre) -> None:
+    second = killed(first)
+    boss = second.phones["302"]
+    boss.on_incoming = boss.answer
+    assert second.switch.desk.supervision.host("201") is second.call, "by the code and the agent's extension"
+    second._carry_out(second.switch.supervise(second.call.id, "listen", "302", "lea", second.now))
+    second.settle()
+    assert sorted(join.heard_by is None for join in second.workers[1].rooms.values()) == [False, True, True]
+    second.phones["300"].hang_up(second.phones["300"].legs[-1])
+    second.advance(5)
+    assert not second.workers[1].live and not second.switch.calls
+
+
 def test_hold_and_resume_after_it(first: Centre) -> None:
     """The next description that we send has the next version; music plays; the time on hold is told."""
     second = killed(first)
