@@ -25,7 +25,7 @@ ATTRIBUTES: Mapping[str, str] = {
     "trunk": "the peer that the call comes from",
     "client": "the client that was called",
     "call_type": "what was chosen so far",
-    "transport": "`udp` or `tcp`",
+    "transport": "`udp`, `tcp`, `tls`; `ws` or `wss` of a browser",
     "address": "the IP address that the call comes from",
     "codec": "the audio codec in use",
     "codecs": "all codecs that were offered",

@@ -17,7 +17,7 @@ def check_tls(draft: Draft) -> Iterator[Fault]:
     """Everything about it."""
     section = draft.config.tls
     for index, listen in enumerate(draft.config.sip.listen):
-        if listen.startswith("tls:") and "certificate" not in draft.names("tls"):
+        if listen.startswith(("tls:", "wss:")) and "certificate" not in draft.names("tls"):
             yield ("sip", "listen", index), "TLS needs a certificate; name its file with tls.certificate"
     yield from _reached_over_tls(draft)
     if section.key is not None and section.certificate is None:

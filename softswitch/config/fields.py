@@ -113,7 +113,7 @@ FilePath = Annotated[Path, BeforeValidator(_absolute)]
 def _listen(value: str) -> str:
     transport, _, rest = value.partition(":")
     host, _, port = rest.rpartition(":")
-    spoken = ("udp", "tcp", "tls", "ws")
+    spoken = ("udp", "tcp", "tls", "ws", "wss")
     if transport not in spoken or not host or not port.isascii() or not port.isdigit():
         raise ValueError(
             f"{value!r} is not transport:address:port, such as udp:192.0.2.1:5060, tcp:[::1]:5060 or "
@@ -132,7 +132,7 @@ def _listen(value: str) -> str:
 
 
 Listen = Annotated[str, AfterValidator(_listen)]
-"""`udp:ADDRESS:PORT`, `tcp:`, `tls:` or `ws:`; IPv6 in brackets; port 0 takes a free one."""
+"""`udp:ADDRESS:PORT`, `tcp:`, `tls:`, `ws:` or `wss:`; IPv6 in brackets; port 0 takes a free one."""
 
 
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:]+\])(?::[0-9]{1,5})?")

@@ -36,8 +36,8 @@ class Sip(Section):
 
     listen: Annotated[tuple[Listen, ...], Strict(False), Field(min_length=1, max_length=16)] = Field(
         ("udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"),
-        description="`udp:ADDRESS:PORT`, `tcp:ADDRESS:PORT`, `tls:ADDRESS:PORT` (see [tls]), or "
-        "`ws:ADDRESS:PORT` for browsers; IPv6 in brackets; port 0 takes a free one",
+        description="`udp:ADDRESS:PORT`, `tcp:ADDRESS:PORT`, `tls:ADDRESS:PORT` (see [tls]), or for browsers "
+        "`ws:ADDRESS:PORT` and, encrypted, `wss:ADDRESS:PORT`; IPv6 in brackets; port 0 takes a free one",
     )
     origins: Annotated[tuple[PageOrigin, ...], Strict(False), Field(max_length=64)] = Field(
         (),

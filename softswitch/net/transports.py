@@ -24,7 +24,7 @@ from softswitch.sip.flow import Flow, Transport
 
 Opened = TypeVar("Opened", UdpTransport, TcpTransport)
 
-SPOKEN: tuple[Transport, ...] = ("udp", "tcp", "tls", "ws")
+SPOKEN: tuple[Transport, ...] = ("udp", "tcp", "tls", "ws", "wss")
 ENCRYPTED: tuple[Transport, ...] = ("tls", "wss")
 _WILDCARDS = ("0.0.0.0", "::")
 _MAX_ROUTES = 4096
@@ -63,8 +63,8 @@ class Transports:
     async def open(
         self, listen: Sequence[str], contexts: Contexts | None = None
     ) -> list[tuple[Transport, str, int]]:
-        """Open all of `udp:host:port`, `tcp:host:port`, `ws:host:port`, and `tls:host:port`, which needs
-        `contexts`; port 0 takes a free one.
+        """Open all of `udp:host:port`, `tcp:host:port`, `ws:host:port`, and `tls:` and `wss:host:port`, which
+        need `contexts`; port 0 takes a free one.
 
         Returns (transport, IP address, port) as bound, in order. Raises LocalError when one of them cannot be
         opened; then none is.

@@ -10,6 +10,7 @@ import pytest
 
 from tests.e2e.conftest import SwitchMaker
 from tests.support.audio import dominant_hz, read_wav, write_tone_wav
+from tests.support.certificates import Authority
 from tests.support.phones import PhoneMaker
 from tests.support.switch import PASSWORD
 from tests.support.web_phone import WebPhoneMaker
@@ -28,19 +29,23 @@ def tones(tmp_path: Path) -> tuple[Path, Path]:
     )
 
 
+@pytest.mark.parametrize("transport", ["ws", "wss"])
 async def test_a_browser_calls_the_menu_and_talks_to_an_agent(
     tmp_path: Path,
     tones: tuple[Path, Path],
     switches: SwitchMaker,
     phones: PhoneMaker,
     web_phones: WebPhoneMaker,
+    transport: str,
 ) -> None:
-    switch = await switches(browsers=True)
+    authority = Authority(tmp_path) if transport == "wss" else None
+    switch = await switches(browsers=True, authority=authority)
     heard = tmp_path / "heard.wav"
     anna = await phones(auto_answer_after_s=0, play=str(tones[1]), play_loop=True, record=str(heard))
     await anna.register(switch.address, "201", PASSWORD)
     await switch.post("agents", "anna", "login")
-    page = await web_phones(tones[0])
+    # The test's authority is none that a browser knows.
+    page = await web_phones(tones[0], "--ignore-certificate-errors")
     await page.register(switch.web_socket, "203", PASSWORD)
     await page.call("sip:600@127.0.0.1")
     await switch.only_call("menu")
@@ -50,7 +55,7 @@ async def test_a_browser_calls_the_menu_and_talks_to_an_agent(
     assert await page.codec() == "audio/PCMU"
     await page.hang_up()
     record = await switch.record()
-    assert (record["disposition"], record["agent"], record["transport"]) == ("answered", "anna", "ws")
+    assert (record["disposition"], record["agent"], record["transport"]) == ("answered", "anna", transport)
     digits = [
         event["data"]
         for event in (await switch.get("log", "calls", record["id"]))["events"]

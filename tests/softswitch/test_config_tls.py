@@ -50,6 +50,7 @@ def test_what_is_wrong_is_told(tmp_path: Path, authority: Authority) -> None:
     authority.sign("ours", "pbx.example")
     authority.sign("other", "pbx.example")
     assert "tls.certificate" in faults(tmp_path, START)["sip.listen.1"]
+    assert "tls.certificate" in faults(tmp_path, '[sip]\nlisten = ["wss:127.0.0.1:8089"]')["sip.listen.0"]
     for section, key, message in (
         ('certificate = "none.pem"', "tls.certificate", "cannot be read"),
         ('certificate = "ours.pem"\nkey = "other.key"', "tls.certificate", "does not belong"),

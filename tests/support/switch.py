@@ -150,7 +150,8 @@ class RunningSwitch(Program):
             "prompts": prompts,
         }
         values |= {"tls": "", "media": media}
-        values["listen"] = f', "ws:127.0.0.1:{self.web_port}"' if browsers else ""
+        self._web = "ws" if authority is None else "wss"
+        values["listen"] = f', "{self._web}:127.0.0.1:{self.web_port}"' if browsers else ""
         if authority is not None:
             pair = authority.sign("switch", "127.0.0.1", "localhost")
             values["listen"] += f', "tls:127.0.0.1:{self.tls_port}"'
@@ -171,7 +172,7 @@ class RunningSwitch(Program):
     @property
     def web_socket(self) -> str:
         """Where browsers connect."""
-        return f"ws://127.0.0.1:{self.web_port}"
+        return f"{self._web}://127.0.0.1:{self.web_port}"
 
     @property
     def tls_address(self) -> str:

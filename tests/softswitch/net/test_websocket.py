@@ -3,18 +3,24 @@
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
+from softswitch.errors import LocalError
 from softswitch.net.connection import StreamLimits
 from softswitch.net.sink import Sink
+from softswitch.net.tls_context import TlsSettings, make_contexts
 from softswitch.net.transports import Transports
+from softswitch.net.websocket import SUBPROTOCOL
 from softswitch.sip.flow import Flow
+from tests.support.certificates import Authority
 
 OPTIONS = b"OPTIONS sip:a@b SIP/2.0\r\nCall-ID: 1\r\nContent-Length: 0\r\n\r\n"
 NO_LENGTH = b"MESSAGE sip:a@b SIP/2.0\r\n\r\nhello"
@@ -62,6 +68,36 @@ async def test_a_message_a_frame_in_both_directions(inbox: Inbox) -> None:
         assert await page.recv() == OPTIONS.decode()
         assert await page.recv() == b"\xff" + OPTIONS
         assert ours.connections == 1
+
+
+async def test_encrypted(inbox: Inbox, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    pair = authority.sign("switch", "127.0.0.1")
+    transports = Transports(inbox)
+    contexts = make_contexts(TlsSettings(pair.certificate, pair.key, authority.file))
+    ((transport, _, port),) = await transports.open(["wss:127.0.0.1:0"], contexts)
+    assert transport == "wss"
+    trusting = ssl.create_default_context(cafile=authority.file)
+    async with connect(f"wss://127.0.0.1:{port}/", subprotocols=[SUBPROTOCOL], ssl=trusting) as page:
+        await page.send(OPTIONS.decode())
+        _, flow = await inbox.message()
+        assert (flow.transport, flow.local) == ("wss", ("127.0.0.1", port))
+        transports.send(OPTIONS, flow)
+        assert await page.recv() == OPTIONS.decode()
+        nowhere = Flow("wss", flow.local, ("127.0.0.1", 9))
+        transports.send(OPTIONS, nowhere)
+        assert (await inbox.failure())[0] == nowhere
+        with socket.create_connection(("127.0.0.1", port)) as plain:  # is heard by nobody
+            plain.sendall(HANDSHAKE)
+        await page.send(OPTIONS.decode())
+        await inbox.message(1)
+        assert transports.connections == 1
+    await transports.close()
+
+
+async def test_without_a_certificate_there_is_no_encrypted_one(inbox: Inbox) -> None:
+    with pytest.raises(LocalError, match=r"name its file with tls\.certificate"):
+        await Transports(inbox).open(["wss:127.0.0.1:0"])
 
 
 async def test_a_message_in_many_frames_is_one(inbox: Inbox) -> None:
