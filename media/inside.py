@@ -129,7 +129,9 @@ class Inside:
             self._hear(slots, coded, present, aside)
         coded[~present] = SILENCE[legs.law[slots[~present]]][:, None]
         if len(self._speech):
-            heard = np.flatnonzero(legs.watched[slots])
+            music = legs.music[slots]
+            heard = np.flatnonzero(legs.watched[slots] & ~music)
+            self._spoke += self._speech.hush(slots[music])
             spoken = decode(coded[heard], legs.law[slots[heard]])
             self._spoke += self._speech.hear(slots[heard], spoken)
         searched = legs.detecting[slots]

@@ -73,6 +73,7 @@ class Legs:
         self.peer = np.full(capacity, NO_PEER, np.intp)
         self.mixed = np.zeros(capacity, np.bool_)  # it gets the mix of a room, and nothing is relayed to it
         self.playing = np.zeros(capacity, np.bool_)  # a player feeds it
+        self.music = np.zeros(capacity, np.bool_)  # what plays has no end: music, ringback
         self.keying = np.zeros(capacity, np.bool_)  # keys are being sent to it
         # our stream to it
         self.outbound = np.zeros(capacity, OUTBOUND)  # the arrays of the same names are its columns

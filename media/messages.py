@@ -241,7 +241,8 @@ class PauseRecord(Message, frozen=True):
 
 class WatchSpeech(Message, frozen=True):
     """Tell from now on (`wanted`), or no longer, when the leg begins and ceases to speak. For what people
-    say: music is taken for speech. Answered by Speaking at every change; a watched leg is silent at first."""
+    say: music is taken for speech, so a leg that hears music (a Play with `loop`), which its loudspeaker may
+    give back, counts as silent. Answered by Speaking at every change; a watched leg is silent at first."""
 
     leg: int
     wanted: bool = True

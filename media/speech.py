@@ -75,6 +75,7 @@ class Speech:
             return [*events, Played(command.leg, command.play, "failed", why)]
         self._current[slot] = command
         self._legs.playing[slot] = True
+        self._legs.music[slot] = command.loop
         self._waiting[slot] = _Waiting(command, set(command.clips), {})
         for name in self._waiting[slot].missing:
             if name not in self._wanted:
@@ -119,14 +120,14 @@ class Speech:
     def _fail(self, slot: int, error: ClipError) -> Played:
         command = self._waiting.pop(slot).command
         del self._current[slot]
-        self._legs.playing[slot] = False
+        self._legs.playing[slot] = self._legs.music[slot] = False
         return Played(command.leg, command.play, "failed", str(error))
 
     def stop(self, slot: int) -> list[Played]:
         """Stop what the leg is hearing from a player."""
         if not self._legs.playing[slot]:
             return []
-        self._legs.playing[slot] = False
+        self._legs.playing[slot] = self._legs.music[slot] = False
         self._waiting.pop(slot, None)
         self._tones.pop(slot, None)
         stopped = self._player.stop(slot)

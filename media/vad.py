@@ -55,6 +55,18 @@ class SpeechWatch:
         leg = self._legs.get(slot)
         return leg is not None and leg.speaking
 
+    def hush(self, slots: Index) -> list[tuple[int, bool]]:
+        """Nobody is asked of these just now, and whoever spoke is taken to be silent: the watched ones that
+        have ceased to speak."""
+        changed = []
+        for slot in slots.tolist() if self._legs else ():
+            leg = self._legs.get(slot)
+            if leg is not None and (leg.speaking or leg.against):
+                if leg.speaking:
+                    changed.append((slot, False))
+                self._legs[slot] = _Leg(self._aggressiveness)
+        return changed
+
     def hear(self, slots: Index, frames: I16) -> list[tuple[int, bool]]:
         """20 ms of each of n legs, int16[n, 160]: the watched ones that have begun (True) or ceased to
         speak."""

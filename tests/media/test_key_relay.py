@@ -89,6 +89,33 @@ def test_tones_of_a_leg_with_events_are_heard(bench: EngineBench, lead: int) -> 
     assert told(bench, 1) == "44#"
 
 
+@pytest.mark.parametrize("peer_events", [EVENTS, None])
+@pytest.mark.parametrize("numbers_left", [1, 4, 9])
+@pytest.mark.parametrize("samples_left", [0, 160, 333, 2000])
+def test_a_key_across_the_wraps_is_one(
+    bench: EngineBench, samples_left: int, numbers_left: int, peer_events: int | None
+) -> None:
+    """The timestamp wraps while the key is held, the sequence number between two of its packets; the same key
+    again is another."""
+    a = bench.phone(1, "10.1.0.5")
+    b = bench.phone(2, "10.1.0.6", events=peer_events)
+    bench.do(Connect(1, 2))
+    a.sequence, a.timestamp = 2**16 - numbers_left - 6, 2**32 - samples_left - 6 * FRAME
+    heard = []
+    for payload in line(("", 120)):
+        heard += b.hears(a.talk(payload)) + b.hears(bench.tick())
+    for _ in range(2):
+        for one in press(a, 5, 10):
+            heard += b.hears(bench.receive(one)) + b.hears(bench.tick())
+        a.timestamp += 13 * FRAME
+        for payload in line(("", 200)):
+            heard += b.hears(a.talk(payload)) + b.hears(bench.tick())
+    heard += b.hears(say(bench, a, []))
+    assert a.sequence > 2**16 and a.timestamp > 2**32
+    assert told(bench, 1) == "55"
+    assert (as_events(heard), as_tones(heard)) == (("55", "") if peer_events else ("", "55"))
+
+
 @pytest.mark.parametrize("late", [0, 1, 3])
 @pytest.mark.parametrize("times", [1, 2, 3])
 def test_a_key_sent_both_ways_is_counted_once(bench: EngineBench, times: int, late: int) -> None:

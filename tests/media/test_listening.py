@@ -9,7 +9,18 @@ from pathlib import Path
 import numpy as np
 
 from media.g711 import encode_ulaw
-from media.messages import Measured, Record, Recorded, Release, Released, Speaking, StopRecord, WatchSpeech
+from media.messages import (
+    Measured,
+    Play,
+    Record,
+    Recorded,
+    Release,
+    Released,
+    Speaking,
+    Stop,
+    StopRecord,
+    WatchSpeech,
+)
 from tests.support.rtp import EngineBench, Phone
 
 WAVE = (6000 * np.sin(2 * np.pi * 150.0 * np.arange(160 * 16) / 8000)).astype(np.int16)
@@ -93,13 +104,18 @@ def test_a_leg_that_nobody_heard_has_no_score() -> None:
     bench.close()
 
 
-def test_speech_on_demand(tmp_path: Path) -> None:
+def sentence(tmp_path: Path) -> np.ndarray:
+    """Half a second of silence, somebody speaking, a second of silence: uint8[n, 160]."""
     raw, line = tmp_path / "raw.wav", tmp_path / "line.wav"
     subprocess.run(["espeak-ng", "-w", str(raw), "I would like to speak with somebody."], check=True)
     subprocess.run(["sox", str(raw), "-r", "8000", "-c", "1", "-b", "16", str(line)], check=True)
     voice = recorded(line).astype(np.int16)
     sound = np.concatenate((np.zeros(4000, np.int16), voice, np.zeros(8000, np.int16)))
-    frames = encode_ulaw(sound[: sound.size // 160 * 160]).reshape(-1, 160)
+    return encode_ulaw(sound[: sound.size // 160 * 160]).reshape(-1, 160)
+
+
+def test_speech_on_demand(tmp_path: Path) -> None:
+    frames = sentence(tmp_path)
     bench = EngineBench()
     phones = [bench.phone(1), bench.phone(2, "10.1.0.6", 6004)]
     bench.do(WatchSpeech(1))
@@ -117,6 +133,39 @@ def test_speech_on_demand(tmp_path: Path) -> None:
     assert not any(isinstance(one, Speaking) for one in bench.events)
     bench.do(WatchSpeech(99))
     bench.do(Release(1))
+    bench.close()
+
+
+def test_who_hears_music_is_not_asked_for_speech(tmp_path: Path) -> None:
+    """A loudspeaker gives it back. A prompt has an end: who speaks into it is heard."""
+    frames = sentence(tmp_path)
+    bench = EngineBench()
+    phone = bench.phone(1)
+    bench.do(WatchSpeech(1))
+
+    def told() -> list[bool]:
+        return [one.speaking for one in bench.take(Speaking) if isinstance(one, Speaking)]
+
+    def say(some: np.ndarray) -> None:
+        for frame in some:
+            bench.receive(phone.next(frame.tobytes()))
+            bench.tick()
+
+    bench.do(Play(1, 1, ("tone:ringback",), loop=True))
+    say(frames)
+    assert told() == []
+    bench.do(Stop(1), Play(1, 2, ("silence:60000",)))
+    say(frames[:60])
+    assert told() == [True]
+    bench.do(Play(1, 3, ("tone:ringback",), loop=True))
+    say(frames[60:])
+    assert told() == [False]
+    bench.do(Stop(1))
+    say(frames)
+    assert told()[0]
+    bench.do(Play(1, 4, ("/does/not/exist.wav",), loop=True))
+    say(frames)
+    assert told()[0], "music that failed is no music"
     bench.close()
 
 

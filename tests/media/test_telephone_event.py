@@ -138,6 +138,19 @@ def test_a_press_longer_than_a_segment() -> None:
     assert receive(EventReceiver(1), first + second) == [(0, 9)]
 
 
+@pytest.mark.parametrize("before", [1, 160, 400, 799, 65535])
+def test_a_press_across_the_wrap_of_the_timestamp(before: int) -> None:
+    """It begins so many units before the wrap; the second one after it."""
+    start = 2**32 - before
+    assert receive(EventReceiver(1), press(start, 5) + press(start + 2400, 5)) == [(0, 5), (0, 5)]
+    advancing = [Packet(start + at * TICK, 6, (at + 1) * TICK) for at in range(6)]
+    advancing += [Packet(start + (6 + at) * TICK, 6, 6 * TICK, True) for at in range(3)]
+    assert receive(EventReceiver(1), advancing) == [(0, 6)], "a sender that advances it with every packet"
+    first = [Packet(start, 9, duration) for duration in [*range(160, SEGMENT, 160), SEGMENT]]
+    second = [Packet(start + SEGMENT, 9, duration, duration == 3200) for duration in range(160, 3360, 160)]
+    assert receive(EventReceiver(1), first + second) == [(0, 9)], "a next segment beyond it"
+
+
 def test_what_is_no_key_is_ignored() -> None:
     assert receive(EventReceiver(1), press(0, 17) + press(1600, 255)) == []
 
