@@ -10,14 +10,17 @@ and `_address_of` here, and nothing else.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from media.clips import Clip
+from media.codecs import BUILT_IN
+from media.codecs.codec import Codec
+from media.coders import Coders
 from media.comfort_noise import ComfortNoise
-from media.errors import ClipError, PortsExhaustedError
+from media.errors import ClipError, CodecError, PortsExhaustedError
 from media.inside import JITTER_FRAMES, Inside
 from media.key_press import KeyPresses
 from media.latching import Latching
@@ -74,7 +77,6 @@ from media.webrtc import WebRtc
 
 LOST_CHECK_TICKS = 25
 RELAYED_KEY_MS, RELAYED_GAP_MS = 100, 60
-LAWS = {"PCMU": 0, "PCMA": 1}
 
 
 class Engine:
@@ -82,7 +84,7 @@ class Engine:
 
     `address` is what Allocated tells; `media_timeout_s` is the silence after which MediaLost is reported;
     `seed` fixes SSRCs and starting numbers (tests), None takes them from the system. `jitter_frames` of 20 ms
-    are the longest delay of the jitter buffers, 4 to 64.
+    are the longest delay of the jitter buffers, 4 to 64. `codecs` are those that are spoken besides G.711.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class Engine:
         seed: int | None = None,
         jitter_frames: int = JITTER_FRAMES,
         load: Load | None = None,
+        codecs: Mapping[str, Codec] = BUILT_IN,
     ) -> None:
         self._legs = legs = Legs(capacity)
         self._ports = ports
@@ -107,18 +110,20 @@ class Engine:
         self._latching = Latching(legs, ports)
         self._listener = Listener(legs, self._latching, self._reception)
         self._slot_of: dict[int, int] = {}
-        self._rooms = Rooms(legs, self._slot_of)
+        self._coders = Coders(legs, codecs)
+        self._rooms = Rooms(legs, self._slot_of, self._coders)
         self._noise = ComfortNoise(capacity, self._random, legs.silent)
         self._inside = Inside(legs, recorder, self._rooms, self._noise, jitter_frames)
         self._srtp = Srtp(legs, self._latching)
         self._webrtc = WebRtc(legs, self._latching, self._srtp)
         self._reports = Reports(legs, self._reception, cname, self._random, self._srtp, self._inside.heard)
         self._recorder = recorder
-        self._speech = Speech(legs)
+        self._speech = Speech(legs, self._coders)
         self._keys = KeyPresses(capacity)
-        self._relay = Relay(legs)
-        self._noise_relay = NoiseRelay(legs, self._noise, self._relay)
+        self._relay = Relay(legs, self._coders)
+        self._noise_relay = NoiseRelay(legs, self._noise, self._relay, self._coders)
         self._guard = ToneGuard(legs, self._inside.detector)
+        self._coders.guarded = self._guard.on
         self._steady = Steady(legs, self._reception, self._relay, self._guard.on)
         self._free = list(range(capacity - 1, -1, -1))
         self._events: list[Event] = []
@@ -232,8 +237,13 @@ class Engine:
             self._srtp.set_keys(slot, command.srtp)
         if command.receive and not legs.receive[slot]:
             legs.heard_at[slot] = now
+        try:
+            self._coders.settle(slot, command.codec, command.fmtp)
+        except CodecError as error:
+            self._fail(command.leg, str(error))
+            return
         legs.configured[slot] = True
-        legs.law[slot] = LAWS[command.codec]
+        self._reception.clock(slot, int(legs.scale[slot]))
         legs.payload_type[slot] = command.payload_type & 0x7F
         events = command.event_payload_type
         legs.event_type[slot] = NO_EVENTS if events is None else events & 0x7F
@@ -369,6 +379,7 @@ class Engine:
         self._events.append(Released(command.leg, self._reports.quality(slot)))
         self._webrtc.reset(slot)
         self._srtp.reset(slot)
+        self._coders.release(slot)
         self._legs.reset(slot, 0, 0, 0)
         self._free.insert(0, slot)
 
@@ -423,18 +434,27 @@ class Engine:
         if arrived.kinds is not None or self._noise.busy:
             self._noise_relay.hear(arrived)
         listening = self._inside.wanted
+        if self._coders.busy:
+            self._coders.pair()
+            arrived, allowed, aside = self._coders.hear(arrived, allowed, listening)
+            if aside is not None:
+                self._listen(aside)
+            if not arrived.slots.size:
+                return None
+            if listening is not None:
+                listening = listening & ~self._coders.paired
         if listening is not None:
             heard = listening[arrived.slots]
             if arrived.kinds is not None:
                 heard &= arrived.kinds == AUDIO
             if heard.any():
-                some = arrived.select(heard)
-                self._inside.put(
-                    some.slots, some.rows, some.lengths, some.timestamps, some.data, some.streams
-                )
+                self._listen(arrived.select(heard))
         if self._guard.busy:
             self._guard_tones(arrived, now)
         return self._relay.relay(arrived, allowed, now)
+
+    def _listen(self, audio: Arrived) -> None:
+        self._inside.put(audio.slots, audio.rows, audio.lengths, audio.timestamps, audio.data, audio.streams)
 
     def _guard_tones(self, arrived: Arrived, now: float) -> None:
         """Take the keys out of the audio of legs whose peers want them in another way."""

@@ -40,3 +40,8 @@ class ControlError(MediaError):
 
 class PacketIoError(MediaError):
     """A socket cannot be made or read: the message names the address, the port and the cause."""
+
+
+class CodecError(MediaError):
+    """What arrived is no packet of its codec, or a codec cannot be used: the message names it and the
+    remedy."""

@@ -61,7 +61,10 @@ class Legs:
         self.secured = np.zeros(capacity, np.bool_)  # SRTP and SRTCP (media.srtp)
         # what offer/answer settled
         self.configured = np.zeros(capacity, np.bool_)
-        self.law = np.zeros(capacity, np.uint8)  # 0 PCMU, 1 PCMA
+        self.codec = np.zeros(capacity, np.uint8)  # 0 PCMU, 1 PCMA, then as `media.coders` numbers them
+        self.coded = np.zeros(capacity, np.bool_)  # another codec than G.711
+        self.law = np.zeros(capacity, np.uint8)  # 0 PCMU, 1 PCMA: of its audio as it is between coders
+        self.scale = np.ones(capacity, np.uint32)  # its RTP clock in units of 8 kHz
         self.payload_type = np.zeros(capacity, np.int16)
         self.event_type = np.full(capacity, NO_EVENTS, np.int16)
         self.event_clock = np.zeros(capacity, np.int32)  # Hz of its telephone-event; 0 without
@@ -106,6 +109,7 @@ class Legs:
             if name != "capacity":
                 array[slot] = 0
         self.leg[slot] = -1
+        self.scale[slot] = 1
         self.event_type[slot] = NO_EVENTS
         self.peer[slot] = NO_PEER
         self.source[slot] = SOURCE_NONE

@@ -12,7 +12,8 @@ from typing import Literal
 
 import msgspec
 
-CodecName = Literal["PCMU", "PCMA"]
+CodecName = str
+"""In upper case: PCMU, PCMA, or one of `media.codecs`."""
 DtmfMethod = Literal["rfc4733", "inband"]
 SrtpSuite = Literal[
     "AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32", "AEAD_AES_128_GCM", "AEAD_AES_256_GCM"
@@ -108,6 +109,7 @@ class SetRemote(Message, frozen=True):
     telephone-event. With `srtp` the leg is encrypted from now on; the same keys again go on where they were,
     other keys begin anew (rollover counter 0), None is plain RTP. `browser` is that of a leg allocated with
     `ice`: it finds its keys and its remote address itself, `srtp`, `address` and `port` mean nothing then.
+    `fmtp` is what the peer says of itself for this codec (RFC 7587 section 6.1).
     """
 
     leg: int
@@ -127,6 +129,7 @@ class SetRemote(Message, frozen=True):
     comfort_noise: bool = False
     srtp: SrtpKeys | None = None
     browser: Browser | None = None
+    fmtp: str = ""
 
 
 class Connect(Message, frozen=True):

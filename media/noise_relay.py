@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from media.coders import Coders
 from media.comfort_noise import ComfortNoise
 from media.g711 import encode_laws
 from media.legs import Legs
@@ -20,8 +21,9 @@ from media.relay import Relay
 class NoiseRelay:
     """Who falls silent, and noise for those who would hear nothing then."""
 
-    def __init__(self, legs: Legs, noise: ComfortNoise, relay: Relay) -> None:
+    def __init__(self, legs: Legs, noise: ComfortNoise, relay: Relay, coders: Coders) -> None:
         self._legs = legs
+        self._coders = coders
         self._noise = noise
         self._relay = relay
         self._data = np.zeros((0, STRIDE), np.uint8)
@@ -48,4 +50,4 @@ class NoiseRelay:
         if self._data.shape[0] < slots.size:
             self._data = np.zeros((max(64, 2 * slots.size), STRIDE), np.uint8)
         coded = encode_laws(self._noise.frames(slots), np.arange(slots.size), self._legs.law[peers])
-        return own_audio(self._legs, self._data, peers, coded, now)
+        return own_audio(self._legs, self._coders, self._data, peers, coded, now)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from media.coders import Coders
 from media.legs import SOURCE_OWN, Legs
 from media.packet import (
     F64,
@@ -34,9 +35,10 @@ MAX_PAUSE_S = 3600.0
 
 
 def _elapsed_samples(legs: Legs, slots: Index, now: F64) -> U32:
-    """Samples since the last packet of each leg, at least one frame, uint32[n]."""
+    """RTP time since the last packet of each leg, at least one frame, uint32[n]."""
     pause = np.clip(now - legs.sent_at[slots], 0.0, MAX_PAUSE_S)
-    return np.maximum(np.rint(pause * SAMPLES_PER_S), FRAME_SAMPLES).astype(np.uint32)
+    samples = np.maximum(np.rint(pause * SAMPLES_PER_S), FRAME_SAMPLES).astype(np.uint32)
+    return samples * legs.scale[slots]
 
 
 def map_relayed(
@@ -85,7 +87,7 @@ def advance_own(legs: Legs, slots: Index, now: float) -> Bools:
     """
     begins: Bools = legs.source[slots] != SOURCE_OWN
     ticks = np.maximum(np.rint(np.clip(now - legs.sent_at[slots], 0.0, MAX_PAUSE_S) / TICK_S), 1.0)
-    legs.timestamp[slots] += (ticks * FRAME_SAMPLES).astype(np.uint32)
+    legs.timestamp[slots] += (ticks * FRAME_SAMPLES).astype(np.uint32) * legs.scale[slots]
     legs.source[slots] = SOURCE_OWN
     legs.sent_at[slots] = now
     return begins
@@ -100,15 +102,13 @@ def number_own(legs: Legs, slots: Index, payload_bytes: I32) -> U32:
     return legs.sequence[slots].astype(np.uint32) & LOW_16
 
 
-def own_audio(legs: Legs, data: U8, slots: Index, coded: U8, now: float) -> Outgoing:
+def own_audio(legs: Legs, coders: Coders, data: U8, slots: Index, frames: U8, now: float) -> Outgoing:
     """A packet of our own audio to each of n different legs: uint8[n, 160] in the law of each, put into the
-    first rows of `data`."""
-    count = slots.size
-    rows = np.arange(count)
-    data[:count, HEADER_BYTES : HEADER_BYTES + FRAME_SAMPLES] = coded
+    first rows of `data` in its codec."""
+    slots, sizes = coders.say_own(slots, frames, data)
+    rows = np.arange(slots.size)
     markers = advance_own(legs, slots, now)
-    first = legs.head[slots] | number_own(legs, slots, np.full(count, FRAME_SAMPLES, np.int32))
+    first = legs.head[slots] | number_own(legs, slots, sizes)
     first[markers] |= MARKER
     write_headers(data, rows, first, legs.timestamp[slots], legs.ssrc[slots])
-    lengths = np.full(count, HEADER_BYTES + FRAME_SAMPLES, np.int32)
-    return Outgoing(data, rows, lengths, legs.path[slots], slots)
+    return Outgoing(data, rows, sizes + np.int32(HEADER_BYTES), legs.path[slots], slots)

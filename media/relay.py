@@ -2,13 +2,14 @@
 
 Invariant: a packet is relayed only when its leg is bridged, may be heard, and the other leg may be spoken
 to and hears nothing of our own just now. Payloads stay as they are unless the two legs' G.711 laws differ;
-then a table maps them code by code.
+then a table maps them code by code. What goes to other codecs is made by `media.coders`.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from media.coders import Coders
 from media.comfort_noise import PAYLOAD_TYPE
 from media.g711 import TRANSCODE
 from media.legs import Legs
@@ -20,10 +21,12 @@ from media.packet import HEADER_BYTES, MARKER, VERSION_2, Bools, Index, Outgoing
 class Relay:
     """Who hears whom, derived from `legs` when something changed there: `changed` says that."""
 
-    def __init__(self, legs: Legs) -> None:
+    def __init__(self, legs: Legs, coders: Coders) -> None:
         self._legs = legs
+        self._coders = coders
         self._hears: Index = np.full(legs.capacity, -1, np.intp)  # who gets this slot's packets; -1: nobody
         self._differs = np.zeros(legs.capacity, np.bool_)  # and has the other law
+        self._altered = self._differs  # or its payload is made anew for other reasons
         self._some_differ = False
         self._stale = True
         self.begun = False
@@ -32,6 +35,7 @@ class Relay:
     def changed(self) -> None:
         """A bridge, a direction, a law, an address, or what we say to a leg ourselves has changed."""
         self._stale = True
+        self._coders.changed()
 
     def _derive(self) -> None:
         legs = self._legs
@@ -39,15 +43,18 @@ class Relay:
         # A missing peer (-1) reads the last row; the first condition masks it out.
         heard = (legs.peer >= 0) & legs.receive & able[legs.peer]
         self._hears = np.where(heard, legs.peer, -1)
-        self._differs = heard & (legs.law != legs.law[legs.peer])
+        self._coders.pair()
+        recoded = (legs.coded | legs.coded[legs.peer]) & ~self._coders.paired
+        self._differs = heard & (legs.law != legs.law[legs.peer]) & ~legs.coded[legs.peer]
+        self._altered = self._differs | recoded
         self._some_differ = bool(self._differs.any())
         self._stale = False
 
     def audience(self) -> tuple[Index, Bools]:
-        """By slot, intp[capacity] and bool[capacity]: who hears it (-1: nobody), and has the other law."""
+        """By slot, intp[capacity] and bool[capacity]: who hears it (-1: nobody), and hears other payloads."""
         if self._stale:
             self._derive()
-        return self._hears, self._differs
+        return self._hears, self._altered
 
     def relay(self, arrived: Arrived, allowed: Bools | None, now: float) -> Outgoing | None:
         """Rewrite what goes to bridged legs, in place; None when nothing does.
@@ -67,6 +74,8 @@ class Relay:
             if not count:
                 return None
             arrived, peers = arrived.select(wanted), peers[wanted]
+        if self._coders.busy:
+            arrived, peers = self._coders.say(arrived, peers)
         to, numbers, stamps, begins = map_relayed(
             legs, peers, arrived.streams, arrived.extended, arrived.timestamps, arrived.lengths, now
         )

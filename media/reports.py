@@ -61,7 +61,7 @@ class Reports:
         self._sr_ntp = np.zeros(capacity, np.int64)
         self._sr_at = np.zeros(capacity, np.float64)
         self._remote_lost = np.full(capacity, -1, np.int64)
-        self._remote_jitter = np.full(capacity, -1.0)  # samples
+        self._remote_jitter = np.full(capacity, -1.0)  # samples of 8 kHz
         self._round_trip_s = np.full(capacity, -1.0)
         self._reports = np.zeros(capacity, np.int64)
         self._measured: list[int] = []
@@ -128,7 +128,7 @@ class Reports:
             if block.source != ours:
                 continue
             self._remote_lost[slot] = max(block.lost, 0)
-            self._remote_jitter[slot] = block.jitter
+            self._remote_jitter[slot] = block.jitter / int(self._legs.scale[slot])
             if block.last_sr:
                 trip = ((rtcp.ntp(at) >> 16) - block.last_sr - block.delay) & 0xFFFFFFFF
                 if trip < _MAX_ROUND_TRIP_S * 65536:
@@ -175,7 +175,7 @@ class Reports:
         legs, reception = self._legs, self._reception
         columns = None
         if sender:
-            since = np.rint((now - legs.sent_at[slots]) * SAMPLES_PER_S).astype(np.int64)
+            since = np.rint((now - legs.sent_at[slots]) * SAMPLES_PER_S * legs.scale[slots]).astype(np.int64)
             columns = rtcp.SenderColumns(
                 (legs.timestamp[slots] + since) & 0xFFFFFFFF,
                 legs.packets_sent[slots] & 0xFFFFFFFF,
@@ -190,7 +190,7 @@ class Reports:
                 reception.ssrc[slots],
                 reception.fraction_lost(slots).astype(np.int64) << 24 | lost,
                 (reception.highest[slots] - FIRST_CYCLE) & 0xFFFFFFFF,
-                reception.jitter[slots].astype(np.int64),
+                (reception.jitter[slots] * legs.scale[slots]).astype(np.int64),
                 self._sr_ntp[slots],
                 np.where(known, delay, 0),
             )

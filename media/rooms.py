@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from media.coders import Coders
 from media.g711 import decode, encode_laws
 from media.legs import NO_PEER, Legs
 from media.messages import Join
@@ -64,8 +65,9 @@ class _Room:
 class Rooms:
     """All rooms of the worker. A slot is a row of `legs`; `slot_of` tells that of a leg."""
 
-    def __init__(self, legs: Legs, slot_of: Mapping[int, int]) -> None:
+    def __init__(self, legs: Legs, slot_of: Mapping[int, int], coders: Coders) -> None:
         self._legs = legs
+        self._coders = coders
         self._slot_of = slot_of
         self._mixer = Mixer(legs.capacity)
         self._rooms: dict[int, _Room] = {}
@@ -265,7 +267,7 @@ class Rooms:
             self._data = np.zeros((max(64, 2 * to.size), STRIDE), np.uint8)
         slots = slots[to]
         coded = encode_laws(mixes.samples, mixes.row[to], legs.law[slots])
-        return own_audio(legs, self._data, slots, coded, now)
+        return own_audio(legs, self._coders, self._data, slots, coded, now)
 
 
 def _heard_by_each(members: Mapping[int, _Member]) -> dict[int, list[int]]:

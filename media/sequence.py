@@ -101,6 +101,9 @@ class Reception:
         self._some_without_transit = False
         self.begun = False
         """Has a stream begun? Whoever takes note of it sets this back."""
+        self.scale = np.ones(capacity, np.float64)  # of the leg's RTP clock, in units of 8 kHz
+        self.scaled = False
+        """Is there a leg whose clock is not 8 kHz?"""
         self.reported_expected = np.zeros(capacity, np.int64)  # at the last report, for the fraction lost
         self.reported_received = np.zeros(capacity, np.int64)
 
@@ -110,9 +113,18 @@ class Reception:
             if isinstance(array, np.ndarray) and name not in ("stream", "_rows"):
                 array[slot] = 0
         self.bursts.reset(slot)
+        self.clock(slot, 1)
         self.ssrc[slot] = NO_SOURCE
         self.suspect[slot] = _NO_SEQUENCE
         self.stream[slot] += self._capacity  # never used again: relays compare it
+
+    def clock(self, slot: int, scale: int) -> None:
+        """The leg's RTP clock, a multiple of 8 kHz. Jitter is of 8 kHz samples whatever it is."""
+        if self.scale[slot] != scale:
+            self.scale[slot] = scale
+            self.scaled = bool((self.scale > 1.0).any())
+            self.has_transit[slot] = False
+            self._some_without_transit = True
 
     def observe_steady(
         self, slots: Index, sequences: U32, ssrcs: U32, timestamps: U32, arrivals: F64
@@ -133,7 +145,7 @@ class Reception:
         np.maximum(highest, extended, out=highest)
         received = rows["received"]
         received += 1
-        self._move_jitter(rows, timestamps, arrivals)
+        self._move_jitter(slots, rows, timestamps, arrivals)
         self._rows.put(slots, rows, mode="clip")
         self._look_for_missing_transit()
         return extended, rows["stream"]
@@ -232,14 +244,19 @@ class Reception:
         """Interarrival jitter (A.8), J += (|D| - J) / 16, of one accepted audio packet of each of n > 0
         different legs. arrivals: float64[n], seconds."""
         rows = self._rows.take(slots, mode="clip")
-        self._move_jitter(rows, timestamps, arrivals)
+        self._move_jitter(slots, rows, timestamps, arrivals)
         self._rows.put(slots, rows, mode="clip")
         self._look_for_missing_transit()
 
-    def _move_jitter(self, rows: npt.NDArray[np.void], timestamps: U32, arrivals: F64) -> None:
-        transit = (arrivals * 8000.0).astype(np.int64).astype(np.uint32)
+    def _move_jitter(self, slots: Index, rows: npt.NDArray[np.void], timestamps: U32, arrivals: F64) -> None:
+        samples = arrivals * 8000.0
+        if self.scaled:
+            samples *= self.scale[slots]
+        transit = samples.astype(np.int64).astype(np.uint32)
         transit -= timestamps
         distance = np.abs((transit - rows["transit"]).view(np.int32).astype(np.float64))
+        if self.scaled:
+            distance /= self.scale[slots]
         distance *= distance <= MAX_STEP_SAMPLES
         if self._some_without_transit:
             distance *= rows["has_transit"]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from media.clips import Clip, clip_of
+from media.coders import Coders
 from media.errors import ClipError
 from media.legs import NO_EVENTS, Legs
 from media.messages import Play, Played
@@ -53,8 +54,9 @@ class _Waiting:
 class Speech:
     """Player and key sender of all legs. `now` in seconds; a slot is a row of `legs`."""
 
-    def __init__(self, legs: Legs) -> None:
+    def __init__(self, legs: Legs, coders: Coders) -> None:
         self._legs = legs
+        self._coders = coders
         self._player = Player(legs.capacity)
         self._keys = EventSender(legs.capacity)
         self._current: dict[int, Play] = {}
@@ -195,18 +197,18 @@ class Speech:
         clips_to = audible[played.slots] & ~legs.keying[played.slots] & ~mixed
         keys_to = audible[pressed.slots] & (legs.event_type[pressed.slots] >= 0)
         speaking, keying = played.slots[clips_to], pressed.slots[keys_to]
-        slots = np.concatenate((speaking, keying))
         legs.keying[:] = self._keys.active
         events = self._finish(played.finished)
-        if not slots.size:
+        if not speaking.size + keying.size:
             return empty_outgoing(self._data), events
-        if self._data.shape[0] < slots.size:
-            self._data = np.zeros((max(64, 2 * slots.size), STRIDE), np.uint8)
+        if self._data.shape[0] < speaking.size + keying.size:
+            self._data = np.zeros((max(64, 2 * (speaking.size + keying.size)), STRIDE), np.uint8)
+        speaking, spoken_bytes = self._coders.say_own(speaking, played.frames[clips_to], self._data)
         spoken = speaking.size
+        slots = np.concatenate((speaking, keying))
         rows = np.arange(slots.size)
-        self._data[:spoken, HEADER_BYTES : HEADER_BYTES + FRAME_SAMPLES] = played.frames[clips_to]
         self._data[spoken : slots.size, HEADER_BYTES : HEADER_BYTES + EVENT_BYTES] = pressed.payloads[keys_to]
-        size = np.where(rows < spoken, FRAME_SAMPLES, EVENT_BYTES).astype(np.int32)
+        size = np.concatenate((spoken_bytes, np.full(keying.size, EVENT_BYTES, np.int32)))
         markers = advance_own(legs, slots, now)
         timestamps = legs.timestamp[slots]
         begins = pressed.marker[keys_to]

@@ -34,8 +34,9 @@ from typing import NoReturn
 
 from media import mmsg
 from media.clips import ClipStore
+from media.codecs import installed
 from media.engine import Engine
-from media.errors import ControlError, MediaError
+from media.errors import CodecError, ControlError, MediaError
 from media.io import BatchIo, ClipLoader, Grace, Lifeline, PortSockets
 from media.io.live import LiveRecorder
 from media.io.scheduling import go_realtime, pin
@@ -282,8 +283,9 @@ def main(arguments: Sequence[str]) -> int:
             media_timeout_s=options.media_timeout_s,
             jitter_frames=options.jitter_max_ms // 20,
             load=Load(time.thread_time),
+            codecs=installed(),
         )
-    except ValueError as error:
+    except (ValueError, CodecError) as error:
         log("error", "wrong_setting", cause=str(error))
         return 2
     sys.setswitchinterval(THREAD_SWITCH_S)

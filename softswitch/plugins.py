@@ -2,7 +2,7 @@
 thing.
 
 Third parties add by entry points: ACD strategies in the group `softswitch.strategies`, menu nodes in
-`softswitch.nodes`.
+`softswitch.nodes`, codecs in `softswitch.codecs`.
 
 Invariant: a name means one thing. Whatever is wrong with an installed plug-in stops the start with a
 LocalError that names the plug-in, its package and the remedy; nothing is skipped in silence.
@@ -19,6 +19,10 @@ from acd.strategies import BUILT_IN as BUILT_IN_STRATEGIES
 from acd.strategy import StrategyFactory
 from ivr.node import Node
 from ivr.nodes import BUILT_IN as BUILT_IN_NODES
+from media.codecs import BUILT_IN as BUILT_IN_CODECS
+from media.codecs import GROUP as CODECS_GROUP
+from media.codecs import as_codec
+from media.codecs.codec import Codec
 from softswitch.errors import LocalError
 
 STRATEGIES_GROUP = "softswitch.strategies"
@@ -35,6 +39,13 @@ def strategies() -> Mapping[str, StrategyFactory]:
 def nodes() -> Mapping[str, type[Node]]:
     """Every node type of the menus: name -> class."""
     return _gather(NODES_GROUP, BUILT_IN_NODES, _as_node)
+
+
+def codecs() -> Mapping[str, Codec]:
+    """Every codec besides G.711, by its name in upper case: what `media.codecs.installed` gives the media
+    workers, but for what is said of a package that cannot be used."""
+    found = _gather(CODECS_GROUP, BUILT_IN_CODECS, as_codec)
+    return MappingProxyType({name.upper(): codec for name, codec in found.items()})
 
 
 def _as_strategy(thing: object) -> StrategyFactory:

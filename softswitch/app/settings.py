@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, tzinfo
 from ipaddress import ip_address
 from pathlib import Path
 
 from acd.stats import Thresholds
 from ivr.prompt import in_language
+from media.codecs.codec import Codec
 from softswitch import config as toml
+from softswitch import plugins
 from softswitch.app.whispers import make_whisper
+from softswitch.call.codecs import described
 from softswitch.call.routing import Asked, Explain, Step
 from softswitch.call.settings import (
     AgentCare,
@@ -87,10 +90,11 @@ def make_boxes(config: toml.Config) -> dict[str, Box]:
 def make_settings(config: toml.Config, default_music: Path) -> Settings:
     """What the switch must know. `default_music` is played where the configuration names no music."""
     music = (config.catalogue.sound(config.prompts.music or default_music),)
+    codecs = plugins.codecs()
     return Settings(
         plan=ConfiguredPlan(config),
-        phones={number: _phone(number, extension) for number, extension in config.extensions.items()},
-        peers={name: _peer(name, peer) for name, peer in config.peers.items()},
+        phones={number: _phone(number, one, codecs) for number, one in config.extensions.items()},
+        peers={name: _peer(name, peer, codecs) for name, peer in config.peers.items()},
         queues={name: _care(config, name, music) for name in config.queues},
         flows=config.menus,
         phrases=system_prompts(config.language),
@@ -111,7 +115,7 @@ def make_settings(config: toml.Config, default_music: Path) -> Settings:
             config.recordings.pause_keys,
             config.recordings.record_keys,
         ),
-        codecs=config.media.codecs,
+        codecs=described(config.media.codecs, codecs),
         comfort_noise=config.media.comfort_noise,
         srtp=config.media.srtp,
         srtp_suites=config.media.srtp_suites,
@@ -143,7 +147,7 @@ def _offset_in(zone: tzinfo) -> Callable[[float], float]:
     return offset_s
 
 
-def _phone(number: str, extension: toml.Extension) -> Phone:
+def _phone(number: str, extension: toml.Extension, codecs: Mapping[str, Codec]) -> Phone:
     contact = Uri.parse(extension.contact) if extension.contact else None
     if contact is not None and contact.user is None:
         contact = Uri(contact.scheme, number, None, contact.host, contact.port, contact.params)
@@ -160,6 +164,7 @@ def _phone(number: str, extension: toml.Extension) -> Phone:
         extension.record,
         extension.supervises,
         extension.srtp,
+        described(extension.codecs, codecs),
     )
 
 
@@ -180,8 +185,10 @@ def _conference(conference: toml.Conference, music: Sequence[str]) -> Conference
     )
 
 
-def _peer(name: str, peer: toml.Peer) -> Peer:
-    return Peer(name, Uri.parse(peer.target) if peer.target else None, peer.max_calls, peer.data, peer.srtp)
+def _peer(name: str, peer: toml.Peer, codecs: Mapping[str, Codec]) -> Peer:
+    target = Uri.parse(peer.target) if peer.target else None
+    spoken = described(peer.codecs, codecs)
+    return Peer(name, target, peer.max_calls, peer.data, peer.srtp, spoken)
 
 
 def _care(config: toml.Config, name: str, music: Sequence[str]) -> QueueCare:

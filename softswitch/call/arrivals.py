@@ -79,7 +79,8 @@ class Arrivals:
                 self.desk.refuse(call, refusal, Disposition.REFUSED, now, cause="route")
                 return
             self.desk.direct.claim(call, identity.name if identity.kind == "peer" else "")
-            hub.emit(hub.plane.allocate_for_offer(leg, self.desk.worker_for(found.target)))
+            codecs = hub.settings.codecs_of(identity.kind, identity.name)
+            hub.emit(hub.plane.allocate_for_offer(leg, self.desk.worker_for(found.target), codecs))
         except PeerError as error:
             self.desk.refuse(call, error, Disposition.REFUSED, now)
 
@@ -187,8 +188,11 @@ class Arrivals:
         else:
             self.answer(call, now)
 
-    def answer(self, call: Call, now: float) -> None:
-        """Answer the caller."""
+    def answer(self, call: Call, now: float, partner: Leg | None = None) -> None:
+        """Answer the caller; in the codec of his partner, if they have one in common."""
+        if partner is not None and call.leg.invite.body:
+            call.answer, effects = self.hub.plane.answer(call.leg, call.leg.invite.body, partner)
+            self.hub.emit(effects)
         call.enter(Stage.ANSWERED, now)
         call.story.sip_status = 200
         call.story.leg_answered(call.leg, now)

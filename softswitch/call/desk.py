@@ -127,7 +127,7 @@ class Desk:
     def talk(self, call: Call, leg: Leg, party: str, agent: str, now: float) -> None:
         """Connect the caller with an answered leg."""
         if call.stage is Stage.SETUP:
-            self.arrivals.answer(call, now)
+            self.arrivals.answer(call, now, leg)
         self.talking.begin(call, leg, party, agent, now)
         self.supervision.talk_began(call)
         self.third_parties.talk_began(call)

@@ -171,7 +171,10 @@ def resume_leg(hub: Hub, kept: KeptLeg, call: str) -> Leg:
     flow = replace(kept.flow, connection=0)  # the connections of that process are gone with it
     leg = Leg(kept.id, kept.direction, invite, flow, LegState.CONFIRMED, kept.local_tag, call)
     leg.dialog = dialog
-    leg.audio = Audio(kept.worker, local=kept.local, sent=kept.sent, agreed=kept.agreed, play=kept.play)
+    codecs = kept.local.codecs if kept.local is not None else ()
+    leg.audio = Audio(
+        kept.worker, codecs, local=kept.local, sent=kept.sent, agreed=kept.agreed, play=kept.play
+    )
     leg.audio.held = kept.agreed.held if kept.agreed is not None else False
     leg.audio.latched = True
     hub.ua.ep.add_dialog(dialog.key, leg)

@@ -46,8 +46,8 @@ class Links:
         audio, plane = call.leg.audio, self.hub.plane
         assert audio is not None
         link = self._links[call.id] = Link(call, self._stand_in(call), self._stand_in(call), ready)
-        self.hub.emit(plane.allocate(link.near, audio.worker, ""))
-        self.hub.emit(plane.allocate(link.far, worker, ""))
+        self.hub.emit(plane.allocate(link.near, audio.worker, (), ""))
+        self.hub.emit(plane.allocate(link.far, worker, (), ""))
 
     def leg(self, call: Call) -> Leg:
         """The leg of the caller that is where he was linked to; his own, if he is not."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import msgspec
 
 from media import messages as m
+from softswitch.call.codecs import preferring
 from softswitch.call.events import Media
 from softswitch.call.leg import Leg
 from softswitch.call.workers import Workers
@@ -30,6 +31,8 @@ class Audio:
     """The media half of a leg. `sent` is the description that we sent last; `agreed` what counts now."""
 
     worker: int
+    codecs: tuple[Codec, ...] = ()
+    """What is spoken with this leg, the preferred one first."""
     ice: m.IceCredentials | None = None
     """Those that a browser's leg was allocated with."""
     local: LocalMedia | None = None
@@ -50,7 +53,6 @@ class MediaPlane:
 
     def __init__(
         self,
-        codecs: Sequence[Codec],
         token: Callable[[], str],
         suites: Sequence[Suite] = (),
         random: Callable[[int], bytes] = secrets.token_bytes,
@@ -61,8 +63,6 @@ class MediaPlane:
         self._comfort_noise = comfort_noise
         self._suites = tuple(suites)
         self._random = random
-        self._codecs = tuple(codecs)
-        self._names = [codec.name for codec in codecs]
         self._token = token
         self.pool = Workers()
         self._legs: dict[int, Leg] = {}
@@ -112,14 +112,21 @@ class MediaPlane:
         return self.pool.choose()
 
     def allocate(
-        self, leg: Leg, worker: int, address: str, port: int = 0, *, browser: bool | None = None
+        self,
+        leg: Leg,
+        worker: int,
+        codecs: tuple[Codec, ...],
+        address: str,
+        port: int = 0,
+        *,
+        browser: bool | None = None,
     ) -> list[Media]:
-        """Ask for a port; `allocated` follows. `address` and `port`: where its audio will probably come
-        from, as far as that is known; it lets legs share ports. `browser`: it needs ICE and DTLS, which None
-        leaves to how it is reached."""
+        """Ask for a port; `allocated` follows. `codecs`: what is spoken with the leg, the preferred one
+        first. `address` and `port`: where its audio will probably come from, as far as that is known; it
+        lets legs share ports. `browser`: it needs ICE and DTLS, which None leaves to how it is reached."""
         if browser is None:
             browser = leg.flow.transport in BROWSER_TRANSPORTS
-        leg.audio = Audio(worker, ice=self._credentials() if browser else None)
+        leg.audio = Audio(worker, codecs, ice=self._credentials() if browser else None)
         self._legs[leg.id] = leg
         self.pool.add(worker)
         return [Media(worker, m.Allocate(leg.id, address, port, leg.audio.ice))]
@@ -136,7 +143,7 @@ class MediaPlane:
             event.port,
             next(self._sessions),
             1,
-            codecs=self._codecs,
+            codecs=leg.audio.codecs,
             browser=LocalBrowser(ice.ufrag, ice.password, event.fingerprint) if ice is not None else None,
             comfort_noise=self._comfort_noise,
         )
@@ -159,20 +166,22 @@ class MediaPlane:
 
     # ----- offer and answer
 
-    def allocate_for_offer(self, leg: Leg, worker: int) -> list[Media]:
+    def allocate_for_offer(self, leg: Leg, worker: int, codecs: tuple[Codec, ...]) -> list[Media]:
         """Ask for a port for a caller. Raises PeerError 400 or 488 when his offer cannot be read."""
         if not leg.invite.body:
-            return self.allocate(leg, worker, leg.flow.remote[0])
+            return self.allocate(leg, worker, codecs, leg.flow.remote[0])
         offer = SessionDescription.parse(leg.invite.body)
         audio = next((media for media in offer.media if media.kind == "audio" and media.port), None)
         address = offer.address_of(audio) if audio is not None else None
         port = audio.port if audio is not None else 0
-        commands = self.allocate(leg, worker, address or "", port, browser=from_browser(offer))
+        browser = from_browser(offer)
+        commands = self.allocate(leg, worker, codecs, address or "", port, browser=browser)
         _audio(leg).offered = offer
         return commands
 
-    def offer(self, leg: Leg) -> bytes:
-        """Our offer for the leg."""
+    def offer(self, leg: Leg, other: Leg | None = None) -> bytes:
+        """Our offer for the leg, which begins with what is spoken with the `other`: what both speak goes
+        across as it is."""
         audio = _audio(leg)
         local = self._next_local(leg, audio)
         in_use = local.srtp_in_use
@@ -185,17 +194,22 @@ class MediaPlane:
                 for one in local.crypto
             )
             local = msgspec.structs.replace(local, crypto=tuple(kept))
+        if other is not None:
+            local = msgspec.structs.replace(local, codecs=preferring(local.codecs, _spoken(other)))
         audio.sent = make_offer(local, audio.sent)
         return audio.sent.serialise()
 
-    def answer(self, leg: Leg, body: bytes) -> tuple[bytes, list[Media]]:
-        """Our answer to the peer's offer, and what the worker must know. Raises PeerError 400 or 488."""
+    def answer(self, leg: Leg, body: bytes, other: Leg | None = None) -> tuple[bytes, list[Media]]:
+        """Our answer to the peer's offer, and what the worker must know: with the codec that is spoken with
+        the `other`, else with the one spoken so far, else with the first of ours. Raises PeerError 400 or
+        488."""
         audio = _audio(leg)
         offer = audio.offered if body is leg.invite.body else None
         audio.offered = None
         offer = offer or SessionDescription.parse(body)
         local = self._restarted(leg, audio, offer)
-        answer, agreed = make_answer(offer, local, self._names)
+        names = [_spoken(other), _spoken(leg), *(codec.name for codec in audio.codecs)]
+        answer, agreed = make_answer(offer, local, names)
         audio.local = msgspec.structs.replace(local, srtp="off", crypto=(), srtp_in_use=None)
         audio.sent = answer
         return answer.serialise(), self._settle(leg, audio, agreed)
@@ -227,7 +241,7 @@ class MediaPlane:
             agreed.address,
             agreed.port,
             agreed.rtcp_port,
-            "PCMA" if agreed.codec == "PCMA" else "PCMU",
+            agreed.codec,
             agreed.payload_type,
             agreed.event_payload_type,
             agreed.ptime_ms,
@@ -239,6 +253,8 @@ class MediaPlane:
             browser=_browser(audio, agreed),
             comfort_noise=agreed.comfort_noise,
             srtp=_keys(agreed),
+            event_clock_hz=agreed.event_clock_hz,
+            fmtp=agreed.fmtp,
         )
         return [Media(audio.worker, remote)]
 
@@ -308,6 +324,12 @@ def _audio(leg: Leg) -> Audio:
     if leg.audio is None:
         raise LocalError(f"leg {leg.id} has no media yet")
     return leg.audio
+
+
+def _spoken(leg: Leg | None) -> str:
+    """The codec of the leg; empty while none is agreed."""
+    audio = leg.audio if leg is not None else None
+    return audio.agreed.codec if audio is not None and audio.agreed is not None else ""
 
 
 def _browser(audio: Audio, agreed: Negotiated) -> m.Browser | None:

@@ -96,7 +96,7 @@ class Ringing:
     def allocated(self, attempt: Attempt, leg: Leg, now: float) -> None:
         """The leg has its port: call, unless its address is still looked for."""
         if leg.flow.remote[1]:
-            self.hub.do(self.hub.ua.invite(leg, self.hub.plane.offer(leg), now))
+            self.hub.do(self.hub.ua.invite(leg, self.hub.plane.offer(leg, attempt.call.leg), now))
 
     def resolved(self, key: int, places: list[tuple[Transport, str, int]], now: float) -> None:
         """The answer to Resolve."""
@@ -182,6 +182,10 @@ class Ringing:
         call.attempts[attempt.offer] = attempt
         audio = call.leg.audio
         assert audio is not None
+        outside = peer_number(attempt.phone)
+        name = outside.name if outside is not None else attempt.peer
+        known = ("peer", name) if name else ("extension", attempt.phone)
+        codecs = self.hub.settings.codecs_of(*known)
         for way in ways[:MAX_LEGS]:
             leg = self._new_leg(attempt, way)
             leg.call = call.id
@@ -189,7 +193,7 @@ class Ringing:
             self.hub.attempts[leg.id] = attempt
             role: Role = "agent" if attempt.offer else "extension" if attempt.phone else "peer"
             call.story.leg(leg, role, attempt.party, now)
-            self.hub.emit(self.hub.plane.allocate(leg, audio.worker, leg.flow.remote[0]))
+            self.hub.emit(self.hub.plane.allocate(leg, audio.worker, codecs, leg.flow.remote[0]))
         if not attempt.legs:
             self._give_up(attempt, now)
 

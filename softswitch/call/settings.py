@@ -20,6 +20,7 @@ from softswitch.call.tape import RecordMode, TapingCare
 from softswitch.call.voicemail_box import Box, VoicemailCare
 from softswitch.call.whisper import Whisper
 from softswitch.errors import LocalError
+from softswitch.sdp.codecs import PCMA, PCMU, Codec
 from softswitch.sdp.crypto import SUITES, SrtpPolicy, Suite
 from softswitch.sip.uri import Uri
 
@@ -126,6 +127,8 @@ class Phone:
     """The queues whose talks may be listened to from here by codes; `EVERY_QUEUE`: all talks."""
     srtp: SrtpPolicy | None = None
     """Whether its audio is encrypted; None: as `Settings.srtp` says."""
+    codecs: tuple[Codec, ...] = ()
+    """What it is offered; empty: what all are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +150,15 @@ class AgentCare:
 @dataclass(frozen=True, slots=True)
 class Peer:
     """A PBX or carrier, trusted by its addresses. `target`: where calls to it go; `max_calls`: both ways;
-    `data`: whether it may be told what is known of callers; `srtp` as of a Phone."""
+    `data`: whether it may be told what is known of callers; `srtp` as of a Phone; `codecs`: what it is
+    offered, empty: what all are."""
 
     name: str
     target: Uri | None = None
     max_calls: int | None = None
     data: bool = False
     srtp: SrtpPolicy | None = None
+    codecs: tuple[Codec, ...] = ()
 
     def number(self, number: str) -> Uri:
         """The URI of a number behind this peer. Raises LocalError when it has no target."""
@@ -238,7 +243,7 @@ class Settings:
     ring_s: float = 30.0
     recordings: str = ""
     taping: TapingCare = field(default_factory=TapingCare)
-    codecs: tuple[Literal["PCMU", "PCMA"], ...] = ("PCMU", "PCMA")
+    codecs: tuple[Codec, ...] = (PCMU, PCMA)
     comfort_noise: bool = False
     srtp: SrtpPolicy = "off"
     srtp_suites: tuple[Suite, ...] = SUITES
@@ -280,6 +285,12 @@ class Settings:
         if target.kind == "agent" and self.queue_of(target) not in self.queues:
             return False
         return target.kind not in named or target.name in named[target.kind]
+
+    def codecs_of(self, kind: str, name: str) -> tuple[Codec, ...]:
+        """What is spoken with an `extension`, a `peer` or anybody else, the preferred codec first."""
+        known: Mapping[str, Mapping[str, Phone | Peer]] = {"extension": self.phones, "peer": self.peers}
+        one = known.get(kind, {}).get(name)
+        return (one.codecs if one is not None else ()) or self.codecs
 
     def queue_of(self, target: Target) -> str:
         """The queue of those who wait for this agent; empty: he has none."""

@@ -55,7 +55,6 @@ from softswitch.call.user_agent import UserAgent
 from softswitch.call.voicemail_box import Message, MessageState
 from softswitch.call.voicemail_messages import Messages
 from softswitch.errors import LocalError, PeerError
-from softswitch.sdp.offer_answer import PCMA, PCMU
 from softswitch.sip.digest import DigestServer
 from softswitch.sip.flow import Flow, Transport
 from softswitch.sip.layer import TransactionLayer
@@ -93,8 +92,7 @@ class Switch:
         layer = TransactionLayer(timers, token=token)
         endpoint = Endpoint(layer, addresses=addresses, product=product, token=token, timers=timers)
         identities = Identities(settings, digest, registrar)
-        codecs = [PCMA if name == "PCMA" else PCMU for name in settings.codecs]
-        plane = MediaPlane(codecs, token, settings.srtp_suites, comfort_noise=settings.comfort_noise)
+        plane = MediaPlane(token, settings.srtp_suites, comfort_noise=settings.comfort_noise)
         self.hub = Hub(settings, UserAgent(endpoint), plane, distributor, identities, token)
         self.desk = Desk(self.hub, dict(bound), dict(agents))
         self._stopping = False

@@ -14,6 +14,7 @@ from acd.strategies import BUILT_IN as STRATEGIES
 from ivr.condition import Condition
 from softswitch.config.agent_fields import OutsidePhone, Pin, Template, Whisper
 from softswitch.config.fields import (
+    CodecNames,
     Digits,
     FilePath,
     FlowName,
@@ -76,6 +77,10 @@ class Extension(Section):
     )
     srtp: SrtpPolicy | None = Field(
         None, description="whether its audio is encrypted, as media.srtp, which counts if absent"
+    )
+    codecs: CodecNames = Field(
+        (),
+        description="codecs that it is offered, the preferred one first; those of `media.codecs` if absent",
     )
 
 
@@ -278,4 +283,8 @@ class Peer(Section):
     )
     srtp: SrtpPolicy | None = Field(
         None, description="whether audio to and from it is encrypted, as media.srtp, which counts if absent"
+    )
+    codecs: CodecNames = Field(
+        (),
+        description="codecs that it is offered, the preferred one first; those of `media.codecs` if absent",
     )

@@ -13,8 +13,10 @@ from pathlib import Path
 
 from ivr.flow import suggest
 from ivr.prompt import every
+from media.codecs.codec import Codec
 from softswitch.config.check_agents import check_agents
 from softswitch.config.check_calls import check_flows, check_overflows, check_peers, check_routes, no_such
+from softswitch.config.check_codecs import check_codecs
 from softswitch.config.check_recordings import check_recordings
 from softswitch.config.check_rooms import check_rooms
 from softswitch.config.check_routing import check_routing
@@ -33,7 +35,7 @@ MAX_SOCKET_PATH = 107
 """Bytes of a Unix socket's path (unix(7): 108 with the final zero)."""
 
 
-def check(draft: Draft, strategies: Mapping[str, object]) -> list[Fault]:
+def check(draft: Draft, strategies: Mapping[str, object], codecs: Mapping[str, Codec]) -> list[Fault]:
     """Every fault in the relations between sections."""
     faults: list[Fault] = []
     checks: tuple[Callable[[Draft], Iterator[Fault]], ...] = (
@@ -61,6 +63,7 @@ def check(draft: Draft, strategies: Mapping[str, object]) -> list[Fault]:
     )
     for one in checks:
         faults += one(draft)
+    faults += check_codecs(draft, codecs)
     for name, queue in draft.config.queues.items():
         if queue.strategy not in strategies:
             message = f"{queue.strategy!r} is not a strategy; {suggest(queue.strategy, strategies)}"

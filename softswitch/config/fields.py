@@ -279,6 +279,14 @@ NodeField = Annotated[Node, BeforeValidator(_node)]
 """A node of a flow; the other keys of its table are the fields of its type."""
 
 Strings = Annotated[tuple[str, ...], Strict(False)]
+
+
+def _upper(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name.upper() for name in names)
+
+
+CodecNames = Annotated[tuple[str, ...], Strict(False), Field(max_length=16), AfterValidator(_upper)]
+"""Codecs as descriptions name them; case does not count (RFC 8866 section 6.6)."""
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 """A duration, more than 0 and at most a day."""
 SecondsOrZero = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]

@@ -32,7 +32,7 @@ def load(path: str | Path) -> Config:
     path = Path(path)
     text, raw = _toml(path)
     found = draft(raw, path.resolve().parent, plugins.nodes())
-    faults = [*found.faults, *check(found, plugins.strategies())]
+    faults = [*found.faults, *check(found, plugins.strategies(), plugins.codecs())]
     if faults:
         raise ConfigErrors(path, _problems(faults, Lines(text)))
     return found.config
@@ -54,7 +54,7 @@ def client_faults(path: Path, table: Table) -> list[tuple[str, str, str]]:
     own = {name: one for name, one in inline.items() if name != "file"} if isinstance(inline, dict) else {}
     twice = [(name, "id", "stands in the configuration already") for name in table if name in own]
     found = draft({**raw, "clients": {**table, **own}}, path.resolve().parent, plugins.nodes())
-    faults = [*found.faults, *check(found, plugins.strategies())]
+    faults = [*found.faults, *check(found, plugins.strategies(), plugins.codecs())]
     return twice + [
         (str(place[1]), ".".join(map(str, place[2:])), message)
         for place, message in faults

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, Strict, StringConstraints
 
 from softswitch.config.agent_fields import PauseReasons
 from softswitch.config.fields import (
+    CodecNames,
     FeatureCode,
     FilePath,
     LanguageTag,
@@ -119,9 +120,11 @@ class Media(Section):
     srtp_suites: Annotated[tuple[Suite, ...], Strict(False), Field(min_length=1, max_length=4)] = Field(
         SUITES, description="the suites of SRTP, the preferred one first"
     )
-    codecs: Annotated[
-        tuple[Literal["PCMU", "PCMA"], ...], Strict(False), Field(min_length=1, max_length=2)
-    ] = Field(("PCMU", "PCMA"), description="codecs, the preferred one first")
+    codecs: Annotated[CodecNames, Field(min_length=1)] = Field(
+        ("PCMU", "PCMA", "G722", "OPUS"),
+        description="codecs that are spoken, the preferred one first: `PCMU`, `PCMA`, `G722`, `opus`, and "
+        "those of plug-ins; see [codecs.md](codecs.md)",
+    )
     dscp: int = Field(
         46, ge=0, le=63, description="DSCP that marks RTP for the network (RFC 4594: EF is 46); 0 for none"
     )

@@ -6,6 +6,7 @@ Invariant: a payload type means what its own section says; what is malformed is 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -16,15 +17,29 @@ EVENT = "TELEPHONE-EVENT"
 OUR_EVENTS = frozenset(range(17))
 NEEDED_EVENTS = frozenset(range(12))
 MAX_RANGES = 64
+MAX_FMTP = 256
+DYNAMIC = (*range(102, 128), *range(96, 102))
+"""Payload types that mean nothing by themselves (RFC 3551 section 6), in the order in which we take them."""
+
+
+class Events(NamedTuple):
+    """A telephone-event that both sides have: its payload type, the events, and the clock in Hz."""
+
+    payload_type: int
+    numbers: frozenset[int]
+    clock_rate: int = 8000
 
 
 class Codec(msgspec.Struct, frozen=True, gc=False):
-    """An audio encoding and the payload type that one side gives it. `clock_rate` in Hz."""
+    """An audio encoding and the payload type that one side gives it. `clock_rate` in Hz. `fmtp` is what that
+    side says of itself, `max_ptime_ms` the longest packet that it takes (0: it does not say)."""
 
     name: str
     payload_type: int
     clock_rate: int = 8000
     channels: int = 1
+    fmtp: str = ""
+    max_ptime_ms: int = 0
 
     @property
     def key(self) -> tuple[str, int, int]:
@@ -67,6 +82,10 @@ def codecs_of(media: MediaDescription, known: dict[int, Codec] | None = None) ->
             named[payload_type] = Codec(
                 name, payload_type, int(rate), int(channels) if channels in ("1", "2") else 1
             )
+    said = {}
+    for value in media.values("fmtp"):
+        number, _, text = value.partition(" ")
+        said[number] = text.strip() if len(text) <= MAX_FMTP else ""
     found: list[Codec] = []
     for text in media.formats:
         payload_type = _payload_type(text)
@@ -74,7 +93,8 @@ def codecs_of(media: MediaDescription, known: dict[int, Codec] | None = None) ->
             continue
         codec = named.get(payload_type) or STATIC.get(payload_type) or (known or {}).get(payload_type)
         if codec is not None:
-            found.append(codec)
+            fmtp = said.get(text, "")
+            found.append(msgspec.structs.replace(codec, fmtp=fmtp) if fmtp else codec)
     return found
 
 
@@ -100,13 +120,17 @@ def preferred_codec(common: list[Codec], prefer: Sequence[str]) -> Codec:
     return common[0]
 
 
-def events_of(
-    media: MediaDescription, clock_rate: int, codecs: Sequence[Codec]
-) -> tuple[int, frozenset[int]] | None:
-    """(payload type, events) of its telephone-event, when that can carry the keys at this clock rate.
+def events_of(media: MediaDescription, clock_rate: int, codecs: Sequence[Codec]) -> Events | None:
+    """Its telephone-event, when that can carry the keys: the one at this clock rate, else that of 8 kHz,
+    which many phones have beside Opus.
 
     `codecs` are those of the section, as `codecs_of` found them.
     """
+    found = _events_at(media, clock_rate, codecs)
+    return _events_at(media, 8000, codecs) if found is None and clock_rate != 8000 else found
+
+
+def _events_at(media: MediaDescription, clock_rate: int, codecs: Sequence[Codec]) -> Events | None:
     for codec in codecs:
         if codec.name.upper() != EVENT or codec.clock_rate != clock_rate:
             continue
@@ -114,10 +138,22 @@ def events_of(
             number, _, listed = value.partition(" ")
             if _payload_type(number) == codec.payload_type:
                 events = _event_list(listed)
-                return (codec.payload_type, events) if events >= NEEDED_EVENTS else None
+                return Events(codec.payload_type, events, clock_rate) if events >= NEEDED_EVENTS else None
         # RFC 4733 2.4.1: without a list, 0 to 15 are meant.
-        return codec.payload_type, frozenset(range(16))
+        return Events(codec.payload_type, frozenset(range(16)), clock_rate)
     return None
+
+
+def events_for(codecs: Sequence[Codec], payload_type: int | None) -> list[Events]:
+    """What to offer beside these codecs: a telephone-event of 8 kHz as `payload_type`, and one for each other
+    clock (RFC 4733 section 2.1), as the first types that nothing else has."""
+    if payload_type is None:
+        return []
+    taken = {payload_type, *(codec.payload_type for codec in codecs)}
+    free = (number for number in DYNAMIC if number not in taken)
+    others = sorted({codec.clock_rate for codec in codecs} - {8000})
+    found = [Events(payload_type, OUR_EVENTS)]
+    return found + [Events(number, OUR_EVENTS, clock) for clock, number in zip(others, free, strict=False)]
 
 
 def _event_list(text: str) -> frozenset[int]:

@@ -7,6 +7,8 @@ import msgspec
 from softswitch.sdp.description import MediaDescription
 
 FORMAT = "13"
+NOISE_HZ = 8000
+"""The clock of the codecs that it goes with."""
 RTPMAP = f"{FORMAT} CN/8000"
 
 

@@ -23,14 +23,16 @@ from softswitch.sdp.codecs import (
     PCMA,
     PCMU,
     Codec,
+    Events,
     codecs_of,
     common_codecs,
     event_ranges,
+    events_for,
     events_of,
     preferred_codec,
     rtpmap_of,
 )
-from softswitch.sdp.comfort_noise import has_noise, with_noise
+from softswitch.sdp.comfort_noise import NOISE_HZ, has_noise, with_noise
 from softswitch.sdp.crypto import (
     PLAIN,
     SECURE,
@@ -99,7 +101,8 @@ class Negotiated(msgspec.Struct, frozen=True, gc=False):
     does not want to hear us. `rtcp_mux`: RTCP goes over the RTP port (RFC 5761); `rtcp_xr`: the peer wants
     VoIP metrics (RFC 3611); `rtcp_reduced`: RTCP may be of reduced size (RFC 5506). `comfort_noise`: both
     know CN (RFC 3389). `srtp`: the keys of a session that is encrypted by SDES. `browser`: the peer is one,
-    `address` and `port` mean nothing then.
+    `address` and `port` mean nothing then. `fmtp` is what the peer says of itself for the codec;
+    `event_clock_hz` is the clock of its telephone-event.
     """
 
     address: str
@@ -118,12 +121,15 @@ class Negotiated(msgspec.Struct, frozen=True, gc=False):
     browser: webrtc.PeerBrowser | None = None
     comfort_noise: bool = False
     srtp: Srtp | None = None
+    fmtp: str = ""
+    event_clock_hz: int = 8000
 
 
 def make_offer(local: LocalMedia, previous: SessionDescription | None = None) -> SessionDescription:
     """Our offer. `previous` is what we sent last in this session: its m= lines keep their places (8)."""
     rest = (*OFFERED_RTCP, *(attribute_of(one) for one in local.crypto))
-    audio = _audio(local, local.codecs, local.event_payload_type, local.direction, "0-16", rest)
+    events = events_for(local.codecs, local.event_payload_type)
+    audio = _audio(local, local.codecs, events, local.direction, rest)
     audio = msgspec.structs.replace(audio, protocol=offered_protocol(local.srtp))
     if local.comfort_noise:
         audio = with_noise(audio)
@@ -186,14 +192,12 @@ def make_answer(
         send = send and local.direction in ("sendrecv", "sendonly")
         receive = receive and local.direction in ("sendrecv", "recvonly")
         negotiated = _negotiated(offer, media, codec, events, local.ptime_ms, send, receive, held)
-        allowed = sorted(OUR_EVENTS & events[1]) if events else []
         rest = _answered_rtcp(negotiated)
         if keys is not None:
             negotiated = msgspec.structs.replace(negotiated, srtp=keys.srtp)
             rest = (*rest, attribute_of(keys.ours))
-        audio = _audio(
-            local, (codec,), events and events[0], _direction(send, receive), event_ranges(allowed), rest
-        )
+        answered, known = (_as_ours(codec, local.codecs),), [events] if events else []
+        audio = _audio(local, answered, known, _direction(send, receive), rest)
         audio = msgspec.structs.replace(audio, protocol=media.protocol)
         head: tuple[Attribute, ...] = ()
         if ours is not None and isinstance(browser, webrtc.PeerBrowser):
@@ -201,7 +205,7 @@ def make_answer(
             mid, setup = webrtc.mid_of(media), webrtc.setup_of(browser)
             audio = webrtc.dressed(audio, ours, local.address, setup=setup, protocol=media.protocol, mid=mid)
             head = webrtc.session_attributes(mid, offer)
-        if local.comfort_noise and has_noise(media):
+        if local.comfort_noise and codec.clock_rate == NOISE_HZ and has_noise(media):
             audio = with_noise(audio)
             negotiated = msgspec.structs.replace(negotiated, comfort_noise=True)
         sections = tuple(audio if i == place else _refused(m) for i, m in enumerate(offer.media))
@@ -261,6 +265,7 @@ def accept_answer(
     if keys is not None:
         negotiated = msgspec.structs.replace(negotiated, srtp=keys.srtp)
     both = has_noise(offered_media) and has_noise(theirs)
+    both = codec.clock_rate == NOISE_HZ and has_noise(offered_media) and has_noise(theirs)
     return msgspec.structs.replace(negotiated, comfort_noise=both)
 
 
@@ -285,23 +290,32 @@ def _answered_rtcp(negotiated: Negotiated) -> tuple[Attribute, ...]:
     return tuple(attribute for attribute, wanted in zip(RTCP_ATTRIBUTES, taken, strict=True) if wanted)
 
 
+def _as_ours(codec: Codec, ours: Sequence[Codec]) -> Codec:
+    """A codec of the peer with its payload type, and what we say of it."""
+    found = next(one for one in ours if one.key == codec.key)
+    return msgspec.structs.replace(found, payload_type=codec.payload_type)
+
+
 def _audio(
     local: LocalMedia,
     codecs: Sequence[Codec],
-    event_type: int | None,
+    events: Sequence[Events],
     direction: Direction,
-    events: str,
     rtcp: tuple[Attribute, ...],
 ) -> MediaDescription:
-    formats = [str(codec.payload_type) for codec in codecs]
-    attributes: list[Attribute] = [("rtpmap", rtpmap_of(codec)) for codec in codecs]
-    if event_type is not None:
-        formats.append(str(event_type))
-        attributes.append(
-            ("rtpmap", f"{event_type} telephone-event/{codecs[0].clock_rate if codecs else 8000}")
-        )
-        attributes.append(("fmtp", f"{event_type} {events}"))
+    formats = [str(codec.payload_type) for codec in codecs] + [str(one.payload_type) for one in events]
+    attributes: list[Attribute] = []
+    for codec in codecs:
+        attributes.append(("rtpmap", rtpmap_of(codec)))
+        if codec.fmtp:
+            attributes.append(("fmtp", f"{codec.payload_type} {codec.fmtp}"))
+    for one in events:
+        attributes.append(("rtpmap", f"{one.payload_type} telephone-event/{one.clock_rate}"))
+        known = event_ranges(sorted(OUR_EVENTS & one.numbers))
+        attributes.append(("fmtp", f"{one.payload_type} {known}"))
     attributes.append(("ptime", str(local.ptime_ms)))
+    if longest := [codec.max_ptime_ms for codec in codecs if codec.max_ptime_ms]:
+        attributes.append(("maxptime", str(min(longest))))
     attributes.append((direction, None))
     attributes += rtcp
     return MediaDescription("audio", local.port, "RTP/AVP", tuple(formats), attributes=tuple(attributes))
@@ -356,7 +370,7 @@ def _negotiated(
     theirs: SessionDescription,
     media: MediaDescription,
     codec: Codec,
-    events: tuple[int, frozenset[int]] | None,
+    events: Events | None,
     ptime_ms: int,
     send: bool,
     receive: bool,
@@ -371,7 +385,7 @@ def _negotiated(
         _rtcp_port(media),
         codec.name.upper(),
         codec.payload_type,
-        events[0] if events else None,
+        events.payload_type if events else None,
         _ptime_ms(media, ptime_ms),
         send,
         receive,
@@ -379,6 +393,8 @@ def _negotiated(
         rtcp_mux=_flag(theirs, media, "rtcp-mux") is not None,
         rtcp_xr="voip-metrics" in (_flag(theirs, media, "rtcp-xr") or ""),
         rtcp_reduced=_flag(theirs, media, "rtcp-rsize") is not None,
+        fmtp=codec.fmtp,
+        event_clock_hz=events.clock_rate if events else 8000,
     )
 
 

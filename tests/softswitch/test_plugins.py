@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from media.codecs import installed
 from softswitch import plugins
+from softswitch.app.settings import make_settings
 from softswitch.config import load
 from softswitch.errors import LocalError
 
@@ -29,6 +31,10 @@ def strategy():
     raise NotImplementedError
 
 number = 5
+
+from media.codecs import BUILT_IN
+from dataclasses import replace
+codec = replace(BUILT_IN["G722"], name="acme", payload_type=None)
 '''
 
 
@@ -89,6 +95,8 @@ def test_a_third_party_adds_a_node_and_a_strategy(install, tmp_path: Path) -> No
         ("[softswitch.nodes]\nbeep = acme_plugin:number\n", "it is not a subclass of ivr.node.Node"),
         ("[softswitch.nodes]\nmenu = acme_plugin:Beep\n", "'menu' of the package 'acme' is also built in"),
         ("[softswitch.strategies]\nx = acme_plugin:number\n", "it is not callable"),
+        ("[softswitch.codecs]\nx = acme_plugin:number\n", "it is no media.codecs.codec.Codec"),
+        ("[softswitch.codecs]\nG722 = acme_plugin:codec\n", "'G722' of the package 'acme' is also built in"),
     ],
 )
 def test_a_broken_plug_in_is_named_with_the_remedy(install, entry_points: str, words: str) -> None:  # type: ignore[no-untyped-def]
@@ -96,9 +104,19 @@ def test_a_broken_plug_in_is_named_with_the_remedy(install, entry_points: str, w
     with pytest.raises(LocalError) as caught:
         plugins.nodes()
         plugins.strategies()
+        plugins.codecs()
     assert words in str(caught.value)
     assert "pip uninstall acme" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_third_party_adds_a_codec(install, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    install("[softswitch.codecs]\nacme = acme_plugin:codec\n")
+    path = tmp_path / "cc.toml"
+    path.write_text('[media]\ncodecs = ["acme", "PCMU"]\n')
+    made = make_settings(load(path), tmp_path / "music.wav")
+    assert [(one.name, one.payload_type) for one in made.codecs] == [("acme", 108), ("PCMU", 0)]
+    assert installed()["ACME"].name == "acme"
 
 
 def test_two_packages_with_one_name(install) -> None:  # type: ignore[no-untyped-def]

@@ -20,6 +20,16 @@ MODULES = Path("/usr/lib/baresip/modules")
 REPLY_S = 5.0
 NETSTRING_BYTES = 65_536
 
+CODECS = {
+    "PCMU": ("PCMU/8000/1", "g711.so"),
+    "PCMA": ("PCMA/8000/1", "g711.so"),
+    "G722": ("G722/16000/1", "g722.so"),
+    "GSM": ("GSM/8000/1", "gsm.so"),
+    "L16": ("L16/16000/1", "l16.so"),
+    "opus": ("opus/48000/2", "opus.so"),
+}
+"""As baresip names a codec, with the sampling rate of its audio, and the module that has it."""
+
 CONFIG = """\
 poll_method epoll
 sip_listen 127.0.0.1:{port}
@@ -28,8 +38,8 @@ call_max_calls 4
 audio_source aufile,{source}
 audio_player aubridge,player
 audio_alert aubridge,alert
-ausrc_srate 8000
-auplay_srate 8000
+ausrc_srate {rate}
+auplay_srate {rate}
 ausrc_channels 1
 auplay_channels 1
 audio_buffer 20-160
@@ -39,7 +49,7 @@ rtcp_mux no
 jitter_buffer_delay 1-3
 net_interface 127.0.0.1
 module_path {modules}
-module g711.so
+{codec_modules}
 module srtp.so
 module aufile.so
 module aubridge.so
@@ -72,12 +82,13 @@ class Baresip(Program):
         codecs: tuple[str, ...] = ("PCMU", "PCMA"),
         dtmf: Literal["rtpevent", "info"] = "rtpevent",
         display_name: str = "",
+        rate: int = 8000,
         ca: Path | None = None,
         srtp: Literal["", "srtp", "srtp-mand", "srtp-mandf"] = "",
     ) -> None:
-        """`source` is a mono 8 kHz 16-bit WAV file. With `server` (host:port) it registers there at once.
-        `ca`: whom it believes over TLS; `srtp`: keys in its SDP, offered beside plain audio, demanded, or by
-        RTP/SAVP."""
+        """`source` is a mono 16-bit WAV file of `rate` samples a second, and so is what it records. With
+        `server` (host:port) it registers there at once. `ca`: whom it believes over TLS; `srtp`: keys in its
+        SDP, offered beside plain audio, demanded, or by RTP/SAVP."""
         self.port = free_port()
         self.control_port = free_port()
         self.user = user
@@ -99,6 +110,8 @@ class Baresip(Program):
             rtp_last=rtp + 15,
             modules=MODULES,
             control=self.control_port,
+            rate=rate,
+            codec_modules="\n".join(f"module {name}" for name in sorted({CODECS[one][1] for one in codecs})),
         )
         if ca is not None:
             config += f"sip_cafile {ca}\n"
@@ -108,7 +121,7 @@ class Baresip(Program):
         settings = {
             "regint": "60" if server else "0",
             "answermode": answer,
-            "audio_codecs": ",".join(f"{name}/8000/1" for name in codecs),
+            "audio_codecs": ",".join(CODECS[name][0] for name in codecs),
             "dtmfmode": dtmf,
             "ptime": "20",
         }

@@ -19,6 +19,8 @@ from media.ports import PortPool
 from media.recorder import Recorder
 
 SOUND = bytes(range(160))
+PAYLOAD_TYPES = {"PCMU": 0, "PCMA": 8, "G722": 9, "OPUS": 107}
+CLOCK_HZ = {"OPUS": 48000}
 
 
 def rtp(
@@ -214,11 +216,12 @@ class EngineBench:
         hint: bool = True,
         latched: bool = True,
         srtp: SrtpKeys | None = None,
+        fmtp: str = "",
     ) -> Phone:
         """A leg and the phone at its other end, latched by one (plain) packet unless told otherwise."""
         answer = self.do(Allocate(leg, address, port) if hint else Allocate(leg))
         local = next(one.port for one in answer if isinstance(one, Allocated))
-        payload_type = 0 if codec == "PCMU" else 8
+        payload_type = PAYLOAD_TYPES[codec]
         remote = SetRemote(
             leg,
             address,
@@ -229,6 +232,7 @@ class EngineBench:
             events,
             event_clock_hz=event_clock_hz,
             srtp=srtp,
+            fmtp=fmtp,
         )
         self.do(remote)
         phone = Phone(self, leg, local, address, port, remote, payload_type)
@@ -261,17 +265,18 @@ class Phone:
         self.ssrc = 0x1000 + leg
         self.sequence = 100
         self.timestamp = 16000
+        self.clock_hz = CLOCK_HZ.get(remote.codec, 8000)
 
     def wrap(self, data: bytes) -> Datagram:
         """A datagram from this phone to its leg."""
         return Datagram(data, self.local, self.address, self.port)
 
-    def next(self, payload: bytes = SOUND, payload_type: int | None = None) -> Datagram:
-        """The next packet of the stream, not yet handed in."""
+    def next(self, payload: bytes = SOUND, payload_type: int | None = None, ms: int = 20) -> Datagram:
+        """The next packet of the stream, `ms` long, not yet handed in."""
         kind = self.payload_type if payload_type is None else payload_type
         made = self.wrap(rtp(self.sequence, self.timestamp, self.ssrc, kind, payload))
         self.sequence += 1
-        self.timestamp += 160
+        self.timestamp += self.clock_hz * ms // 1000
         return made
 
     def talk(self, payload: bytes = SOUND) -> list[Datagram]:

@@ -8,6 +8,7 @@ from softswitch.app.settings import make_settings, make_thresholds
 from softswitch.call.routing import Asked
 from softswitch.call.settings import Settings, Target
 from softswitch.config import Config, load
+from softswitch.sdp.codecs import PCMA
 
 TEXT = """
 [sip]
@@ -98,6 +99,6 @@ def test_the_dial_plan(settings: Settings) -> None:
 
 
 def test_the_rest(settings: Settings) -> None:
-    assert settings.guests and settings.max_calls == 50 and settings.codecs == ("PCMA",)
+    assert settings.guests and settings.max_calls == 50 and settings.codecs == (PCMA,)
     assert settings.music == ("/default.wav",) and Path(settings.recordings).is_absolute()
     assert settings.say("logged-in") and not settings.say("no such phrase")

@@ -35,7 +35,7 @@ def leg(number: int = 1, body: bytes = b"") -> Leg:
 
 
 def plane(*workers: int) -> MediaPlane:
-    made = MediaPlane([PCMU, PCMA], secrets_of_no_worth())
+    made = MediaPlane(secrets_of_no_worth())
     for worker in workers or (1,):
         made.worker_ready(worker)
     return made
@@ -43,7 +43,7 @@ def plane(*workers: int) -> MediaPlane:
 
 def ready(on: MediaPlane, one: Leg) -> Leg:
     """The leg with its port."""
-    on.allocate(one, on.choose(), "10.0.0.2")
+    on.allocate(one, on.choose(), (PCMU, PCMA), "10.0.0.2")
     on.allocated(one, m.Allocated(one.id, "10.0.0.1", 20000 + 2 * one.id))
     return one
 
@@ -67,7 +67,7 @@ def test_the_worker_with_the_fewest_legs() -> None:
 
 def test_without_a_worker() -> None:
     with pytest.raises(PeerError, match="503"):
-        MediaPlane([PCMU], secrets_of_no_worth()).choose()
+        MediaPlane(secrets_of_no_worth()).choose()
 
 
 def test_a_leg_is_released_once() -> None:
@@ -141,12 +141,12 @@ def test_what_cannot_be_agreed_changes_nothing(body: bytes) -> None:
 
 def test_a_port_is_asked_for_with_what_the_offer_tells() -> None:
     media = plane()
-    (known,) = commands(media.allocate_for_offer(leg(1, make_offer(THEIRS).serialise()), 1))
+    (known,) = commands(media.allocate_for_offer(leg(1, make_offer(THEIRS).serialise()), 1, (PCMU,)))
     assert known == m.Allocate(1, "10.0.0.2", 4000)
-    (late,) = commands(media.allocate_for_offer(leg(2), 1))
+    (late,) = commands(media.allocate_for_offer(leg(2), 1, (PCMU,)))
     assert late == m.Allocate(2, "10.0.0.2", 0)
     with pytest.raises(PeerError):
-        media.allocate_for_offer(leg(3, b"nonsense"), 1)
+        media.allocate_for_offer(leg(3, b"nonsense"), 1, (PCMU,))
     assert media.leg(3) is None and media.workers == {1: 2}
 
 
@@ -168,7 +168,7 @@ def test_no_description_without_a_port() -> None:
     one = leg()
     with pytest.raises(LocalError):
         media.offer(one)
-    media.allocate(one, 1, "")
+    media.allocate(one, 1, (PCMU,), "")
     with pytest.raises(LocalError):
         media.offer(one)
     media.allocated(one, m.Allocated(1, "10.0.0.1", 20002))
@@ -183,7 +183,7 @@ CHROMIUM = (Path(__file__).parents[1] / "sdp" / "chromium.sdp").read_bytes()
 
 def browser(on: MediaPlane, one: Leg) -> m.Allocate:
     """A caller in a browser, with his port."""
-    (command,) = commands(on.allocate_for_offer(one, on.choose()))
+    (command,) = commands(on.allocate_for_offer(one, on.choose(), (PCMU, PCMA)))
     assert isinstance(command, m.Allocate)
     on.allocated(one, m.Allocated(one.id, "10.0.0.1", 20000, "sha-256 " + ":".join(["0F"] * 32)))
     return command
@@ -233,7 +233,7 @@ def test_an_offer_that_is_refused_restarts_nothing() -> None:
 def test_who_came_by_a_websocket_is_offered_what_a_browser_needs(transport: Transport) -> None:
     media, one = plane(), leg()
     one.flow = msgspec.structs.replace(FLOW, transport=transport)
-    (asked,) = commands(media.allocate(one, media.choose(), "10.0.0.2"))
+    (asked,) = commands(media.allocate(one, media.choose(), (PCMU, PCMA), "10.0.0.2"))
     assert isinstance(asked, m.Allocate) and asked.ice is not None
     media.allocated(one, m.Allocated(one.id, "10.0.0.1", 20000, "sha-256 " + ":".join(["0F"] * 32)))
     offer = media.offer(one)

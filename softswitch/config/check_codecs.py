@@ -1,0 +1,31 @@
+"""The codecs: every name is one, and what is asked for by name is installed.
+
+Invariant: as in `checks`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from ivr.flow import suggest
+from media.codecs import G711
+from media.codecs.codec import Codec
+from softswitch.config.draft import Draft, Fault
+
+
+def check_codecs(draft: Draft, codecs: Mapping[str, Codec]) -> Iterator[Fault]:
+    """`codecs` are those besides G.711, by their names in upper case."""
+    config = draft.config
+    lists: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
+    if "codecs" in config.media.model_fields_set:  # of the default, what is not installed is left out
+        lists.append((("media", "codecs"), config.media.codecs))
+    lists += [(("peers", name, "codecs"), peer.codecs) for name, peer in config.peers.items()]
+    lists += [(("extensions", name, "codecs"), one.codecs) for name, one in config.extensions.items()]
+    for where, names in lists:
+        for name in names:
+            if name not in G711 and name not in codecs:
+                yield where, f"there is no codec {name!r}; {suggest(name, [*G711, *codecs])}"
+            elif name in codecs and (missing := codecs[name].missing()):
+                yield where, f"{name}: {missing}, or leave it out of the list"
+        if len(set(names)) < len(names):
+            yield where, "a codec is listed twice"
