@@ -20,6 +20,7 @@ import numpy as np
 
 from media.codecs import G711
 from media.codecs.codec import MAX_PACKET_MS, SAMPLES_A_MS, Codec, Decoder, Encoder, Samples
+from media.codecs.opaque import OPAQUE
 from media.errors import CodecError
 from media.g711 import DECODE, PCMU, encode_ulaw
 from media.legs import NO_PEER, SOURCE_NONE, Legs
@@ -105,8 +106,8 @@ class Coders:
     def __init__(self, legs: Legs, codecs: Mapping[str, Codec]) -> None:
         """`codecs` by name in upper case, without G.711."""
         self._legs = legs
-        self._codecs = tuple(codecs.values())
-        self._numbers = {name: number for number, name in enumerate((*G711, *codecs))}
+        self._codecs = (*codecs.values(), *OPAQUE.values())
+        self._numbers = {name: number for number, name in enumerate((*G711, *codecs, *OPAQUE))}
         self._ears: dict[int, _Ear] = {}
         self._mouths: dict[int, _Mouth] = {}
         self._said: dict[int, str] = {}
@@ -131,6 +132,7 @@ class Coders:
             return
         self.release(slot)
         legs.codec[slot], legs.coded[slot] = number, coded
+        legs.opaque[slot] = name in OPAQUE
         legs.law[slot] = PCMU if coded else number
         legs.scale[slot] = self._codec(slot).clock_hz // 8000 if coded else 1
         if coded:
@@ -145,7 +147,7 @@ class Coders:
         self._ears.pop(slot, None)
         self._mouths.pop(slot, None)
         self._said.pop(slot, None)
-        self._legs.coded[slot] = False
+        self._legs.coded[slot] = self._legs.opaque[slot] = False
         self.busy = bool(self._legs.coded.any())
 
     def _codec(self, slot: int) -> Codec:

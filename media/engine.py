@@ -269,7 +269,7 @@ class Engine:
         for one in {slot, int(legs.peer[slot])} - {NO_PEER}:
             guarded = self._guard.settle(one)
             bridged = legs.peer[one] != NO_PEER
-            known = legs.used[one] and legs.configured[one]
+            known = legs.used[one] and legs.configured[one] and not legs.opaque[one]
             spared = bridged and legs.event_type[one] != NO_EVENTS
             self._inside.detect(one, bool(known and not guarded and not spared))
 

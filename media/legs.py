@@ -63,6 +63,7 @@ class Legs:
         self.configured = np.zeros(capacity, np.bool_)
         self.codec = np.zeros(capacity, np.uint8)  # 0 PCMU, 1 PCMA, then as `media.coders` numbers them
         self.coded = np.zeros(capacity, np.bool_)  # another codec than G.711
+        self.opaque = np.zeros(capacity, np.bool_)  # one that is never decoded
         self.law = np.zeros(capacity, np.uint8)  # 0 PCMU, 1 PCMA: of its audio as it is between coders
         self.scale = np.ones(capacity, np.uint32)  # its RTP clock in units of 8 kHz
         self.payload_type = np.zeros(capacity, np.int16)

@@ -44,7 +44,7 @@ class ToneGuard:
         """The leg has another peer, or its events or its peer's have changed. Returns whether it is
         guarded."""
         clocks, peer = self._legs.event_clock, int(self._legs.peer[slot])
-        wanted = peer != NO_PEER and bool(clocks[slot] != clocks[peer])
+        wanted = peer != NO_PEER and bool(clocks[slot] != clocks[peer] and not self._legs.opaque[slot])
         if wanted != self.on[slot]:
             self.on[slot] = wanted
             self.busy = bool(self.on.any())

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from acd.messages import Output
+from media.endpoints.messages import Ready
 from media.messages import Event
 from softswitch.api.metrics import metrics_app
 from softswitch.api.routes import build_app
@@ -40,6 +41,7 @@ from softswitch.app.workers import WorkerControl
 from softswitch.call.events import Effect
 from softswitch.call.rehearsal import rehearse
 from softswitch.call.settings import Settings
+from softswitch.call.terminating import EndpointProcess
 from softswitch.config import Config
 from softswitch.errors import LocalError
 from softswitch.log import logger
@@ -47,6 +49,7 @@ from softswitch.net.clock import Clock
 from softswitch.net.connection import StreamLimits
 from softswitch.net.dns import DnsLookup
 from softswitch.net.driver import Driver
+from softswitch.net.endpoint_pool import EndpointPool
 from softswitch.net.media_link import RESTARTED, MediaLink
 from softswitch.net.resolver import Resolver
 from softswitch.net.transports import Transports
@@ -124,6 +127,7 @@ class Server:
         settings = replace(make_settings(config, music), ears=self._outside.ears)
         self._make_core(settings, {transport: (host, port) for transport, host, port in reversed(opened)})
         await self._media.open()
+        await self._endpoints.open()
         self._stack.push_async_callback(self._live_speech.close)
         self._feed(self._switch.start)
         now = self._clock.now()
@@ -187,6 +191,7 @@ class Server:
         config = self._config
         self._acd = make_distributor(config)
         self._switch = make_switch(config, settings, self._acd, bound)
+        self._endpoints = EndpointPool(self, config.media.endpoint_processes)
         self._effects = Effects(
             self._switch,
             self._feed,
@@ -204,6 +209,7 @@ class Server:
         self._driver: Driver[Effect] = Driver(self._switch, self._clock, self._loop, self._effects.carry_out)
         self._stack.callback(self._driver.close)
         self._stack.push_async_callback(self._media.close)
+        self._stack.push_async_callback(self._endpoints.close)
 
     async def reload(self, by: str) -> Reloaded:
         """Read the configuration again and go on with it; calls go on as they were.
@@ -285,6 +291,16 @@ class Server:
         log.debug("a flow failed", flow=str(flow), reason=reason)
         if self._started:
             self._feed(lambda now: self._switch.transport_failed(flow, now))
+
+    def endpoint_ready(self, number: int, ready: Ready, secret: str) -> None:
+        """A pjsua2 process takes calls."""
+        process = EndpointProcess(ready.udp_port, ready.tcp_port, secret)
+        self._feed(lambda now: self._switch.endpoint_ready(number, process, now))
+
+    def endpoint_lost(self, number: int, reason: str) -> None:
+        """A pjsua2 process is gone; at a stop that is in order."""
+        if not self._stopping:
+            self._feed(lambda now: self._switch.endpoint_lost(number, reason, now))
 
     def worker_ready(self, worker: int) -> None:
         """A media worker takes commands."""

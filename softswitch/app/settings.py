@@ -119,6 +119,7 @@ def make_settings(config: toml.Config, default_music: Path) -> Settings:
         comfort_noise=config.media.comfort_noise,
         srtp=config.media.srtp,
         srtp_suites=config.media.srtp_suites,
+        inner_address=_inner(config.media_address),
         agents={name: _agent(agent) for name, agent in config.agents.items()},
         wrapup_extra_s=config.pauses.wrapup_extra_s,
         add_code=config.feature_codes.add,
@@ -147,6 +148,10 @@ def _offset_in(zone: tzinfo) -> Callable[[float], float]:
     return offset_s
 
 
+def _inner(bound: str) -> str:
+    return "127.0.0.1" if ip_address(bound).is_unspecified else bound
+
+
 def _phone(number: str, extension: toml.Extension, codecs: Mapping[str, Codec]) -> Phone:
     contact = Uri.parse(extension.contact) if extension.contact else None
     if contact is not None and contact.user is None:
@@ -165,6 +170,7 @@ def _phone(number: str, extension: toml.Extension, codecs: Mapping[str, Codec]) 
         extension.supervises,
         extension.srtp,
         described(extension.codecs, codecs),
+        extension.endpoint,
     )
 
 
@@ -188,7 +194,7 @@ def _conference(conference: toml.Conference, music: Sequence[str]) -> Conference
 def _peer(name: str, peer: toml.Peer, codecs: Mapping[str, Codec]) -> Peer:
     target = Uri.parse(peer.target) if peer.target else None
     spoken = described(peer.codecs, codecs)
-    return Peer(name, target, peer.max_calls, peer.data, peer.srtp, spoken)
+    return Peer(name, target, peer.max_calls, peer.data, peer.srtp, spoken, peer.endpoint)
 
 
 def _care(config: toml.Config, name: str, music: Sequence[str]) -> QueueCare:

@@ -79,8 +79,8 @@ class Arrivals:
                 self.desk.refuse(call, refusal, Disposition.REFUSED, now, cause="route")
                 return
             self.desk.direct.claim(call, identity.name if identity.kind == "peer" else "")
-            codecs = hub.settings.codecs_of(identity.kind, identity.name)
-            hub.emit(hub.plane.allocate_for_offer(leg, self.desk.worker_for(found.target), codecs))
+            worker = self.desk.worker_for(found.target)
+            hub.emit(hub.terminating.allocate_for_offer(leg, worker, identity.kind, identity.name))
         except PeerError as error:
             self.desk.refuse(call, error, Disposition.REFUSED, now)
 
@@ -139,7 +139,10 @@ class Arrivals:
         call = self.hub.call_of(leg)
         if call is None:
             return
-        self.hub.plane.allocated(leg, event)
+        if (terminal := self.hub.terminating.of(leg.id)) is None:
+            self.hub.plane.allocated(leg, event)
+        elif not self.hub.terminating.allocated(terminal, event, now):
+            return
         if (attempt := self.hub.attempts.get(leg.id)) is not None:
             self.desk.ringing.allocated(attempt, leg, now)
         elif leg is call.leg:
@@ -178,6 +181,7 @@ class Arrivals:
             hub.warn_of_media(error, call.id, call.leg)
             self.desk.refuse(call, error, Disposition.REFUSED, now)
             return
+        hub.terminating.agreed(call.leg, now)
         if call.target.kind == "feature":
             agent = self.desk.features.occupies(call, call.target.name, call.target.number)
             self.desk.own_calls.begin(call, agent, "outbound")
@@ -209,6 +213,7 @@ class Arrivals:
                 self.hub.warn_of_media(error, call.id, event.leg)
                 self.desk.end(call, None, error.reason, "system", now)
                 return
+            self.hub.terminating.agreed(event.leg, now)
         else:
             self.desk.talking.confirmed(call, event, now)
             self.desk.held(call)

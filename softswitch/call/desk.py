@@ -38,6 +38,7 @@ from softswitch.call.settings import Target
 from softswitch.call.summoning import Summoning
 from softswitch.call.supervision import MODES, Supervision
 from softswitch.call.talk import Talk
+from softswitch.call.terminating import Terminating
 from softswitch.call.third_party import ThirdParties
 from softswitch.call.voicemail import Voicemail
 from softswitch.errors import PeerError
@@ -53,6 +54,7 @@ class Desk:
 
     def __init__(self, hub: Hub, bound: dict[Transport, tuple[str, int]], agents: dict[str, str]) -> None:
         self.hub = hub
+        self.terminating = hub.terminating = Terminating(hub, bound, self)
         self.channels = Channels(hub)
         self.ringing = Ringing(hub, bound, self.channels)
         self.menu = Menu(hub, self)

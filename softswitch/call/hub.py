@@ -29,6 +29,7 @@ from softswitch.sip.outputs import Send
 
 if TYPE_CHECKING:
     from acd.dispatcher import Acd
+    from softswitch.call.terminating import Terminating
 
 # An Attempt: a direct call that nobody answers. An Append: a line of the log that comes after all else.
 # An Answer: of something that a menu asked for.
@@ -55,6 +56,8 @@ class Hub:
         self.acd = acd
         self.identities = identities
         self.token = token
+        self.terminating: Terminating
+        """Set by the desk, which it needs."""
         self.calls: dict[str, Call] = {}
         self.attempts: dict[int, Attempt] = {}
         """By the leg that rings."""
@@ -146,4 +149,5 @@ class Hub:
             return
         leg.gone = True
         self.do(self.ua.hang_up(leg, now, cause))
+        self.terminating.end(leg, now)
         self.emit(self.plane.release(leg))

@@ -133,7 +133,8 @@ def _leg(call: Call, leg: Leg) -> KeptLeg | None:
     audio, record = leg.audio, call.story.record_of(leg)
     if leg.state is not LegState.CONFIRMED or leg.dialog is None or audio is None or record is None:
         return None
-    plain = audio.ice is None and audio.sent is not None and not _has_keys(audio.sent)
+    known = audio.ice is None and not audio.front  # another's process speaks for it, and dies with ours
+    plain = known and audio.sent is not None and not _has_keys(audio.sent)
     return KeptLeg(
         leg.id,
         leg.direction,

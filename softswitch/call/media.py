@@ -14,16 +14,20 @@ from dataclasses import dataclass
 import msgspec
 
 from media import messages as m
+from media.codecs.opaque import opaque as opaque_codec
 from softswitch.call.codecs import preferring
 from softswitch.call.events import Media
 from softswitch.call.leg import Leg
 from softswitch.call.workers import Workers
 from softswitch.errors import LocalError
+from softswitch.sdp.codecs import PCMU, STATIC
 from softswitch.sdp.crypto import KEY_BYTES, Crypto, Suite
 from softswitch.sdp.description import SessionDescription
 from softswitch.sdp.offer_answer import Codec, LocalMedia, Negotiated, accept_answer, make_answer, make_offer
 from softswitch.sdp.webrtc import LocalBrowser, from_browser, ufrag_of
 from softswitch.sip.flow import BROWSER_TRANSPORTS
+
+G722 = STATIC[9]
 
 
 @dataclass(slots=True)
@@ -46,6 +50,8 @@ class Audio:
     quality: m.Quality | None = None
     offered: SessionDescription | None = None
     """What the caller's INVITE offered, until it is answered."""
+    front: int = 0
+    """The leg in the engine that faces the phone, where that is another one (`terminating`)."""
 
 
 class MediaPlane:
@@ -141,12 +147,16 @@ class MediaPlane:
         leg.audio.local = LocalMedia(
             event.address,
             event.port,
-            next(self._sessions),
+            self.new_session(),
             1,
             codecs=leg.audio.codecs,
             browser=LocalBrowser(ice.ufrag, ice.password, event.fingerprint) if ice is not None else None,
             comfort_noise=self._comfort_noise,
         )
+
+    def new_session(self) -> int:
+        """The number of a new session of ours (RFC 8866 section 5.2)."""
+        return next(self._sessions)
 
     def release(self, leg: Leg) -> list[Media]:
         """Give the port back; `released` follows with the statistics."""
@@ -160,7 +170,8 @@ class MediaPlane:
         """The leg that is gone, its quality noted."""
         leg = self._legs.pop(event.leg, None)
         if leg is not None and leg.audio is not None:
-            leg.audio.quality = event.quality
+            if not leg.audio.front:
+                leg.audio.quality = event.quality
             self.pool.remove(leg.audio.worker)
         return leg
 
@@ -208,7 +219,8 @@ class MediaPlane:
         audio.offered = None
         offer = offer or SessionDescription.parse(body)
         local = self._restarted(leg, audio, offer)
-        names = [_spoken(other), _spoken(leg), *(codec.name for codec in audio.codecs)]
+        so_far = audio.agreed.codec if audio.agreed is not None else ""
+        names = [_spoken(other), so_far, *(codec.name for codec in audio.codecs)]
         answer, agreed = make_answer(offer, local, names)
         audio.local = msgspec.structs.replace(local, srtp="off", crypto=(), srtp_in_use=None)
         audio.sent = answer
@@ -236,26 +248,9 @@ class MediaPlane:
     def _settle(self, leg: Leg, audio: Audio, agreed: Negotiated) -> list[Media]:
         audio.agreed = agreed
         audio.held = agreed.held
-        remote = m.SetRemote(
-            leg.id,
-            agreed.address,
-            agreed.port,
-            agreed.rtcp_port,
-            agreed.codec,
-            agreed.payload_type,
-            agreed.event_payload_type,
-            agreed.ptime_ms,
-            agreed.send,
-            agreed.receive,
-            agreed.rtcp_mux,
-            agreed.rtcp_xr,
-            agreed.rtcp_reduced,
-            browser=_browser(audio, agreed),
-            comfort_noise=agreed.comfort_noise,
-            srtp=_keys(agreed),
-            event_clock_hz=agreed.event_clock_hz,
-            fmtp=agreed.fmtp,
-        )
+        number = audio.front or leg.id
+        browser, srtp = _browser(audio, agreed), _keys(agreed)
+        remote = remote_of(number, agreed, opaque=bool(audio.front), browser=browser, srtp=srtp)
         return [Media(audio.worker, remote)]
 
     def _next_local(self, leg: Leg, audio: Audio) -> LocalMedia:
@@ -320,6 +315,42 @@ class MediaPlane:
         return [] if audio.released else [Media(audio.worker, m.Leave(leg.id))]
 
 
+def inner_codec(agreed: Negotiated) -> Codec:
+    """What the engine speaks for a leg of which another speaks what was agreed."""
+    return G722 if agreed.clock_hz > PCMU.clock_rate else PCMU
+
+
+def remote_of(
+    number: int,
+    agreed: Negotiated,
+    *,
+    opaque: bool = False,
+    browser: m.Browser | None = None,
+    srtp: m.SrtpKeys | None = None,
+) -> m.SetRemote:
+    """What was agreed for a leg of the engine; `opaque`: its codec need not be known there."""
+    return m.SetRemote(
+        number,
+        agreed.address,
+        agreed.port,
+        agreed.rtcp_port,
+        opaque_codec(agreed.clock_hz) if opaque else agreed.codec,
+        agreed.payload_type,
+        agreed.event_payload_type,
+        agreed.ptime_ms,
+        agreed.send,
+        agreed.receive,
+        agreed.rtcp_mux,
+        agreed.rtcp_xr,
+        agreed.rtcp_reduced,
+        event_clock_hz=agreed.event_clock_hz,
+        comfort_noise=agreed.comfort_noise,
+        srtp=srtp,
+        browser=browser,
+        fmtp=agreed.fmtp,
+    )
+
+
 def _audio(leg: Leg) -> Audio:
     if leg.audio is None:
         raise LocalError(f"leg {leg.id} has no media yet")
@@ -327,9 +358,11 @@ def _audio(leg: Leg) -> Audio:
 
 
 def _spoken(leg: Leg | None) -> str:
-    """The codec of the leg; empty while none is agreed."""
+    """The codec of the leg in the engine; empty while none is agreed."""
     audio = leg.audio if leg is not None else None
-    return audio.agreed.codec if audio is not None and audio.agreed is not None else ""
+    if audio is None or audio.agreed is None:
+        return ""
+    return inner_codec(audio.agreed).name if audio.front else audio.agreed.codec
 
 
 def _browser(audio: Audio, agreed: Negotiated) -> m.Browser | None:

@@ -129,6 +129,7 @@ class Ringing:
             self.hub.warn_of_media(error, attempt.call.id, leg)
             self.failed(attempt, leg, error.status, error.reason, now)
             return False
+        self.hub.terminating.agreed(leg, now)
         attempt.call.story.leg_answered(leg, now)
         for other in [other for other in attempt.legs.values() if other is not leg]:
             self._drop(attempt, other, now, 487)
@@ -185,7 +186,6 @@ class Ringing:
         outside = peer_number(attempt.phone)
         name = outside.name if outside is not None else attempt.peer
         known = ("peer", name) if name else ("extension", attempt.phone)
-        codecs = self.hub.settings.codecs_of(*known)
         for way in ways[:MAX_LEGS]:
             leg = self._new_leg(attempt, way)
             leg.call = call.id
@@ -193,7 +193,7 @@ class Ringing:
             self.hub.attempts[leg.id] = attempt
             role: Role = "agent" if attempt.offer else "extension" if attempt.phone else "peer"
             call.story.leg(leg, role, attempt.party, now)
-            self.hub.emit(self.hub.plane.allocate(leg, audio.worker, codecs, leg.flow.remote[0]))
+            self.hub.emit(self.hub.terminating.allocate(leg, audio.worker, *known))
         if not attempt.legs:
             self._give_up(attempt, now)
 

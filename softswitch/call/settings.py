@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from softswitch.call.clients import Clients
     from softswitch.call.routing import Asked, Explain, Step
 
+Endpoint = Literal["auto", "rtp", "pjsua2"]
 Feature = Literal["login", "logout", "ready", "pause", "extend", "voicemail", "listen", "whisper", "barge"]
 EVERY_QUEUE = "*"
 """In `Phone.supervises`: every talk."""
@@ -129,6 +130,7 @@ class Phone:
     """Whether its audio is encrypted; None: as `Settings.srtp` says."""
     codecs: tuple[Codec, ...] = ()
     """What it is offered; empty: what all are."""
+    endpoint: Endpoint = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,7 @@ class Peer:
     data: bool = False
     srtp: SrtpPolicy | None = None
     codecs: tuple[Codec, ...] = ()
+    endpoint: Endpoint = "auto"
 
     def number(self, number: str) -> Uri:
         """The URI of a number behind this peer. Raises LocalError when it has no target."""
@@ -247,6 +250,8 @@ class Settings:
     comfort_noise: bool = False
     srtp: SrtpPolicy = "off"
     srtp_suites: tuple[Suite, ...] = SUITES
+    inner_address: str = "127.0.0.1"
+    """Where the engine's ports are reached from this machine."""
     statuses: Statuses = field(default_factory=Statuses)
     phrases_in: Mapping[str, Mapping[str, Prompt]] = field(default_factory=dict)
     agent_queues: Mapping[str, str] = field(default_factory=dict)
@@ -291,6 +296,13 @@ class Settings:
         known: Mapping[str, Mapping[str, Phone | Peer]] = {"extension": self.phones, "peer": self.peers}
         one = known.get(kind, {}).get(name)
         return (one.codecs if one is not None else ()) or self.codecs
+
+    def endpoint_of(self, kind: str, name: str) -> Endpoint:
+        """Who speaks with an `extension`, a `peer` or anybody else: the engine (`rtp`), a pjsua2 process, or
+        that only where the engine lacks the codec (`auto`)."""
+        known: Mapping[str, Mapping[str, Phone | Peer]] = {"extension": self.phones, "peer": self.peers}
+        one = known.get(kind, {}).get(name)
+        return one.endpoint if one is not None else "auto"
 
     def queue_of(self, target: Target) -> str:
         """The queue of those who wait for this agent; empty: he has none."""

@@ -51,6 +51,7 @@ from softswitch.call.settings import Settings
 from softswitch.call.supervision import Mode
 from softswitch.call.taking_over import TakingOver
 from softswitch.call.tape import Order
+from softswitch.call.terminating import EndpointProcess
 from softswitch.call.user_agent import UserAgent
 from softswitch.call.voicemail_box import Message, MessageState
 from softswitch.call.voicemail_messages import Messages
@@ -206,6 +207,16 @@ class Switch:
         self.desk.menu.speaking.spoken(key, error, now)
         return self._finish(now)
 
+    def endpoint_ready(self, number: int, process: EndpointProcess, now: float) -> list[Effect]:
+        """A pjsua2 process takes calls."""
+        self.hub.terminating.process_ready(number, process)
+        return self._finish(now)
+
+    def endpoint_lost(self, number: int, reason: str, now: float) -> list[Effect]:
+        """A pjsua2 process died: what it spoke is spoken by another one, or ends."""
+        self.hub.terminating.process_lost(number, reason, now)
+        return self._finish(now)
+
     def worker_ready(self, worker: int, now: float) -> list[Effect]:
         """A media worker takes legs."""
         self.hub.plane.worker_ready(worker)
@@ -220,6 +231,7 @@ class Switch:
     def media(self, worker: int, event: m.Event, now: float) -> list[Effect]:
         """Something happened in a media worker."""
         if isinstance(event, m.Released):
+            self.hub.terminating.released(event)
             if (leg := self.hub.plane.released(event)) is not None:
                 self.desk.closing.released(leg)
         elif isinstance(event, (m.Recorded, m.RecordFailed)):
@@ -231,17 +243,22 @@ class Switch:
             self.desk.voicemail.scripts.silent(event, now)
         elif isinstance(event, m.Pong):
             self.hub.plane.pool.reported(worker, event)
-        elif not isinstance(event, m.Rejoined) and (leg := self.hub.plane.leg(event.leg)) is not None:
-            try:
-                self._heard(leg, event, now)
-            except Exception as error:  # noqa: BLE001 - see _defect
-                self._defect(error, leg, now)
+        elif not isinstance(event, m.Rejoined):
+            terminal = self.hub.terminating.of(event.leg)
+            leg = terminal.leg if terminal is not None else self.hub.plane.leg(event.leg)
+            if leg is not None and (terminal is None or self.hub.terminating.concerns(event.leg, event)):
+                try:
+                    self._heard(leg, event, now)
+                except Exception as error:  # noqa: BLE001 - see _defect
+                    self._defect(error, leg, now)
         return self._finish(now)
 
     def _heard(self, leg: Leg, event: m.Event, now: float) -> None:
         match event:
             case m.Allocated():
                 self.desk.arrivals.allocated(leg, event, now)
+            case m.AllocateFailed(number, reason) if number != leg.id:
+                self.hub.terminating.failed(leg, reason, now)
             case m.AllocateFailed():
                 self.desk.arrivals.not_allocated(leg, event.reason, now)
             case m.Digit(_, digit, method):
@@ -526,7 +543,9 @@ class Switch:
     def _accepted(self, event: Accepted, now: float) -> None:
         leg = event.leg
         attempt = self.hub.attempts.get(leg.id)
-        if attempt is None:
+        if (terminal := self.hub.terminating.of(leg.id)) is not None and leg is not terminal.leg:
+            self.hub.terminating.accepted(terminal, event, now)
+        elif attempt is None:
             self.hub.let_go(leg, now)
         elif self.desk.ringing.accepted(attempt, event, now):
             self.desk.answered(attempt, leg, now)
@@ -534,7 +553,10 @@ class Switch:
     def _ended(self, event: Ended, now: float) -> None:
         leg = event.leg
         call = self.hub.call_of(leg)
-        if (attempt := self.hub.attempts.get(leg.id)) is not None:
+        terminal = self.hub.terminating.of(leg.id)
+        if terminal is not None and leg is not terminal.leg:
+            self.hub.terminating.ended(terminal, event.reason, now)
+        elif (attempt := self.hub.attempts.get(leg.id)) is not None:
             self.desk.ringing.ended(attempt, event, now)
         elif call is not None:
             self.desk.leg_ended(call, event, now)

@@ -82,6 +82,11 @@ class Extension(Section):
         (),
         description="codecs that it is offered, the preferred one first; those of `media.codecs` if absent",
     )
+    endpoint: Literal["auto", "rtp", "pjsua2"] = Field(
+        "auto",
+        description="who speaks with it: the engine (`rtp`), a pjsua2 process (`pjsua2`), or that only where "
+        "it offers no codec that the engine has (`auto`); see [codecs.md](codecs.md)",
+    )
 
 
 def _levels(value: Any) -> Any:
@@ -287,4 +292,9 @@ class Peer(Section):
     codecs: CodecNames = Field(
         (),
         description="codecs that it is offered, the preferred one first; those of `media.codecs` if absent",
+    )
+    endpoint: Literal["auto", "rtp", "pjsua2"] = Field(
+        "auto",
+        description="who speaks with it: the engine (`rtp`), a pjsua2 process (`pjsua2`), or that only where "
+        "it offers no codec that the engine has (`auto`); see [codecs.md](codecs.md)",
     )

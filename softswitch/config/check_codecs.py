@@ -29,3 +29,15 @@ def check_codecs(draft: Draft, codecs: Mapping[str, Codec]) -> Iterator[Fault]:
                 yield where, f"{name}: {missing}, or leave it out of the list"
         if len(set(names)) < len(names):
             yield where, "a codec is listed twice"
+    yield from _check_endpoints(draft)
+
+
+def _check_endpoints(draft: Draft) -> Iterator[Fault]:
+    config = draft.config
+    if config.media.endpoint_processes:
+        return
+    for section, ones in (("peers", config.peers), ("extensions", config.extensions)):
+        for name, one in ones.items():
+            if one.endpoint == "pjsua2":
+                why = "there are no pjsua2 processes; give media.endpoint_processes, one for each two calls"
+                yield (section, name, "endpoint"), why

@@ -125,6 +125,13 @@ class Media(Section):
         description="codecs that are spoken, the preferred one first: `PCMU`, `PCMA`, `G722`, `opus`, and "
         "those of plug-ins; see [codecs.md](codecs.md)",
     )
+    endpoint_processes: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description="pjsua2 processes for phones with other codecs (GSM, iLBC, speex), each for two legs; 0: "
+        "such phones are refused",
+    )
     dscp: int = Field(
         46, ge=0, le=63, description="DSCP that marks RTP for the network (RFC 4594: EF is 46); 0 for none"
     )

@@ -140,7 +140,7 @@ class Worker(asyncio.Protocol):
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
                 limit=_LOG_LINE_BYTES,
-                env={**os.environ, "PYTHONPATH": _python_path()},
+                env={**os.environ, "PYTHONPATH": python_path()},
                 # Not in our group: Ctrl-C on a terminal is for us; the worker ends when we tell it to.
                 start_new_session=True,
             )
@@ -368,7 +368,7 @@ async def _reader(descriptor: int) -> tuple[asyncio.StreamReader, asyncio.BaseTr
     return reader, transport
 
 
-def _python_path() -> str:
+def python_path() -> str:
     """So that `-m media.worker` finds the package that we have imported, wherever we were started."""
     root = str(Path(media.__path__[0]).resolve().parent)
     others = os.environ.get("PYTHONPATH")

@@ -101,8 +101,8 @@ class Negotiated(msgspec.Struct, frozen=True, gc=False):
     does not want to hear us. `rtcp_mux`: RTCP goes over the RTP port (RFC 5761); `rtcp_xr`: the peer wants
     VoIP metrics (RFC 3611); `rtcp_reduced`: RTCP may be of reduced size (RFC 5506). `comfort_noise`: both
     know CN (RFC 3389). `srtp`: the keys of a session that is encrypted by SDES. `browser`: the peer is one,
-    `address` and `port` mean nothing then. `fmtp` is what the peer says of itself for the codec;
-    `event_clock_hz` is the clock of its telephone-event.
+    `address` and `port` mean nothing then. `fmtp` is what the peer says of itself for the codec, `clock_hz`
+    its RTP clock, `event_clock_hz` that of its telephone-event.
     """
 
     address: str
@@ -123,6 +123,7 @@ class Negotiated(msgspec.Struct, frozen=True, gc=False):
     srtp: Srtp | None = None
     fmtp: str = ""
     event_clock_hz: int = 8000
+    clock_hz: int = 8000
 
 
 def make_offer(local: LocalMedia, previous: SessionDescription | None = None) -> SessionDescription:
@@ -395,6 +396,7 @@ def _negotiated(
         rtcp_reduced=_flag(theirs, media, "rtcp-rsize") is not None,
         fmtp=codec.fmtp,
         event_clock_hz=events.clock_rate if events else 8000,
+        clock_hz=codec.clock_rate,
     )
 
 

@@ -1,5 +1,7 @@
 """Phones that speak no G.711: menu, queue, an agent who does, tones both ways; and two of them together."""
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -80,3 +82,99 @@ async def test_two_wideband_phones_keep_their_band(
     for phone, hz in ((called, 5000), (caller, 6000)):
         rate, heard = middle(phone.heard()[0])
         assert dominant_hz(heard, rate) == pytest.approx(hz, abs=20)  # type: ignore[arg-type]
+
+
+async def test_a_phone_that_speaks_gsm_alone_is_heard_and_hears(
+    tmp_path: Path, switches: SwitchMaker, phones: PhoneMaker
+) -> None:
+    """A pjsua2 process speaks its codec; keys, menu, queue, agent and recording are those of any call."""
+    switch = await switches(media="endpoint_processes = 1")
+    agent = await phones(auto_answer_after_s=0.2, record=str(tmp_path / "agent.wav"), codecs=("PCMU",))
+    await agent.register(switch.address, "201", PASSWORD)
+    await switch.post("agents", "anna", "login")
+    said = write_tone_wav(tmp_path / "caller.wav", 440, 60)
+    caller = Baresip(tmp_path, said, user="203", server=switch.address, password=PASSWORD, codecs=("GSM",))
+    async with caller:
+        await caller.event("REGISTER_OK", 10)
+        await caller.dial(switch.uri("600"))
+        await caller.event("CALL_ESTABLISHED", 10)
+        await switch.only_call("menu")
+        await caller.digits("1")
+        await switch.only_call("talking")
+        await agent.play(write_tone_wav(tmp_path / "agent-says.wav", 1000, 3))
+        await agent.wait("played", 20)
+        await caller.hangup()
+        await caller.event("CALL_CLOSED", 10)
+    record = await switch.record()
+    assert (record["disposition"], record["agent"], record["queue"]) == ("answered", "anna", "sales")
+    assert {leg["role"]: leg["codec"] for leg in record["legs"]} == {"caller": "GSM", "agent": "PCMU"}
+    quality = next(leg["quality"] for leg in record["legs"] if leg["role"] == "caller")
+    assert quality[0] > 100
+    await agent.close()
+    rate, heard = middle(tmp_path / "agent.wav")
+    assert dominant_hz(heard, rate) == pytest.approx(440, abs=4)  # type: ignore[arg-type]
+    rate, (heard, *_) = read_wav(caller.heard()[0])
+    assert tone_level_db(heard[-2 * rate : -rate // 2], rate, 1000) > -6, "the agent's tone"
+
+
+async def test_a_phone_that_speaks_gsm_alone_is_called(tmp_path: Path, switches: SwitchMaker) -> None:
+    """Forced for the extension, because nobody knows what a phone speaks before it answers."""
+    switch = await switches(
+        media="endpoint_processes = 1",
+        extra='[extensions.204]\npassword = "secret"\nendpoint = "pjsua2"\n',
+    )
+    one = write_tone_wav(tmp_path / "one.wav", 500, 5)  # its end ends the call
+    other = write_tone_wav(tmp_path / "other.wav", 800, 60)
+    options = {"server": switch.address, "password": PASSWORD}
+    caller = Baresip(tmp_path, one, user="203", **options)  # type: ignore[arg-type]
+    called = Baresip(tmp_path, other, user="204", answer="auto", codecs=("GSM",), **options)  # type: ignore[arg-type]
+    async with caller, called:
+        await caller.event("REGISTER_OK", 10)
+        await called.event("REGISTER_OK", 10)
+        await caller.dial(switch.uri("204"))
+        await switch.only_call("talking")
+        await caller.event("CALL_CLOSED", 20)
+        await called.event("CALL_CLOSED", 10)
+    assert [leg["codec"] for leg in (await switch.record())["legs"]] == ["PCMU", "GSM"]
+    for phone, hz in ((called, 500), (caller, 800)):
+        rate, heard = middle(phone.heard()[0])
+        assert dominant_hz(heard, rate) == pytest.approx(hz, abs=5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+async def test_a_pjsua2_process_is_killed_in_the_middle_of_a_call(
+    tmp_path: Path, switches: SwitchMaker, phones: PhoneMaker, processes: int
+) -> None:
+    """With another one the call goes on there; without, it ends, and its record says why. It is replaced."""
+    switch = await switches(media=f"endpoint_processes = {processes}")
+    heard = tmp_path / "agent.wav"
+    agent = await phones(auto_answer_after_s=0.2, record=str(heard), codecs=("PCMU",))
+    await agent.register(switch.address, "201", PASSWORD)
+    said = write_tone_wav(tmp_path / "caller.wav", 440, 60)
+    caller = Baresip(tmp_path, said, user="203", server=switch.address, password=PASSWORD, codecs=("GSM",))
+    async with caller:
+        await caller.event("REGISTER_OK", 10)
+        await caller.dial(switch.uri("201"))
+        await switch.only_call("talking")
+        first = await switch.wait_line(r"media endpoint ready endpoint=1 process=(\d+)", 5)
+        os.kill(int(first[1]), signal.SIGKILL)
+        await switch.wait_line(r"a media endpoint is lost endpoint=1 ", 10)
+        if processes == 1:
+            await agent.wait("ended", 10)
+        await switch.wait_line(rf"media endpoint ready endpoint={processes + 1} ", 20)
+        if processes == 2:
+            await agent.play(write_tone_wav(tmp_path / "agent-says.wav", 1000, 3))
+            await agent.wait("played", 20)
+            await caller.hangup()
+        await caller.event("CALL_CLOSED", 10)
+    record = await switch.record()
+    if processes == 1:
+        assert (record["disposition"], record["ended_by"]) == ("answered", "system")
+        assert record["cause"] == "media endpoint lost: its process has ended"
+        return
+    assert (record["disposition"], record["ended_by"]) == ("answered", "caller")
+    await agent.close()
+    rate, (samples,) = read_wav(heard)
+    assert dominant_hz(samples[-3 * rate : -rate // 2], rate) == pytest.approx(440, abs=4)
+    rate, (samples, *_) = read_wav(caller.heard()[0])
+    assert tone_level_db(samples[-2 * rate : -rate // 2], rate, 1000) > -6

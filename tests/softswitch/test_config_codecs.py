@@ -41,6 +41,11 @@ def test_lists_of_the_switch_a_peer_and_an_extension(tmp_path: Path) -> None:
         ('[media]\ncodecs = ["PCMU", "pcmu"]', "cc.toml:2: media.codecs: a codec is listed twice"),
         ("[media]\ncodecs = []", "cc.toml:2: media.codecs"),
         ('[extensions.201]\npassword = "x"\ncodecs = ["speex"]', "cc.toml:3: extensions.201.codecs: there"),
+        (
+            '[extensions.201]\npassword = "x"\nendpoint = "pjsua2"',
+            "cc.toml:3: extensions.201.endpoint: there are no pjsua2 processes; give media.endpoint",
+        ),
+        ('[extensions.201]\npassword = "x"\nendpoint = "sip"', "cc.toml:3: extensions.201.endpoint"),
         ('[peers.p]\naddress = "192.0.2.1"\ncodecs = ["x"]', "cc.toml:3: peers.p.codecs: there is no"),
     ],
 )  # fmt: skip

@@ -26,6 +26,7 @@ from ivr.flow import Flow as Menu
 from ivr.messages import Prompt
 from ivr.nodes import BUILT_IN
 from media import messages as m
+from media.endpoints.messages import LOOPBACK
 from softswitch.call import events
 from softswitch.call.call import Call
 from softswitch.call.endpoint import Endpoint
@@ -58,12 +59,13 @@ from softswitch.call.routing import Asked, Explain, Step
 from softswitch.call.settings import AgentCare, Feature, Peer, Phone, QueueCare, Route, Settings, Target
 from softswitch.call.switch import Switch
 from softswitch.call.tape import Tape, TapeKept, TapeReady
+from softswitch.call.terminating import EndpointProcess
 from softswitch.call.user_agent import UserAgent
 from softswitch.call.voicemail_box import FileGone, Message, MessageGone, MessageKept, MessageReady, Speak
 from softswitch.errors import PeerError
 from softswitch.sdp.crypto import Crypto, SrtpPolicy
 from softswitch.sdp.description import SessionDescription
-from softswitch.sdp.offer_answer import LocalMedia, make_answer, make_offer
+from softswitch.sdp.offer_answer import PCMA, PCMU, Codec, LocalMedia, make_answer, make_offer
 from softswitch.sip.digest import DigestServer
 from softswitch.sip.flow import Flow
 from softswitch.sip.headers import NameAddr
@@ -124,6 +126,8 @@ class Handset:
         self.ua = UserAgent(endpoint)
         self.legs: list[Leg] = []
         self.events: list[LegOutput] = []
+        self.codecs: tuple[Codec, ...] = (PCMU, PCMA)
+        """What it speaks."""
         self._reinvited = ""
         self.on_incoming: Callable[[Leg], None] | None = None
         self.srtp: SrtpPolicy = "off"
@@ -196,7 +200,9 @@ class Handset:
         return make_offer(self._local()).serialise()
 
     def _local(self, version: int = 1) -> LocalMedia:
-        return LocalMedia(self.address[0], 4000, 1, version, srtp=self.srtp, crypto=self.crypto)
+        return LocalMedia(
+            self.address[0], 4000, 1, version, codecs=self.codecs, srtp=self.srtp, crypto=self.crypto
+        )
 
     def _do(self, outputs: list[LegOutput]) -> None:
         for output in outputs:
@@ -448,6 +454,24 @@ class Centre:
     def media_event(self, event: m.Event, worker: int = 1) -> None:
         """A worker says something."""
         self._carry_out(self.switch.media(worker, event, self.now))
+        self.settle()
+
+    def endpoint(self, number: int, codecs: tuple[Codec, ...]) -> Handset:
+        """A pjsua2 process that speaks these, and answers at once."""
+        process = Handset(self, f"endpoint{number}", LOOPBACK)
+        process.address = (LOOPBACK, 30000 + number)
+        process.flow = Flow("udp", process.address, SWITCH)
+        process.codecs = codecs
+        process.on_incoming = process.answer
+        self._by_address[process.address] = process
+        said = EndpointProcess(30000 + number, 0, f"secret{number}")
+        self._carry_out(self.switch.endpoint_ready(number, said, self.now))
+        return process
+
+    def lose_endpoint(self, number: int) -> None:
+        """The process dies."""
+        del self._by_address[LOOPBACK, 30000 + number]
+        self._carry_out(self.switch.endpoint_lost(number, "killed", self.now))
         self.settle()
 
     def kill_worker(self) -> None:

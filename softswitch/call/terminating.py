@@ -1,0 +1,297 @@
+"""Legs whose codec our engine does not have: a pjsua2 process on loopback speaks it for us.
+
+Such a leg has three legs in the engine: the *front* faces the phone, the *outer* one the half of the process
+that speaks the phone's codec, and the leg's own the half that speaks ours. Front and outer are bridged, and
+what the phone says goes across undecoded (`media.codecs.opaque`); so address learning, ports and statistics
+are those of any leg, and no process ever faces the network. To the rest of the switch the leg is like others.
+
+Invariant: a terminal has two calls to one process for as long as its leg lives. When the process is lost it
+is established anew in another one; when there is none, the call ends, with its record.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from media import messages as m
+from media.endpoints.messages import LOOPBACK, PLACES
+from softswitch.call.call import Stage
+from softswitch.call.events import Accepted, Media
+from softswitch.call.hub import Hub
+from softswitch.call.leg import Leg
+from softswitch.call.media import Audio, inner_codec, remote_of
+from softswitch.call.record import Disposition
+from softswitch.errors import PeerError
+from softswitch.sdp.codecs import PCMA, PCMU, Codec, codecs_of, common_codecs
+from softswitch.sdp.description import SessionDescription
+from softswitch.sdp.offer_answer import LocalMedia, accept_answer, make_offer
+from softswitch.sip.flow import Flow, Transport
+from softswitch.sip.headers import NameAddr
+from softswitch.sip.uri import Uri
+
+if TYPE_CHECKING:
+    from softswitch.call.desk import Desk
+
+SPOKEN = (
+    Codec("speex", 110, 16000),
+    Codec("GSM", 3),
+    Codec("iLBC", 112),
+    Codec("speex", 111),
+    Codec("speex", 113, 32000),
+)
+"""What the processes speak and the engine does not."""
+LEGS_A_PROCESS = PLACES // 2
+FORGET_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointProcess:
+    """A process that takes calls. Who calls it names its secret."""
+
+    udp_port: int
+    tcp_port: int
+    secret: str
+
+
+@dataclass(slots=True, eq=False)
+class Terminal:
+    """`outer` and `inner` are our calls to the process; `front` and `outer.id` are legs in the engine."""
+
+    leg: Leg
+    front: int
+    process: int
+    outer: Leg
+    inner: Leg
+    ports: dict[int, m.Allocated] = field(default_factory=dict)
+    offers: dict[int, SessionDescription] = field(default_factory=dict)
+
+
+class Terminating:
+    """All terminals, and the processes that there are."""
+
+    def __init__(self, hub: Hub, bound: dict[Transport, tuple[str, int]], desk: Desk) -> None:
+        self.hub = hub
+        self.desk = desk
+        self._transport: Transport = "udp" if "udp" in bound else "tcp"
+        self._local = bound.get(self._transport)
+        self._processes: dict[int, EndpointProcess] = {}
+        self._terminals: dict[int, Terminal] = {}  # by each of their legs, in the engine and in SIP
+        self._fronts: dict[int, Leg] = {}  # whose statistics are still to come
+
+    @property
+    def places(self) -> tuple[int, int]:
+        """Legs that are terminated now, and how many could be."""
+        return len(set(map(id, self._terminals.values()))), LEGS_A_PROCESS * len(self._processes)
+
+    # ----- processes
+
+    def process_ready(self, number: int, process: EndpointProcess) -> None:
+        """It takes calls."""
+        self._processes[number] = process
+
+    def process_lost(self, number: int, reason: str, now: float) -> None:
+        """It is gone, and all calls to it: establish them anew, in another one."""
+        self._processes.pop(number, None)
+        self.hub.warn("a media endpoint is lost", endpoint=str(number), reason=reason)
+        for terminal in {id(one): one for one in self._terminals.values()}.values():
+            if terminal.process == number:
+                self._again(terminal, reason, now)
+
+    def _choose(self) -> int:
+        """The process with the most free places. Raises PeerError 503."""
+        taken = dict.fromkeys(self._processes, 0)
+        for terminal in {id(one): one for one in self._terminals.values()}.values():
+            if terminal.process in taken:
+                taken[terminal.process] += 1
+        free = [number for number in taken if taken[number] < LEGS_A_PROCESS]
+        if not free or self._local is None:
+            raise PeerError(503, "No media endpoint is free", (("Retry-After", "5"),))
+        return min(free, key=taken.__getitem__)
+
+    # ----- the beginning of a leg
+
+    def allocate_for_offer(self, leg: Leg, worker: int, kind: str, name: str) -> list[Media]:
+        """As `MediaPlane.allocate_for_offer`, for a caller who is an `extension`, a `peer` or anybody. Raises
+        PeerError 400, 488 or 503."""
+        hub = self.hub
+        codecs, way = hub.settings.codecs_of(kind, name), hub.settings.endpoint_of(kind, name)
+        if way == "rtp" or not self._processes:
+            return hub.plane.allocate_for_offer(leg, worker, codecs)
+        if not leg.invite.body:
+            if way != "pjsua2":
+                return hub.plane.allocate_for_offer(leg, worker, codecs)
+            return self._begin(leg, worker, (*SPOKEN, PCMU, PCMA), leg.flow.remote[0], 0)
+        offer = SessionDescription.parse(leg.invite.body)
+        audio = next((media for media in offer.media if media.kind == "audio" and media.port), None)
+        theirs = codecs_of(audio) if audio is not None else []
+        ours = common_codecs(theirs, codecs)
+        terminated = common_codecs(theirs, (*SPOKEN, PCMU, PCMA) if way == "pjsua2" else SPOKEN)
+        if audio is None or not terminated or (ours and way != "pjsua2"):
+            return hub.plane.allocate_for_offer(leg, worker, codecs)
+        try:
+            return self._begin(leg, worker, terminated[:1], offer.address_of(audio) or "", audio.port)
+        except PeerError:
+            if not ours:
+                raise
+            return hub.plane.allocate_for_offer(leg, worker, codecs)
+
+    def allocate(self, leg: Leg, worker: int, kind: str, name: str) -> list[Media]:
+        """As `MediaPlane.allocate`, for an `extension` or a `peer` that is called."""
+        hub, address = self.hub, leg.flow.remote[0]
+        if hub.settings.endpoint_of(kind, name) == "pjsua2":
+            try:
+                return self._begin(leg, worker, (*SPOKEN, PCMU, PCMA), address, 0)
+            except PeerError as error:
+                hub.warn("a leg is not terminated by pjsua2", to=f"{kind} {name}", reason=error.reason)
+        return hub.plane.allocate(leg, worker, hub.settings.codecs_of(kind, name), address)
+
+    def _begin(
+        self, leg: Leg, worker: int, codecs: tuple[Codec, ...] | list[Codec], address: str, port: int
+    ) -> list[Media]:
+        number = self._choose()
+        outer, inner = self._halves(number)
+        terminal = Terminal(leg, self.hub.ua.ep.new_leg_id(), number, outer, inner)
+        own = self.hub.plane.allocate(leg, worker, tuple(codecs), LOOPBACK, browser=False)
+        assert leg.audio is not None
+        leg.audio.front = terminal.front
+        self._fronts[terminal.front] = leg
+        for one in (leg.id, terminal.front, outer.id, inner.id):
+            self._terminals[one] = terminal
+        others = (m.Allocate(terminal.front, address, port), m.Allocate(outer.id, LOOPBACK))
+        return [*own, *(Media(worker, command) for command in others)]
+
+    def _halves(self, number: int) -> tuple[Leg, Leg]:
+        """Our two calls to a process, not sent yet."""
+        process = self._processes[number]
+        port = process.udp_port if self._transport == "udp" else process.tcp_port
+        assert self._local is not None
+        flow = Flow(self._transport, self._local, (LOOPBACK, port))
+        name = f"{process.secret}-{self.hub.token()}"
+        to = NameAddr(Uri("sip", name, None, LOOPBACK, port))
+        us = NameAddr(Uri("sip", "switch", None, LOOPBACK))
+        return self.hub.ua.new_leg(to.uri, flow, us, to, []), self.hub.ua.new_leg(to.uri, flow, us, to, [])
+
+    # ----- what happens to it
+
+    def of(self, number: int) -> Terminal | None:
+        """The terminal that a leg, in the engine or in SIP, belongs to."""
+        return self._terminals.get(number)
+
+    def concerns(self, number: int, event: object) -> bool:
+        """Whether what happened to a leg in the engine has happened to the leg of the call: audio is missed
+        and measured in front, and played, said and pressed behind."""
+        terminal = self._terminals.get(number)
+        if terminal is None or isinstance(event, (m.Allocated, m.AllocateFailed)):
+            return True
+        in_front = isinstance(event, (m.Measured, m.MediaLost))
+        return number == (terminal.front if in_front else terminal.leg.id)
+
+    def allocated(self, terminal: Terminal, event: m.Allocated, now: float) -> bool:
+        """A port is there. True once: when the leg can be described to the phone."""
+        terminal.ports[event.leg] = event
+        leg = terminal.leg
+        if leg.audio is None or not {leg.id, terminal.front, terminal.outer.id} <= terminal.ports.keys():
+            return False
+        if leg.audio.local is None:
+            self.hub.plane.allocated(leg, terminal.ports[terminal.front])
+            return True
+        self.agreed(leg, now)
+        return False
+
+    def agreed(self, leg: Leg, now: float) -> None:
+        """Phone and switch have agreed on a codec: have it spoken."""
+        terminal = self._terminals.get(leg.id)
+        audio = leg.audio
+        if terminal is None or terminal.offers or audio is None or audio.agreed is None:
+            return
+        agreed = audio.agreed
+        codec = next((one for one in audio.codecs if one.name.upper() == agreed.codec), PCMU)
+        outer = Codec(codec.name, codec.payload_type, agreed.clock_hz, 1, agreed.fmtp)
+        keys = None if agreed.event_payload_type is None else 101
+        self._invite(terminal, terminal.outer, terminal.outer.id, outer, keys, now)
+        self._invite(terminal, terminal.inner, leg.id, inner_codec(agreed), 101, now)
+        self.hub.emit([Media(audio.worker, m.Connect(terminal.front, terminal.outer.id))])
+
+    def _invite(
+        self, terminal: Terminal, half: Leg, number: int, codec: Codec, keys: int | None, now: float
+    ) -> None:
+        address, port = self.hub.settings.inner_address, terminal.ports[number].port
+        offer = make_offer(
+            LocalMedia(address, port, self.hub.plane.new_session(), 1, "sendrecv", (codec,), keys)
+        )
+        terminal.offers[half.id] = offer
+        self.hub.do(self.hub.ua.invite(half, offer.serialise(), now))
+
+    def accepted(self, terminal: Terminal, event: Accepted, now: float) -> None:
+        """The process has answered one of our two calls."""
+        half, audio = event.leg, terminal.leg.audio
+        assert audio is not None
+        try:
+            agreed = accept_answer(terminal.offers[half.id], SessionDescription.parse(event.body))
+        except PeerError as error:
+            self.failed(terminal.leg, f"the media endpoint's answer cannot be used: {error.reason}", now)
+            return
+        inner = half is terminal.inner
+        number = terminal.leg.id if inner else half.id
+        self.hub.emit([Media(audio.worker, remote_of(number, agreed, opaque=not inner))])
+
+    def ended(self, terminal: Terminal, reason: str, now: float) -> None:
+        """The process has refused or ended one of our calls."""
+        self.failed(terminal.leg, f"the media endpoint ended its call: {reason}", now)
+
+    def failed(self, leg: Leg, reason: str, now: float) -> None:
+        """Nobody can speak with its phone."""
+        call = self.hub.call_of(leg)
+        if call is None:
+            self.end(leg, now)
+        elif (attempt := self.hub.attempts.get(leg.id)) is not None:
+            self.desk.ringing.failed(attempt, leg, 503, reason, now)
+        elif call.stage is Stage.SETUP:
+            self.desk.refuse(call, PeerError(503, "No media"), Disposition.MEDIA_FAILURE, now, reason)
+        else:
+            disposition = Disposition.MEDIA_FAILURE if call.partner is None else None
+            self.desk.end(call, disposition, reason, "system", now)
+
+    def _again(self, terminal: Terminal, reason: str, now: float) -> None:
+        try:
+            number = self._choose()
+        except PeerError:
+            self.failed(terminal.leg, f"media endpoint lost: {reason}", now)
+            return
+        audio = terminal.leg.audio
+        assert audio is not None
+        self._let_go(terminal, audio, now)
+        terminal.process, terminal.offers = number, {}
+        terminal.outer, terminal.inner = self._halves(number)
+        self._terminals |= {terminal.outer.id: terminal, terminal.inner.id: terminal}
+        self.hub.emit([Media(audio.worker, m.Allocate(terminal.outer.id, LOOPBACK))])
+
+    def _let_go(self, terminal: Terminal, audio: Audio, now: float) -> None:
+        for half in (terminal.outer, terminal.inner):
+            self._terminals.pop(half.id, None)
+            self.hub.do(self.hub.ua.hang_up(half, now))
+        self._release(audio.worker, terminal.outer.id)
+
+    def _release(self, worker: int, number: int) -> None:
+        if worker in self.hub.plane.workers:  # else it is gone with all its legs
+            self.hub.emit([Media(worker, m.Release(number))])
+
+    def end(self, leg: Leg, now: float) -> None:
+        """The leg is over."""
+        terminal = self._terminals.pop(leg.id, None)
+        if terminal is None or leg.audio is None:
+            return
+        self._terminals.pop(terminal.front, None)
+        self._let_go(terminal, leg.audio, now)
+        self._release(leg.audio.worker, terminal.front)
+        self.hub.at(now + FORGET_S, lambda at: self._forget(terminal.front))
+
+    def _forget(self, front: int) -> None:
+        self._fronts.pop(front, None)  # its worker has died
+
+    def released(self, event: m.Released) -> None:
+        """The statistics of a front are those of its leg."""
+        leg = self._fronts.pop(event.leg, None)
+        if leg is not None and leg.audio is not None:
+            leg.audio.quality = event.quality
