@@ -68,7 +68,7 @@ def show(
         return
     import msgspec
 
-    from cli.sound import encryption_lines, quality_lines
+    from cli.sound import codecs_spoken, encryption_lines, quality_lines
     from softswitch.call.record import LegRecord
 
     legs = msgspec.convert(answer.get("legs", []), tuple[LegRecord, ...])
@@ -86,6 +86,7 @@ def show(
             ("position", answer["position"]),
             ("agent", answer["agent"]),
             ("recording", f"{answer['recording_state']} {answer['recording']}".strip()),
+            ("codecs", codecs_spoken(legs)),
             ("encryption", encryption_lines(legs)),
             ("sound", quality_lines(legs)),
         ]

@@ -205,7 +205,7 @@ def _tell(record: CallRecord, happened: list[StoredEvent], json: bool) -> None:
     if json:
         print_json({"record": record, "events": happened})
         return
-    from cli.sound import encryption_lines, quality_lines
+    from cli.sound import codecs_spoken, encryption_lines, quality_lines
 
     print_fields(
         [
@@ -228,6 +228,7 @@ def _tell(record: CallRecord, happened: list[StoredEvent], json: bool) -> None:
             ("on hold", duration(record.hold_s)),
             ("wrap-up", duration(record.wrapup_s)),
             ("SIP status", record.sip_status or None),
+            ("codecs", codecs_spoken(record.legs)),
             ("encryption", encryption_lines(record.legs)),
             ("sound", quality_lines(record.legs)),
             ("recording", record.recording),

@@ -25,6 +25,11 @@ def encryption_lines(legs: Sequence[LegRecord]) -> list[str]:
     ]
 
 
+def codecs_spoken(legs: Sequence[LegRecord]) -> str:
+    """`caller 300 OPUS, agent anna PCMU`: what was agreed with each leg; empty while nothing is."""
+    return ", ".join(f"{leg.role} {leg.party}".strip() + f" {leg.codec}" for leg in legs if leg.codec)
+
+
 def _of_leg(leg: LegRecord, quality: Quality) -> list[str]:
     who = f"{leg.role} {leg.party}".strip()
     lines = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cli.sound import quality_lines
+from cli.sound import codecs_spoken, quality_lines
 from media.messages import Quality
 from softswitch.call.record import LegRecord
 
@@ -26,3 +26,13 @@ def test_both_directions_of_a_leg() -> None:
         "to caller 0700: MOS 3.9, 20 of 1000 packets lost, jitter 4.0 ms, round trip 55 ms",
         "from agent anna: 0.0 % lost, jitter 1.0 ms (at most 2.0)",
     ]
+
+
+def test_the_codecs_of_a_call() -> None:
+    legs = (
+        LegRecord(role="caller", party="0700", codec="OPUS"),
+        LegRecord(role="agent", party="anna", codec="PCMU"),
+        LegRecord(role="agent", party="ben"),
+    )
+    assert codecs_spoken(legs) == "caller 0700 OPUS, agent anna PCMU"
+    assert codecs_spoken(()) == ""

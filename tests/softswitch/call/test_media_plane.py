@@ -246,7 +246,7 @@ def test_who_came_by_a_websocket_is_offered_what_a_browser_needs(transport: Tran
 
 
 def secure_plane() -> MediaPlane:
-    made = MediaPlane([PCMU, PCMA], secrets_of_no_worth(), SUITES)
+    made = MediaPlane(secrets_of_no_worth(), SUITES)
     made.worker_ready(1)
     return made
 
