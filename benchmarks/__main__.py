@@ -12,7 +12,7 @@ from benchmarks.harness import MissingPeerError, Row, line, write
 
 BENCHMARKS = (
     *("signalling", "queue_members", "relay", "srtp", "mix", "prompt", "record", "webrtc", "dtmf"),
-    *("jitter", "conceal", "codecs", "acd", "sip_parse"),
+    *("memory", "jitter", "conceal", "codecs", "acd", "sip_parse"),
 )
 
 

@@ -39,7 +39,7 @@ AGENTS = 200
 MOST_CALLS_S = 2000
 TALK_MS = 100
 ENDLESS_MS = 3_600_000
-START_S = 30.0
+START_S = 90.0  # the prompts of a new installation are spoken first
 DRAIN_S = 10.0
 SETTLE_S = 2.0
 FLUSH_S = 0.1
@@ -216,6 +216,10 @@ class Bench:
             used_s / max(completed, 1) * 1e6,
             max(lags, default=0.0),
         )
+
+    def workers(self) -> list[int]:
+        """The processes of its media workers."""
+        return [int(worker["pid"]) for worker in self._api.get("status")["media"]]
 
     def _hang_up_the_rest(self) -> None:
         """What SIPp left behind when it gave up must not keep agents from the next step."""
