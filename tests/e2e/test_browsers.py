@@ -29,7 +29,7 @@ def tones(tmp_path: Path) -> tuple[Path, Path]:
     )
 
 
-@pytest.mark.parametrize("transport", ["ws", "wss"])
+@pytest.mark.parametrize(("transport", "codec"), [("ws", "PCMU"), ("wss", "opus")])
 async def test_a_browser_calls_the_menu_and_talks_to_an_agent(
     tmp_path: Path,
     tones: tuple[Path, Path],
@@ -37,9 +37,11 @@ async def test_a_browser_calls_the_menu_and_talks_to_an_agent(
     phones: PhoneMaker,
     web_phones: WebPhoneMaker,
     transport: str,
+    codec: str,
 ) -> None:
+    """Opus is transcoded for the agent, whose phone has none."""
     authority = Authority(tmp_path) if transport == "wss" else None
-    switch = await switches(browsers=True, authority=authority)
+    switch = await switches(browsers=True, authority=authority, media=f'codecs = ["{codec}", "PCMA"]')
     heard = tmp_path / "heard.wav"
     anna = await phones(auto_answer_after_s=0, play=str(tones[1]), play_loop=True, record=str(heard))
     await anna.register(switch.address, "201", PASSWORD)
@@ -52,7 +54,7 @@ async def test_a_browser_calls_the_menu_and_talks_to_an_agent(
     await page.press("1")
     await switch.only_call("talking")
     await page.hears_hz(PHONE_HZ)
-    assert await page.codec() == "audio/PCMU"
+    assert await page.codec() == f"audio/{codec}"
     await page.hang_up()
     record = await switch.record()
     assert (record["disposition"], record["agent"], record["transport"]) == ("answered", "anna", transport)
@@ -98,10 +100,12 @@ async def test_an_agent_in_a_browser_is_called_and_holds(
     assert dominant(heard) == pytest.approx(PAGE_HZ, abs=5)
 
 
+@pytest.mark.parametrize("codec", ["PCMU", "opus"])
 async def test_two_browsers_talk_to_each_other(
-    tmp_path: Path, tones: tuple[Path, Path], switches: SwitchMaker, web_phones: WebPhoneMaker
+    tmp_path: Path, tones: tuple[Path, Path], switches: SwitchMaker, web_phones: WebPhoneMaker, codec: str
 ) -> None:
-    switch = await switches(browsers=True)
+    """Opus goes across as it is, encrypted anew."""
+    switch = await switches(browsers=True, media=f'codecs = ["{codec}", "PCMA"]')
     other = write_tone_wav(tmp_path / "other.wav", PHONE_HZ, 10, rate=48000)
     caller, called = await web_phones(tones[0]), await web_phones(other)
     await caller.register(switch.web_socket, "202", PASSWORD)
@@ -111,6 +115,7 @@ async def test_two_browsers_talk_to_each_other(
         both.create_task(called.answer())
     await caller.hears_hz(PHONE_HZ)
     await called.hears_hz(PAGE_HZ)
+    assert [await caller.codec(), await called.codec()] == [f"audio/{codec}"] * 2
     await called.hang_up()
     await caller.until("registered")
     assert (await switch.record())["disposition"] == "answered"
