@@ -6,6 +6,7 @@ UTF-8 is mended, values that JSON does not know become text. A row that a strang
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -114,10 +115,13 @@ def clean(text: str) -> str:
 
 
 def encode_json(value: Any) -> str:
-    """JSON text; values that JSON does not know are written as their text."""
+    """JSON text; values that JSON does not know are written as their text, and text that is no Unicode as
+    `clean` has it."""
     try:
         return msgspec.json.encode(value, enc_hook=str).decode()
     except (UnicodeError, TypeError, ValueError, OverflowError):
+        with contextlib.suppress(TypeError, ValueError, OverflowError):  # records as what they hold
+            value = msgspec.to_builtins(value, enc_hook=str, str_keys=True)
         return clean(json.dumps(value, default=str, ensure_ascii=False, skipkeys=True))
 
 

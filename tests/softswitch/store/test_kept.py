@@ -79,7 +79,7 @@ async def test_what_cannot_be_read_is_left_out(path: Path) -> None:
     assert await reopened(path) == Kept((BORIS,))
 
 
-async def test_text_that_is_no_unicode_loses_the_row_and_nothing_else(path: Path) -> None:
+async def test_text_that_is_no_unicode_is_mended(path: Path) -> None:
     writer = await Writer.open(path)
     strange = Uri("sip", "\udcff", None, "192.0.2.7")
     writer.phone_kept("201", (Binding(strange, BINDING.flow, 300.0, 1.0, "c", 1, NameAddr(strange)),))
@@ -87,6 +87,8 @@ async def test_text_that_is_no_unicode_loses_the_row_and_nothing_else(path: Path
     await writer.close()
     kept = await reopened(path)
     assert kept.agents == (ANNA,)
+    ((number, (binding,)),) = kept.phones
+    assert (number, binding.contact.user) == ("201", "?")
 
 
 async def test_calls_come_back_and_those_that_live_stay_open(path: Path) -> None:
