@@ -14,7 +14,7 @@ from benchmarks.harness import Row
 from benchmarks.legs import measure
 from media.messages import Command, Join
 
-SIZES = {3: 600, 50: 600}
+SIZES = {3: 1500, 50: 1500}
 """Members of a room: legs in all."""
 
 

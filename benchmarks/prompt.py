@@ -17,7 +17,7 @@ from benchmarks.legs import measure
 from media.messages import Command, Play
 from tests.support.audio import write_wav
 
-LEGS = 600
+LEGS = 1500
 MUSIC_S = 20.0
 ASTERISK_PERCENT = 0.15
 

@@ -15,7 +15,7 @@ from benchmarks.harness import Row
 from benchmarks.legs import measure
 from media.messages import Command, Connect, Record
 
-LEGS = 600
+LEGS = 1500
 ASTERISK_PERCENT = 0.12
 
 
