@@ -346,9 +346,9 @@ def test_a_codec_that_the_worker_has_not_fails_the_leg(bench: EngineBench) -> No
 
 def test_legs_of_g711_cost_nothing_once_the_others_are_gone(bench: EngineBench) -> None:
     pair(bench, "PCMU", "OPUS")
-    assert bench.engine._coders.busy
+    assert bench.engine._parts.coders.busy
     bench.do(Release(2))
-    assert not bench.engine._coders.busy
+    assert not bench.engine._parts.coders.busy
 
 
 @settings(max_examples=60, deadline=None)

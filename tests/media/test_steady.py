@@ -31,7 +31,7 @@ class Twin:
         for one in range(0, LEGS, 2):
             bench.do(Connect(one, one + 1))
         twin = cls(bench, phones)
-        steady = bench.engine._steady
+        steady = bench.engine._parts.steady
         real = steady.relay
 
         def counted(batch: Batch, seen: Seen, now: float) -> Outgoing:

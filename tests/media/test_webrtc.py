@@ -266,9 +266,9 @@ def test_a_restart_has_new_credentials_and_keeps_the_keys(bench: EngineBench, pa
 def test_restarts_that_nobody_follows_leave_no_names(bench: EngineBench, page: Page) -> None:
     for _ in range(5):
         page.settle(Browser(credentials(), page.far.identity.fingerprint))
-    assert len(bench.engine._webrtc._by_user) == 2
+    assert len(bench.engine._parts.webrtc._by_user) == 2
     bench.do(Release(1))
-    assert not bench.engine._webrtc._by_user and not bench.engine._webrtc._by_path
+    assert not bench.engine._parts.webrtc._by_user and not bench.engine._parts.webrtc._by_path
 
 
 def test_what_is_said_inside_dtls_is_read_and_dropped(page: Page) -> None:
@@ -350,7 +350,7 @@ def test_a_browser_has_so_many_paths_and_no_more(bench: EngineBench, page: Page)
         page.send(page.far.check(nominate=False))
     page.where = HOME
     assert len(page.hears(phone.talk())) == 1
-    webrtc = bench.engine._webrtc
+    webrtc = bench.engine._parts.webrtc
     assert len(webrtc._by_path) == MAX_PATHS
 
 
