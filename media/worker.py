@@ -46,11 +46,11 @@ from media.packet import TICK_S
 from media.ports import PortPool
 
 BATCH_S = 0.005
-BUSY_BATCH_S = 0.01
-BUSY_PACKETS_A_S = 12_800
-"""From this rate on, larger batches, read less often, cost clearly less a packet, caches being cold ..."""
-GOOD_BATCH = 600
-"""... up to about this size; what comes faster is read more often again, for less delay."""
+"""Datagrams gather for so long, since more at a time cost less each ..."""
+GOOD_BATCH = 250
+"""... up to about so many; what comes faster is read more often, for less delay, ..."""
+SHORTEST_BATCH_S = 0.002
+"""... but not more often than this."""
 MAX_BATCHES_A_TURN = 8
 GIVE_UP_TICKS_S = 0.2
 """A worker that was stopped for longer than this (a suspended machine) leaves the missed ticks out."""
@@ -81,9 +81,7 @@ def allow_many_sockets() -> None:
 
 def gather_s(packets_a_s: float) -> float:
     """How long the next batch may gather, when they come at this rate."""
-    if packets_a_s < BUSY_PACKETS_A_S:
-        return BATCH_S
-    return min(max(GOOD_BATCH / packets_a_s, BATCH_S), BUSY_BATCH_S)
+    return min(max(GOOD_BATCH / max(packets_a_s, 1.0), SHORTEST_BATCH_S), BATCH_S)
 
 
 class Worker:
@@ -131,7 +129,7 @@ class Worker:
                 return
             if now >= next_batch:
                 count = self._move_datagrams()
-                rate = count / max(now - last_batch, BATCH_S)
+                rate = count / max(now - last_batch, SHORTEST_BATCH_S)
                 next_batch = self._clock() + (gather_s(rate) if len(self._engine) else TICK_S)
                 last_batch = now
             if now >= next_tick:
