@@ -23,7 +23,6 @@ from tests.support.switch import CENTRE, PASSWORD, RunningSwitch
 pytestmark = pytest.mark.e2e
 
 CM80, GCM256 = "AES_CM_128_HMAC_SHA1_80", "AEAD_AES_256_GCM"
-EARLY_PACKETS = 25
 GCM_FIRST = f'srtp = "required"\nsrtp_suites = ["{GCM256}", "{CM80}"]'
 
 
