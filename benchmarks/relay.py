@@ -37,8 +37,8 @@ from benchmarks.rtpengine import INSTALL, Rtpengine, sdp
 from media.io import bind_udp
 from media.messages import Allocate, Allocated, Connect, Latched, Ping, Pong, SetRemote
 from media.mmsg import Messages
+from media.pace import Pace
 from media.packet import STRIDE
-from media.worker import BATCH_S, gather_s
 from tests.support.media_worker import ROOT, WorkerProcess
 
 CALLS = 500
@@ -191,20 +191,23 @@ def bare_loop() -> None:
     messages.point_at(data)
     ports = messages.names.view(">u2")[:, 1]
     addresses = messages.names.view(">u4")[:, 1]
-    began = time.monotonic()
+    pace = Pace(time.monotonic())
     while os.getppid() != 1:
         count = total = messages.receive(bare.fileno(), 0, BARE_BATCH)
         while count:
             streams = (addresses[:count].astype(np.intp) - FIRST_ADDRESS) ^ 1
             addresses[:count] = streams + FIRST_ADDRESS
             ports[:count] = stream_ports[streams]
-            messages.vectors["bytes"][:count] = messages.headers["received"][:count]
+            messages.sizes[:count] = messages.lengths[:count]
             messages.send(bare.fileno(), 0, count)
-            messages.vectors["bytes"][:count] = STRIDE
+            messages.sizes[:count] = STRIDE
             count = messages.receive(bare.fileno(), 0, BARE_BATCH) if count == BARE_BATCH else 0
             total += count
-        passed, began = time.monotonic() - began, time.monotonic()
-        time.sleep(gather_s(total / max(passed, BATCH_S / 10)))
+        now = time.monotonic()
+        pace.moved(total, now)
+        if now >= pace.next_tick:
+            pace.ticked(pace.due(now), now, idle=False)
+        time.sleep(pace.wait_s(time.monotonic()))
 
 
 @contextlib.contextmanager

@@ -88,7 +88,7 @@ class Load:
         self.ssrcs = (order + 1).astype(np.uint32) * np.uint32(2654435761)
         self.out = Messages(count, control=True)
         self.out.point_at(self.data)
-        self.out.vectors["bytes"] = DATAGRAM_BYTES
+        self.out.sizes[:] = DATAGRAM_BYTES
         info = self.out.control.view(_PACKET_INFO)[:, 0]
         info["bytes"] = _PACKET_INFO_BYTES
         info["level"], info["type"] = socket.IPPROTO_IP, _IP_PKTINFO
@@ -135,7 +135,7 @@ class Load:
     def _count(self, got: int) -> None:
         view = words(self.inbox)[:got]
         rows, numbers = view[:, 3].astype(np.intp), view[:, 4].astype(np.intp) - self.begin
-        sane = self.arrived.headers["received"][:got] == DATAGRAM_BYTES
+        sane = self.arrived.lengths[:got] == DATAGRAM_BYTES
         self.arrivals += int(np.count_nonzero(sane))
         sane &= (rows < self.seen.shape[0]) & (numbers >= 0) & (numbers < self.seen.shape[1])
         rows, numbers = rows[sane], numbers[sane]

@@ -77,12 +77,12 @@ class SecureLoad(Load):
         else:  # the one by which a switch latches
             packets = self.encrypted(begin, end, number)
         self.data[begin:end, : packets.shape[1]] = packets
-        self.out.vectors["bytes"][begin:end] = self.sizes[begin:end]
+        self.out.sizes[begin:end] = self.sizes[begin:end]
         self.number[begin:end] += np.uint32(1)
         self.refused += end - begin - self.out.send(self.sockets[part].fileno(), begin, end - begin)
 
     def _count(self, got: int) -> None:
-        lengths = self.arrived.headers["received"][:got]
+        lengths = self.arrived.lengths[:got]
         audio = np.flatnonzero(lengths > DATAGRAM_BYTES)
         audio = audio[(self.inbox[audio, 1] & 0x7F) < 64]  # RTCP is none
         view = words(self.inbox)

@@ -39,6 +39,8 @@ from media.ports import PortPool
 from media.pressed import Pressed
 from media.recorder import Recorder
 
+SETTLE_TICKS = 5
+"""Divides the next, and `media.reports.LOOK_EVERY_TICKS`: both read what is settled."""
 LOST_CHECK_TICKS = 25
 
 
@@ -192,10 +194,15 @@ class Engine:
     def tick(self, now: float) -> list[Outgoing]:
         """20 ms have passed: what is to be sent. The arrays are good until the next tick."""
         parts = self._parts
-        parts.steady.settle()
-        if parts.speech.busy:  # somebody's clip or key may end with this tick
-            parts.changed()
+        self._ticks += 1
+        if self._ticks % SETTLE_TICKS:
+            parts.steady.tick()
+        else:
+            parts.steady.settle()
         spoken, played = parts.speech.tick(now)
+        if parts.speech.ceased:
+            parts.speech.ceased = False
+            parts.changed()
         parts.events += played
         outgoing = [spoken]
         if parts.noise.busy:
@@ -214,7 +221,6 @@ class Engine:
         for slot, speaking in parts.inside.spoke():
             parts.events.append(Speaking(int(parts.legs.leg[slot]), speaking))
         outgoing.append(parts.rooms.packets(now))
-        self._ticks += 1
         if parts.webrtc.active:
             parts.webrtc.tick()
             for slot, reason in parts.webrtc.failed:

@@ -59,6 +59,8 @@ class Speech:
         self._coders = coders
         self._player = Player(legs.capacity)
         self._keys = EventSender(legs.capacity)
+        self.ceased = False
+        """Has somebody ceased to hear us with a tick? Whoever takes note of it sets this back."""
         self._current: dict[int, Play] = {}
         self._waiting: dict[int, _Waiting] = {}
         self._wanted: dict[str, set[int]] = {}  # clip that was asked for -> slots that waited for it
@@ -197,6 +199,7 @@ class Speech:
         clips_to = audible[played.slots] & ~legs.keying[played.slots] & ~mixed
         keys_to = audible[pressed.slots] & (legs.event_type[pressed.slots] >= 0)
         speaking, keying = played.slots[clips_to], pressed.slots[keys_to]
+        self.ceased |= bool(played.finished) or not np.array_equal(legs.keying, self._keys.active)
         legs.keying[:] = self._keys.active
         events = self._finish(played.finished)
         if not speaking.size + keying.size:

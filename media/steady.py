@@ -3,8 +3,9 @@
 Such a packet goes on with a stream that its leg's peer is hearing already, and nobody else listens: all that
 it needs is a look at its header and a new one, and both are in one row of a table, made ahead for each leg.
 What it means for the statistics and for the stream to the peer is noted down, and worked out for all at once
-by `settle`, once a tick or before anybody asks. So a batch costs few operations, however it is cut, and
-batches can be short, which is what the delay is made of.
+by `settle`, after some ticks or before anybody asks: a processor that has slept finds its caches cold, so that
+the first of several turns pays for most of it. So a batch costs few operations, however it is cut, and batches
+can be short, which is what the delay is made of.
 
 Invariants: nothing here changes the state of a leg before `settle`, and `settle` does with what was noted
 exactly what the long way (`media.listen`, `media.relay`) would have done; whatever is not as expected goes
@@ -12,6 +13,8 @@ the long way, with all else that came from its leg in the same batch.
 """
 
 from __future__ import annotations
+
+import itertools
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +36,7 @@ from media.packet import (
     Bools,
     Index,
     Outgoing,
+    compact,
     empty_outgoing,
     write_headers,
 )
@@ -40,7 +44,7 @@ from media.relay import Relay
 from media.sequence import Reception, steps
 
 NOTES = 8192
-"""Packets that can be noted before they are settled."""
+"""Packets that can be noted before they are settled; when half of them are taken, the next tick settles."""
 _NEVER = np.uint32(1)
 """No first word under PLAIN_MASK: the leg's packets go the long way."""
 _WAY = np.dtype(
@@ -72,6 +76,7 @@ class Steady:
         self._mixed = np.zeros(legs.capacity, np.bool_)
         self._scratch = np.zeros(legs.capacity, np.intp)
         self._noted = 0
+        self._turns: list[int] = []  # ends of what came between two ticks: of each leg about one packet
         self._slots = np.zeros(NOTES, np.intp)
         self._headers = np.zeros((NOTES, 3), np.uint32)
         self._lengths = np.zeros(NOTES, np.int32)
@@ -156,23 +161,38 @@ class Steady:
         self._arrivals[here], self._came[here] = arrivals, now
         self._noted += slots.size
 
+    def tick(self) -> None:
+        """A tick has passed, and nobody asks."""
+        if self._noted > NOTES // 2:
+            self.settle()
+        elif self._noted:
+            self._turns.append(self._noted)
+
     def settle(self) -> None:
         """Count what was noted, and move on the streams that it went into."""
         noted, self._noted = self._noted, 0
         if not noted:
             return
-        slots, reception = self._slots[:noted], self._reception
-        self._legs.heard_at[slots] = self._came[:noted]
-        for turn in rounds(slots, self._scratch, noted):
-            legs, headers = slots[turn], self._headers[turn]
-            seen = reception.observe_relayed(legs, headers, self._arrivals[turn])
+        ends, self._turns = [*self._turns, noted], []
+        for begin, end in itertools.pairwise([0, *ends]):
+            if begin < end:
+                self._settle(slice(begin, end))
+        self._ways["highest"] = self._reception.highest & 0xFFFF
+
+    def _settle(self, part: slice) -> None:
+        slots, headers, lengths = self._slots[part], self._headers[part], self._lengths[part]
+        arrivals, came = self._arrivals[part], self._came[part]
+        self._legs.heard_at[slots] = came
+        for turn in rounds(slots, self._scratch, slots.size):
+            here = compact(turn)
+            legs, stamps = slots[here], headers[here]
+            seen = self._reception.observe_relayed(legs, stamps, arrivals[here])
             map_relayed(
                 self._legs,
                 self._relay.audience()[0][legs],
-                reception.stream[legs],
+                self._reception.stream[legs],
                 seen,
-                headers[:, 1],
-                self._lengths[turn],
-                self._came[turn],
+                stamps[:, 1],
+                lengths[here],
+                came[here],
             )
-        self._ways["highest"] = reception.highest & 0xFFFF

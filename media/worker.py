@@ -2,9 +2,9 @@
 ...`.
 
 The signalling process listens on the Unix socket PATH (or hands over a connected descriptor); this process
-connects and obeys. Its loop: wait on the control socket (and for clips) until the next batch is due, read
-all media sockets in one go, run the engine on arrays, send in one go; every 20 ms a tick. Invariants: the
-loop never waits on anything else; a late tick is caught up one at a time, never in a burst; after Quit and
+connects and obeys. Its loop: wait on the control socket (and for clips) until the next batch is due
+(`media.pace`), read all media sockets in one go, run the engine on arrays, send in one go; every 20 ms a
+tick. Invariants: the loop never waits on anything else; a late tick is caught up one at a time, never in a burst; after Quit and
 the end of the control socket, or when nobody has come back within its grace (`media.io.lifeline`), or on
 SIGTERM, recordings are closed and the process ends with status 0. Errors are one line of `key=value` on
 stderr.
@@ -22,7 +22,6 @@ import argparse
 import contextlib
 import ipaddress
 import resource
-import select
 import signal
 import socket
 import sys
@@ -39,21 +38,14 @@ from media.engine import Engine
 from media.errors import CodecError, ControlError, MediaError
 from media.io import BatchIo, ClipLoader, Grace, Lifeline, PortSockets
 from media.io.live import LiveRecorder
+from media.io.readiness import Readiness
 from media.io.scheduling import go_realtime, pin
 from media.load import Load
 from media.messages import Event, Rejoin
-from media.packet import TICK_S
+from media.pace import Pace
 from media.ports import PortPool
 
-BATCH_S = 0.005
-"""Datagrams gather for so long, since more at a time cost less each ..."""
-GOOD_BATCH = 250
-"""... up to about so many; what comes faster is read more often, for less delay, ..."""
-SHORTEST_BATCH_S = 0.002
-"""... but not more often than this."""
 MAX_BATCHES_A_TURN = 8
-GIVE_UP_TICKS_S = 0.2
-"""A worker that was stopped for longer than this (a suspended machine) leaves the missed ticks out."""
 THREAD_SWITCH_S = 0.0005
 """How long the thread that loads clips may keep the loop from running."""
 
@@ -79,11 +71,6 @@ def allow_many_sockets() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def gather_s(packets_a_s: float) -> float:
-    """How long the next batch may gather, when they come at this rate."""
-    return min(max(GOOD_BATCH / max(packets_a_s, 1.0), SHORTEST_BATCH_S), BATCH_S)
-
-
 class Worker:
     """Engine, sockets, control connection and clock, in one loop."""
 
@@ -96,6 +83,7 @@ class Worker:
         clips: ClipLoader,
         clock: Callable[[], float],
     ) -> None:
+        self._readiness = Readiness()
         self._engine = engine
         self._io = io
         self._sockets = sockets
@@ -110,15 +98,11 @@ class Worker:
 
     def run(self) -> None:
         """Until the signalling process is gone for good or `stop` is called. Raises ControlError."""
-        poll = select.poll()
-        self._lifeline.watch(poll)
-        poll.register(self._clips.fileno(), select.POLLIN)
-        next_tick = self._clock() + TICK_S
-        next_batch = last_batch = self._clock()
+        self._lifeline.watch(self._readiness)
+        self._readiness.register(self._clips.fileno())
+        pace = Pace(self._clock())
         while not self._stopping:
-            now = self._clock()
-            wait_s = max(min(next_batch, next_tick) - now, 0.0)
-            for descriptor, _ in poll.poll(wait_s * 1000.0):
+            for descriptor in self._readiness.wait(pace.wait_s(self._clock())):
                 if descriptor == self._clips.fileno():
                     for name, clip in self._clips.answers():
                         self._engine.loaded(name, clip)
@@ -127,13 +111,13 @@ class Worker:
             now = self._clock()
             if self._lifeline.is_over(now):
                 return
-            if now >= next_batch:
-                count = self._move_datagrams()
-                rate = count / max(now - last_batch, SHORTEST_BATCH_S)
-                next_batch = self._clock() + (gather_s(rate) if len(self._engine) else TICK_S)
-                last_batch = now
-            if now >= next_tick:
-                next_tick = self._tick(next_tick, now)
+            if now >= pace.next_batch:
+                pace.moved(self._move_datagrams(), self._clock())
+            if now >= pace.next_tick:
+                self._engine.load.tick(now - pace.next_tick)
+                due = pace.due(now)
+                self._tick(due)
+                pace.ticked(due, self._clock(), idle=not len(self._engine))
             events = self._engine.events()
             if events or self._lifeline.congested:
                 self._lifeline.send(events, now)
@@ -163,19 +147,12 @@ class Worker:
                 break
         return total
 
-    def _tick(self, due: float, now: float) -> float:
-        """One tick; when the next is due. Several missed ticks follow one another at the pace of the
-        batches."""
-        self._engine.load.tick(now - due)
-        if now - due > GIVE_UP_TICKS_S:
-            due = now
+    def _tick(self, due: float) -> None:
         for outgoing in self._engine.tick(due):
             self._io.send(outgoing)
         if (answers := self._engine.answers()) is not None:
             self._io.send(answers)
         self._sockets.reap()
-        after = due + TICK_S
-        return after if after > now else max(after, now + BATCH_S / 2)
 
     def close(self) -> None:
         """Close recordings and sockets, and tell what is left to tell."""
@@ -184,6 +161,7 @@ class Worker:
             self._lifeline.send(events, self._clock())
         self._lifeline.close()
         self._sockets.close_all()
+        self._readiness.close()
         self._clips.close()
 
 

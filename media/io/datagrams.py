@@ -203,7 +203,7 @@ class BatchIo:
         if batched:
             self._in = mmsg.Messages(capacity, control=True)
             self._in.point_at(self._data)
-            self._row_addresses = self._in.vectors["base"].copy()
+            self._row_addresses = self._in.bases.copy()
             self._out = mmsg.Messages(capacity, control=False)
 
     def receive(self) -> Batch:
@@ -223,7 +223,7 @@ class BatchIo:
         if count == 0:
             return 0
         lengths = self._lengths[:count]
-        lengths[:] = self._in.headers["received"][:count]
+        lengths[:] = self._in.lengths[:count]
         too_long = lengths > STRIDE
         if np.count_nonzero(too_long):
             lengths[too_long] = 0
@@ -237,8 +237,8 @@ class BatchIo:
         arrivals = self._arrivals[:count]
         self._in.read_stamps(arrivals)
         arrivals -= self._wall() - now
-        if self._in.unstamped(count):  # what is there is of an earlier message
-            arrivals[self._in.headers["control_bytes"][:count] != mmsg.CONTROL_BYTES] = now
+        if (unstamped := self._in.unstamped(count)) is not None:  # what is there is of an earlier message
+            arrivals[unstamped] = now
             self._in.rearm(count)
         if not (now - 1.0 < arrivals.min() and arrivals.max() <= now):
             arrivals[(arrivals > now) | (arrivals <= now - 1.0)] = now
@@ -282,10 +282,10 @@ class BatchIo:
         count = rows.size
         out = self._out
         if data is self._data:
-            out.vectors["base"][:count] = self._row_addresses.take(rows)
+            out.bases[:count] = self._row_addresses.take(rows)
         else:
-            out.vectors["base"][:count] = rows * STRIDE + data.ctypes.data
-        out.vectors["bytes"][:count] = lengths
+            out.bases[:count] = rows * STRIDE + data.ctypes.data
+        out.sizes[:count] = lengths
         for start, end in itertools.pairwise(cuts):  # one local port each
             port = int(paths[start]) & 0xFFFF
             out.set_paths(start, paths[start:end], port)

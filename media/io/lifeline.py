@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import hmac
 import os
-import select
 import socket
 from collections import deque
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from pathlib import Path
 from media.control import command_reader
 from media.errors import ControlError
 from media.io.control_socket import ControlSocket
+from media.io.readiness import Readiness
 from media.messages import Command, Event, Quit, Rejoin, Rejoined
 
 MAX_HELD = 20_000
@@ -37,23 +37,23 @@ class Grace:
 
 
 class Lifeline:
-    """Registers itself in `poll`; `now` in seconds. Without `grace` a lost connection is the end."""
+    """Registers itself with `Readiness`; `now` in seconds. Without `grace` a lost connection is the end."""
 
     def __init__(self, connected: socket.socket, grace: Grace | None = None) -> None:
         self._control: ControlSocket | None = ControlSocket(connected)
         self._grace = grace
-        self._poll: select.poll | None = None
+        self._readiness: Readiness | None = None
         self._listener: socket.socket | None = None
         self._stranger: socket.socket | None = None
         self._held: deque[Event] = deque(maxlen=MAX_HELD)
         self._quitting = self._over = False
         self._until: float | None = None
 
-    def watch(self, poll: select.poll) -> None:
+    def watch(self, readiness: Readiness) -> None:
         """Be asked by this from now on."""
         assert self._control is not None
-        self._poll = poll
-        poll.register(self._control.fileno(), select.POLLIN)
+        self._readiness = readiness
+        readiness.register(self._control.fileno())
 
     @property
     def congested(self) -> bool:
@@ -110,11 +110,11 @@ class Lifeline:
 
     def _lose(self, now: float) -> None:
         """The signalling process is gone."""
-        assert self._control is not None and self._poll is not None
+        assert self._control is not None and self._readiness is not None
         if self._grace is None or self._quitting:
             self._over = True  # the last words may still be heard
             return
-        self._poll.unregister(self._control.fileno())
+        self._readiness.unregister(self._control.fileno())
         self._control.close()
         self._control = None
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -126,7 +126,7 @@ class Lifeline:
         except OSError:  # nobody can find this worker: it ends as it would without grace
             listener.close()
             return
-        self._poll.register(listener.fileno(), select.POLLIN)
+        self._readiness.register(listener.fileno())
         self._listener, self._until = listener, now + self._grace.grace_s
 
     def _accept(self, listener: socket.socket) -> None:
@@ -137,8 +137,8 @@ class Lifeline:
         stranger.setblocking(False)
         self._drop_stranger()
         self._stranger = stranger
-        assert self._poll is not None
-        self._poll.register(stranger.fileno(), select.POLLIN)
+        assert self._readiness is not None
+        self._readiness.register(stranger.fileno())
 
     def _hear(self, stranger: socket.socket) -> Sequence[Command]:
         """The first words of somebody who has found us: one Rejoin, with our incarnation, or nothing."""
@@ -169,16 +169,16 @@ class Lifeline:
 
     def _drop_stranger(self) -> None:
         if self._stranger is not None:
-            if self._poll is not None:
-                self._poll.unregister(self._stranger.fileno())
+            if self._readiness is not None:
+                self._readiness.unregister(self._stranger.fileno())
             self._stranger.close()
             self._stranger = None
 
     def _stop_waiting(self) -> None:
         self._drop_stranger()
         if self._listener is not None and self._grace is not None:
-            if self._poll is not None:
-                self._poll.unregister(self._listener.fileno())
+            if self._readiness is not None:
+                self._readiness.unregister(self._listener.fileno())
             self._listener.close()
             self._listener, self._until = None, None
             with contextlib.suppress(OSError):
