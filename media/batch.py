@@ -9,12 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
+
+from media.packet import Index
 
 
-def rounds(
-    slots: npt.NDArray[np.intp], scratch: npt.NDArray[np.intp], limit: int
-) -> Iterator[npt.NDArray[np.intp]]:
+def segments(slots: Index) -> tuple[Index, Index]:
+    """(starts, counts) of the runs of equal values in `slots`, which is not empty."""
+    begins = np.empty(slots.size, np.bool_)
+    begins[0] = True
+    np.not_equal(slots[1:], slots[:-1], out=begins[1:])
+    starts = np.flatnonzero(begins)
+    return starts, np.diff(starts, append=slots.size)
+
+
+def rounds(slots: Index, scratch: Index, limit: int) -> Iterator[Index]:
     """Indices into `slots` (intp[n], repeated values allowed), round by round; at most `limit` rounds.
 
     `scratch` is intp[capacity], owned by the caller, its contents of no meaning. What is left after `limit`

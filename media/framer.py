@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from media.batch import segments
 from media.packet import FRAME_SAMPLES, HEADER_BYTES, I32, STRIDE, U8, U16, U32, Bools, Index
-from media.sequence import segments
 
 MAX_ROUNDS = 32
 """Packets of one leg in one batch that are looked at; more is a flood."""

@@ -30,6 +30,7 @@ from media.packet import (
     Outgoing,
     write_headers,
 )
+from media.runs import Runs
 
 MAX_PAUSE_S = 3600.0
 
@@ -70,6 +71,28 @@ def map_relayed(
     octets += lengths - np.int32(HEADER_BYTES)
     legs.outbound.put(to, rows, mode="clip")
     return rows, numbers, stamps, begins if changed else None
+
+
+def rises(legs: Legs, to: Index, runs: Runs) -> Bools:
+    """Do the timestamps of each run only go forward, those in the stream to `to` (intp[legs]) too?
+    bool[legs]"""
+    stamps = runs.headers[:, 1]
+    step = stamps - runs.before(stamps, legs.timestamp[to] - legs.timestamp_shift[to])
+    rising: Bools = np.logical_and.reduceat(step.view(np.int32) > 0, runs.starts)
+    return rising
+
+
+def map_even(legs: Legs, to: Index, extended: I64, runs: Runs) -> None:
+    """Count as `map_relayed` for each turn of packets, where nothing begins and `rises` was found. extended:
+    int64[legs], the number of each leg's last."""
+    rows, last = legs.outbound.take(to, mode="clip"), runs.last
+    highest, packets, octets = (rows[name] for name in ("sequence", "packets_sent", "octets_sent"))
+    np.maximum(highest, rows["sequence_shift"] + extended, out=highest)
+    packets += runs.counts
+    octets += np.add.reduceat(runs.lengths, runs.starts) - HEADER_BYTES * runs.counts
+    rows["timestamp"] = rows["timestamp_shift"] + runs.headers[last, 1]
+    rows["sent_at"] = runs.came[last]
+    legs.outbound.put(to, rows, mode="clip")
 
 
 def _begin(legs: Legs, slots: Index, streams: I64, extended: I64, timestamps: U32, now: F64) -> None:

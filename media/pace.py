@@ -14,8 +14,8 @@ import math
 from media.packet import TICK_S
 
 PACES = ((60_000.0, 2), (200_000.0, 6), (math.inf, 4))
-"""Up to so many packets a second, so many batches a tick: seldom where little is to be won by haste, often where
-the working off of a batch adds to the delay, and large where a processor has no more to spare."""
+"""Up to so many packets a second, so many batches a tick: seldom where little is to be won by haste, often
+where the working off of a batch adds to the delay, and large where a processor has no more to spare."""
 CATCH_UP_S = 0.0025
 """Missed ticks follow one another so closely."""
 GIVE_UP_TICKS_S = 0.2
@@ -31,7 +31,7 @@ class Pace:
     """The next tick and the next batch. A tick is the last step of its grid."""
 
     def __init__(self, now: float) -> None:
-        self.next_tick = self.next_batch = now + TICK_S
+        self.next_batch = self.next_tick = self._due = now + TICK_S
         self._batches = 1
         self._packets = 0
 
@@ -46,15 +46,20 @@ class Pace:
         steps_left = max(math.floor((self.next_tick - now) / step - 0.25), 0)
         self.next_batch = self.next_tick - steps_left * step
 
-    def due(self, now: float) -> float:
-        """The time of the tick that is due: the planned one, or `now` after a stop that was too long."""
-        return now if now - self.next_tick > GIVE_UP_TICKS_S else self.next_tick
+    def late_s(self, now: float) -> float:
+        """How long ago the tick should have been done."""
+        return now - self._due
 
-    def ticked(self, due: float, now: float, idle: bool) -> None:
-        """The tick of `due` was done at `now`. An `idle` worker has no legs."""
+    def due(self, now: float) -> float:
+        """The time of the tick that is to be done at `now`: earlier where some were missed."""
+        if now - self._due > GIVE_UP_TICKS_S:
+            self._due = now
+        return self._due
+
+    def ticked(self, now: float, idle: bool) -> None:
+        """The tick was done at `now`. An `idle` worker has no legs."""
         self._batches = 1 if idle else batches_a_tick(self._packets / TICK_S)
         self._packets = 0
-        self.next_tick = due + TICK_S
-        if self.next_tick <= now:
-            self.next_tick = max(self.next_tick, now + CATCH_UP_S)
+        self._due += TICK_S
+        self.next_tick = self._due if self._due > now else now + CATCH_UP_S
         self.moved(0, now)

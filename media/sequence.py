@@ -16,26 +16,19 @@ import numpy as np
 import numpy.typing as npt
 
 from media.bursts import Bursts
-from media.packet import F64, I16, I32, I64, U32, Bools, Index
+from media.packet import F64, I16, I32, I64, SAMPLES_PER_S, U32, Bools, Index
+from media.runs import Runs
 
 MAX_DROPOUT = 3000
 MAX_MISORDER = 100
 MAX_STEP_SAMPLES = 8000
 """A larger change of the transit time is a talk spurt after silence or a clock that was set: no jitter."""
 MS_PER_SAMPLE = 0.125
+JITTER_GAIN = 1.0 / 16.0
 NO_SOURCE = -1
 _NO_SEQUENCE = -1
 HOLES = 64
 FIRST_CYCLE = 65536  # extended numbers begin here: room below for late packets
-
-
-def segments(slots: Index) -> tuple[Index, Index]:
-    """(starts, counts) of the runs of equal values in `slots`, which is not empty."""
-    begins = np.empty(slots.size, np.bool_)
-    begins[0] = True
-    np.not_equal(slots[1:], slots[:-1], out=begins[1:])
-    starts = np.flatnonzero(begins)
-    return starts, np.diff(starts, append=slots.size)
 
 
 def steps(sequences: U32, highest: U32) -> tuple[Bools, I16]:
@@ -43,6 +36,21 @@ def steps(sequences: U32, highest: U32) -> tuple[Bools, I16]:
     they are, int16[n]. Of both uint32[n] 16 bits count."""
     delta = (sequences - highest).astype(np.int16)
     return (delta + np.int16(MAX_MISORDER)).view(np.uint16) <= MAX_DROPOUT + MAX_MISORDER, delta
+
+
+def _transit(timestamps: U32, arrivals: F64, rate: F64 | float) -> U32:
+    """Relative transit times in units of the RTP clocks, uint32[n] (A.8)."""
+    transit = (arrivals * rate).astype(np.int64).astype(np.uint32)
+    transit -= timestamps
+    return transit
+
+
+def _distance(transit: U32, before: U32, rate: F64 | float) -> F64:
+    """|D| of A.8 in samples of 8 kHz, float64[n]; 0 where it is no jitter."""
+    distance: F64 = np.abs((transit - before).view(np.int32).astype(np.float64))
+    distance *= SAMPLES_PER_S / rate
+    distance *= distance <= MAX_STEP_SAMPLES
+    return distance
 
 
 @dataclass(slots=True)
@@ -150,6 +158,33 @@ class Reception:
         self._look_for_missing_transit()
         return extended, rows["stream"]
 
+    def is_even(self, runs: Runs) -> Bools:
+        """Is each packet of a leg the next of its stream, whose transit time is known? bool[legs]"""
+        numbers = runs.headers[:, 0]
+        step = numbers - runs.before(numbers, self.highest[runs.legs].astype(np.uint32))
+        even: Bools = np.logical_and.reduceat(step.astype(np.int16) == 1, runs.starts)
+        return even & self.has_transit[runs.legs]
+
+    def observe_even(self, runs: Runs) -> I64:
+        """As `observe_steady` for each turn of packets, of which `is_even` was found; the extended number of
+        each leg's last, int64[legs]."""
+        rows, counts = self._rows.take(runs.legs, mode="clip"), runs.counts
+        highest, received, jitter, peak = (rows[n] for n in ("highest", "received", "jitter", "max_jitter"))
+        highest += counts
+        received += counts
+        rate = self._rate(np.repeat(runs.legs, counts) if self.scaled else runs.legs)
+        transit = _transit(runs.headers[:, 1], runs.arrivals, rate)
+        distance = _distance(transit, runs.before(transit, rows["transit"]), rate)
+        rows["transit"] = transit[runs.last]
+        for turn in range(counts.max()):
+            some = np.flatnonzero(counts > turn)
+            moved = jitter[some]
+            moved += (distance[runs.starts[some] + turn] - moved) * JITTER_GAIN
+            jitter[some] = moved
+            peak[some] = np.maximum(peak[some], moved)
+        self._rows.put(runs.legs, rows, mode="clip")
+        return highest
+
     def observe_relayed(self, slots: Index, headers: U32, arrivals: F64) -> I64:
         """Count one audio packet of each of n > 0 different legs that `steps` has found near enough before:
         their extended numbers, int64[n]. headers: uint32[n, 3] as of `media.packet.read_headers`."""
@@ -249,24 +284,22 @@ class Reception:
         self._look_for_missing_transit()
 
     def _move_jitter(self, slots: Index, rows: npt.NDArray[np.void], timestamps: U32, arrivals: F64) -> None:
-        samples = arrivals * 8000.0
-        if self.scaled:
-            samples *= self.scale[slots]
-        transit = samples.astype(np.int64).astype(np.uint32)
-        transit -= timestamps
-        distance = np.abs((transit - rows["transit"]).view(np.int32).astype(np.float64))
-        if self.scaled:
-            distance /= self.scale[slots]
-        distance *= distance <= MAX_STEP_SAMPLES
+        rate = self._rate(slots)
+        transit = _transit(timestamps, arrivals, rate)
+        distance = _distance(transit, rows["transit"], rate)
         if self._some_without_transit:
             distance *= rows["has_transit"]
             rows["has_transit"] = True
         rows["transit"] = transit
         jitter, peak = rows["jitter"], rows["max_jitter"]
         distance -= jitter
-        distance *= 1.0 / 16.0
+        distance *= JITTER_GAIN
         jitter += distance
         np.maximum(peak, jitter, out=peak)
+
+    def _rate(self, slots: Index) -> F64 | float:
+        """RTP clocks in Hz, of all or of each."""
+        return self.scale[slots] * SAMPLES_PER_S if self.scaled else float(SAMPLES_PER_S)
 
     def _look_for_missing_transit(self) -> None:
         if self._some_without_transit:

@@ -17,12 +17,12 @@ from typing import Final
 import numpy as np
 from pylibsrtp import Error, Policy, Session
 
+from media.batch import segments
 from media.latching import Latching
 from media.legs import Legs
 from media.messages import SrtpKeys, SrtpSuite
 from media.packet import I32, STRIDE, U8, Batch, Index, Outgoing
 from media.path import local_ports
-from media.sequence import segments
 
 MAX_PACKETS_PER_LEG = 32
 """Packets of one leg that are unprotected in one batch; more is a flood."""

@@ -3,9 +3,8 @@
 Such a packet goes on with a stream that its leg's peer is hearing already, and nobody else listens: all that
 it needs is a look at its header and a new one, and both are in one row of a table, made ahead for each leg.
 What it means for the statistics and for the stream to the peer is noted down, and worked out for all at once
-by `settle`, after some ticks or before anybody asks: a processor that has slept finds its caches cold, so that
-the first of several turns pays for most of it. So a batch costs few operations, however it is cut, and batches
-can be short, which is what the delay is made of.
+by `settle`, after some ticks or before anybody asks: of the packets of a leg that are each the next of their
+stream, it is worked out together. So a batch costs few operations, however it is cut.
 
 Invariants: nothing here changes the state of a leg before `settle`, and `settle` does with what was noted
 exactly what the long way (`media.listen`, `media.relay`) would have done; whatever is not as expected goes
@@ -14,15 +13,13 @@ the long way, with all else that came from its leg in the same batch.
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import numpy.typing as npt
 
 from media.batch import rounds
 from media.legs import Legs
 from media.listen import MAX_PACKETS_PER_LEG, Seen
-from media.outbound import map_relayed
+from media.outbound import map_even, map_relayed, rises
 from media.packet import (
     F64,
     HEADER_BYTES,
@@ -36,11 +33,11 @@ from media.packet import (
     Bools,
     Index,
     Outgoing,
-    compact,
     empty_outgoing,
     write_headers,
 )
 from media.relay import Relay
+from media.runs import Runs
 from media.sequence import Reception, steps
 
 NOTES = 8192
@@ -76,7 +73,6 @@ class Steady:
         self._mixed = np.zeros(legs.capacity, np.bool_)
         self._scratch = np.zeros(legs.capacity, np.intp)
         self._noted = 0
-        self._turns: list[int] = []  # ends of what came between two ticks: of each leg about one packet
         self._slots = np.zeros(NOTES, np.intp)
         self._headers = np.zeros((NOTES, 3), np.uint32)
         self._lengths = np.zeros(NOTES, np.int32)
@@ -165,34 +161,51 @@ class Steady:
         """A tick has passed, and nobody asks."""
         if self._noted > NOTES // 2:
             self.settle()
-        elif self._noted:
-            self._turns.append(self._noted)
 
     def settle(self) -> None:
         """Count what was noted, and move on the streams that it went into."""
         noted, self._noted = self._noted, 0
         if not noted:
             return
-        ends, self._turns = [*self._turns, noted], []
-        for begin, end in itertools.pairwise([0, *ends]):
-            if begin < end:
-                self._settle(slice(begin, end))
+        order = np.argsort(self._slots[:noted].astype(np.uint16), kind="stable")  # a radix sort
+        runs = self._runs(order)
+        self._legs.heard_at[runs.legs] = runs.came[runs.last]
+        even = self._reception.is_even(runs) & rises(self._legs, self._to(runs.legs), runs)
+        if np.count_nonzero(even) < even.size:
+            uneven = np.repeat(~even, runs.counts)
+            self._settle_in_turn(np.sort(order[uneven]))
+            order = order[~uneven]
+        if order.size:
+            runs = self._runs(order) if order.size < noted else runs
+            map_even(self._legs, self._to(runs.legs), self._reception.observe_even(runs), runs)
         self._ways["highest"] = self._reception.highest & 0xFFFF
 
-    def _settle(self, part: slice) -> None:
-        slots, headers, lengths = self._slots[part], self._headers[part], self._lengths[part]
-        arrivals, came = self._arrivals[part], self._came[part]
-        self._legs.heard_at[slots] = came
+    def _to(self, slots: Index) -> Index:
+        return self._relay.audience()[0][slots]
+
+    def _runs(self, order: Index) -> Runs:
+        return Runs.of(
+            self._slots[order],
+            self._headers[order],
+            self._lengths[order],
+            self._arrivals[order],
+            self._came[order],
+        )
+
+    def _settle_in_turn(self, notes: Index) -> None:
+        """Those that are lost, late, repeated or otherwise not as they should be: one of each leg at a
+        time."""
+        slots = self._slots[notes]
         for turn in rounds(slots, self._scratch, slots.size):
-            here = compact(turn)
-            legs, stamps = slots[here], headers[here]
-            seen = self._reception.observe_relayed(legs, stamps, arrivals[here])
+            legs, here = slots[turn], notes[turn]
+            headers = self._headers[here]
+            seen = self._reception.observe_relayed(legs, headers, self._arrivals[here])
             map_relayed(
                 self._legs,
-                self._relay.audience()[0][legs],
+                self._to(legs),
                 self._reception.stream[legs],
                 seen,
-                stamps[:, 1],
-                lengths[here],
-                came[here],
+                headers[:, 1],
+                self._lengths[here],
+                self._came[here],
             )

@@ -4,10 +4,10 @@
 The signalling process listens on the Unix socket PATH (or hands over a connected descriptor); this process
 connects and obeys. Its loop: wait on the control socket (and for clips) until the next batch is due
 (`media.pace`), read all media sockets in one go, run the engine on arrays, send in one go; every 20 ms a
-tick. Invariants: the loop never waits on anything else; a late tick is caught up one at a time, never in a burst; after Quit and
-the end of the control socket, or when nobody has come back within its grace (`media.io.lifeline`), or on
-SIGTERM, recordings are closed and the process ends with status 0. Errors are one line of `key=value` on
-stderr.
+tick. Invariants: the loop never waits on anything else; a late tick is caught up one at a time, never in a
+burst; after Quit and the end of the control socket, or when nobody has come back within its grace
+(`media.io.lifeline`), or on SIGTERM, recordings are closed and the process ends with status 0. Errors are one
+line of `key=value` on stderr.
 """
 
 from __future__ import annotations
@@ -114,10 +114,9 @@ class Worker:
             if now >= pace.next_batch:
                 pace.moved(self._move_datagrams(), self._clock())
             if now >= pace.next_tick:
-                self._engine.load.tick(now - pace.next_tick)
-                due = pace.due(now)
-                self._tick(due)
-                pace.ticked(due, self._clock(), idle=not len(self._engine))
+                self._engine.load.tick(pace.late_s(now))
+                self._tick(pace.due(now))
+                pace.ticked(self._clock(), idle=not len(self._engine))
             events = self._engine.events()
             if events or self._lifeline.congested:
                 self._lifeline.send(events, now)

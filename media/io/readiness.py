@@ -1,5 +1,8 @@
-"""Waiting for descriptors, to the microsecond: poll and epoll wait for whole milliseconds, select does not, but
-cannot see descriptors above 1023. So select waits for an epoll, which sees the others."""
+"""Waiting for descriptors, to the microsecond.
+
+poll and epoll wait for whole milliseconds; select does not, but cannot see descriptors above 1023. So select
+waits for an epoll, which sees the others.
+"""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from media.runs import Runs
 from media.sequence import Reception
 
 LEG = 3
@@ -161,3 +162,71 @@ def test_reordered_and_repeated_packets_are_told_apart(start: int, steps: list[i
         assert int(reception.loss_runs[LEG]) == sum(
             gone and not before for before, gone in zip([False, *missing], missing, strict=False)
         )
+
+
+EVEN = st.lists(
+    st.tuples(st.integers(0, 3), st.integers(0, 400), st.floats(0.0, 0.5)), min_size=1, max_size=60
+)
+
+
+@given(EVEN, st.lists(st.sampled_from([1, 2, 6]), min_size=4, max_size=4), st.integers(0, 65535))
+def test_even_runs_are_counted_as_one_packet_after_the_other(
+    packets: list[tuple[int, int, float]], scales: list[int], start: int
+) -> None:
+    """(leg, timestamp step, seconds later) of packets, each the next of its stream."""
+    one_by_one, at_once = Reception(4), Reception(4)
+    now, number, stamp = 1_700_000_000.0, np.full(4, start), np.zeros(4, np.int64)
+    legs = np.arange(4)
+
+    def columns(slots: np.ndarray) -> tuple[np.ndarray, ...]:
+        return (
+            number[slots].astype(np.uint32),
+            np.full(slots.size, 7, np.uint32),
+            stamp[slots].astype(np.uint32),
+        )
+
+    for reception in (one_by_one, at_once):
+        for leg, scale in enumerate(scales):
+            reception.clock(leg, scale)
+        numbers, ssrcs, stamps = columns(legs)
+        reception.observe(legs, numbers, ssrcs)
+        reception.observe_jitter(legs, stamps, np.full(4, now))
+    rows = []
+    for leg, step, later in packets:
+        number[leg] += 1
+        stamp[leg] += step
+        now += later
+        numbers, ssrcs, stamps = columns(np.array([leg]))
+        assert one_by_one.observe_steady(np.array([leg]), numbers, ssrcs, stamps, np.array([now])) is not None
+        rows.append((leg, int(numbers[0]), int(stamps[0]), now))
+    rows.sort(key=lambda row: row[0])
+    slots = np.array([row[0] for row in rows])
+    headers = np.array([(row[1], row[2], 7) for row in rows]).astype(np.uint32)
+    arrivals = np.array([row[3] for row in rows])
+    runs = Runs.of(slots, headers, np.full(slots.size, 172, np.int32), arrivals, arrivals)
+    assert at_once.is_even(runs).all()
+    assert at_once.observe_even(runs).tolist() == at_once.highest[runs.legs].tolist()
+    for name in ("highest", "received", "jitter", "max_jitter", "transit"):
+        assert getattr(at_once, name).tolist() == getattr(one_by_one, name).tolist(), name
+
+
+def test_a_run_with_a_gap_a_repetition_or_an_unknown_transit_is_not_even() -> None:
+    reception = Reception(8)
+    legs = np.arange(8)
+    reception.observe(legs, np.full(8, 10, np.uint32), np.full(8, 7, np.uint32))
+    reception.observe_jitter(legs[:7], np.zeros(7, np.uint32), np.zeros(7))
+    numbers = {
+        0: (11, 12),
+        1: (11, 13),
+        2: (12, 13),
+        3: (11, 11),
+        4: (12, 11),
+        5: (10, 11),
+        6: (11,),
+        7: (11, 12),
+    }
+    slots = np.array([leg for leg, some in numbers.items() for _ in some])
+    headers = np.array([(one, 160 * one, 7) for some in numbers.values() for one in some], np.uint32)
+    zeros = np.zeros(slots.size)
+    runs = Runs.of(slots, headers, np.zeros(slots.size, np.int32), zeros, zeros)
+    assert np.flatnonzero(reception.is_even(runs)).tolist() == [0, 6]

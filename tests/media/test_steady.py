@@ -169,3 +169,17 @@ def test_notes_are_bounded(twin: Twin, monkeypatch: pytest.MonkeyPatch) -> None:
     twin.bench.do(Release(0))
     (released,) = twin.bench.take(Released)
     assert isinstance(released, Released) and released.quality.packets_received == 11
+
+
+def test_reports_say_the_same_both_ways() -> None:
+    twins = [Twin.make(True), Twin.make(False)]
+    said: list[list[Datagram]] = []
+    for twin in twins:
+        sent: list[Datagram] = []
+        for turn in range(1500):  # half a minute: some reports of each leg
+            twin.receive(*(packet(phone, "lost" if turn % 97 == 0 else "next") for phone in twin.phones))
+            sent += twin.bench.tick()
+        said.append(sent)
+        twin.bench.close()
+    assert said[0] == said[1] and len(said[0]) > 10
+    assert twins[0].swift > 5000
