@@ -71,6 +71,7 @@ class Kind(StrEnum):
     CONFERENCE_JOIN = "CONFERENCE_JOIN"
     CONFERENCE_LEAVE = "CONFERENCE_LEAVE"
     CONFERENCE_MUTE = "CONFERENCE_MUTE"
+    CONFERENCE_GAIN = "CONFERENCE_GAIN"
     CONFERENCE_LOCK = "CONFERENCE_LOCK"
     # who else is in a talk
     PARTY_ADDED = "PARTY_ADDED"
@@ -153,6 +154,7 @@ DATA_KEYS: dict[Kind, tuple[str, ...]] = {
     Kind.CONFERENCE_JOIN: ("conference", "members", "moderator"),
     Kind.CONFERENCE_LEAVE: ("conference", "members", "joined_s"),
     Kind.CONFERENCE_MUTE: ("conference", "muted", "by"),
+    Kind.CONFERENCE_GAIN: ("conference", "gain_db", "by"),
     Kind.CONFERENCE_LOCK: ("conference", "locked", "by"),
     # he is there, or does something else now; mode: listen | whisper | barge
     Kind.SUPERVISION: ("supervisor", "mode", "by"),

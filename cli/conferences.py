@@ -88,6 +88,23 @@ def unmute(
     _print(client.post("conferences", name, "unmute", body={"call": call, "by": by}), json)
 
 
+@conferences_app.command(context_settings={"ignore_unknown_options": True})
+def gain(
+    name: NameArgument,
+    call: CallArgument,
+    gain_db: Annotated[
+        float, typer.Argument(metavar="DB", help="-24 to 24; 0 is as he speaks.", show_default=False)
+    ],
+    by: ByOption = "",
+    config: ConfigOption = None,
+    socket: SocketOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Have a member heard louder than he speaks, or softer."""
+    client = ApiClient(find_place(config, socket).socket)
+    _print(client.post("conferences", name, "gain", body={"call": call, "gain_db": gain_db, "by": by}), json)
+
+
 @conferences_app.command()
 def kick(
     name: NameArgument,
@@ -157,7 +174,7 @@ def _print(conference: dict[str, Any], json: bool) -> None:
     count = f"{len(conference['members'])} of {conference['max_members']}"
     print(f"{conference['name']}: {count}{', ' if state else ''}{state}")
     print_table(
-        ("call", "number", "name", "for>", "role", "muted by"),
+        ("call", "number", "name", "for>", "role", "muted by", "gain>"),
         (
             (
                 member["call"],
@@ -166,6 +183,7 @@ def _print(conference: dict[str, Any], json: bool) -> None:
                 duration(max(0.0, now - member["since"])),
                 "moderator" if member["moderator"] else "",
                 member["muted_by"],
+                f"{member['gain_db']:+g} dB" if member["gain_db"] else "",
             )
             for member in conference["members"]
         ),

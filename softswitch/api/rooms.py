@@ -40,6 +40,13 @@ class MemberCommand(Command, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     call: str = ""
 
 
+class GainCommand(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of `gain`: whom all hear so many dB louder than he speaks; below 0 softer."""
+
+    call: str
+    gain_db: float
+
+
 class MemberStatus(Answer, frozen=True, kw_only=True):
     """One who is in a conference. `since` is when he came in; `muted_by`: who muted him, `phone` himself."""
 
@@ -50,6 +57,7 @@ class MemberStatus(Answer, frozen=True, kw_only=True):
     moderator: bool = False
     muted: bool = False
     muted_by: str = ""
+    gain_db: float = 0.0
 
 
 class ConferenceStatus(Answer, frozen=True, kw_only=True):
@@ -80,6 +88,10 @@ class Rooms(Protocol):
 
     def mute(self, name: str, call: str, muted: bool, by: str) -> None:
         """Let nobody hear a member, or everybody again."""
+        ...
+
+    def gain(self, name: str, call: str, gain_db: float, by: str) -> None:
+        """Have a member heard louder than he speaks, or softer (below 0)."""
         ...
 
     def kick(self, name: str, call: str, by: str) -> None:
@@ -114,6 +126,10 @@ class NoRooms:
         """Refused."""
         raise Refused("there are no rooms here")
 
+    def gain(self, name: str, call: str, gain_db: float, by: str) -> None:
+        """Refused."""
+        raise Refused("there are no rooms here")
+
     def kick(self, name: str, call: str, by: str) -> None:
         """Refused."""
         raise Refused("there are no rooms here")
@@ -145,6 +161,7 @@ class RoomRoutes:
             Route(one, self.show, methods=["GET"]),
             Route(one + "/mute", self.mute, methods=["POST"]),
             Route(one + "/unmute", self.unmute, methods=["POST"]),
+            Route(one + "/gain", self.gain, methods=["POST"]),
             Route(one + "/kick", self.kick, methods=["POST"]),
             Route(one + "/end", self.end, methods=["POST"]),
             Route(one + "/lock", self.lock, methods=["POST"]),
@@ -196,6 +213,15 @@ class RoomRoutes:
         command = await body(request, MemberCommand)
         name = self._conference(request).name
         self._rooms.mute(name, command.call, muted, giver(request, command.by))
+        return answer(self._conference(request))
+
+    async def gain(self, request: Request) -> Response:
+        """POST /v1/conferences/NAME/gain, GainCommand -> ConferenceStatus"""
+        command = await body(request, GainCommand)
+        name = self._conference(request).name
+        if not command.call:
+            raise Refused("whom?", "name his call")
+        self._rooms.gain(name, command.call, command.gain_db, giver(request, command.by))
         return answer(self._conference(request))
 
     async def kick(self, request: Request) -> Response:

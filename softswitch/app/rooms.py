@@ -40,6 +40,10 @@ class RoomControl:
         """Let nobody hear a member, or everybody again."""
         self._order(lambda now: self._switch.conferences.mute(name, call, muted, by, now))
 
+    def gain(self, name: str, call: str, gain_db: float, by: str) -> None:
+        """Have a member heard louder than he speaks, or softer (below 0)."""
+        self._order(lambda now: self._switch.conferences.gain(name, call, gain_db, by, now))
+
     def kick(self, name: str, call: str, by: str) -> None:
         """Put a member out."""
         self._order(lambda now: self._switch.conferences.kick(name, call, by, now))
@@ -79,4 +83,5 @@ def _member(member: Member) -> MemberStatus:
         moderator=member.moderator,
         muted=member.silent,
         muted_by=member.muted_by or ("phone" if member.muted else ""),
+        gain_db=member.gain_db,
     )

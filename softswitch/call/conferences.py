@@ -28,6 +28,8 @@ from softswitch.errors import LocalError
 
 MUTE_KEY, LOCK_KEY = "1", "9"
 BEEP = ("tone:beep",)
+MAX_GAIN_DB = 24.0
+"""Nobody is made louder, or softer, than by this."""
 WRONG_PINS = 10
 """So many in a row, whoever enters them, and no PIN of the room is taken for a while."""
 
@@ -41,6 +43,8 @@ class Member:
     moderator: bool = False
     muted: bool = False
     muted_by: str = ""
+    gain_db: float = 0.0
+    """So much louder is he heard than he speaks."""
     held: bool = False
     """He has put us on hold: his phone may send music."""
 
@@ -229,6 +233,16 @@ class Conferences:
                 member.muted = member.muted and muted
                 self._muted(conference, member, by, now)
 
+    def gain(self, name: str, call_id: str, gain_db: float, by: str, now: float) -> None:
+        """Have a member heard louder than he speaks, or softer (below 0). Raises LocalError."""
+        if not -MAX_GAIN_DB <= gain_db <= MAX_GAIN_DB:
+            raise LocalError(f"{gain_db:g} dB is too much; give -{MAX_GAIN_DB:g} to {MAX_GAIN_DB:g}")
+        conference = self._conference(name)
+        for member in self._members(conference, call_id):
+            member.gain_db = gain_db
+            self._place(conference, member)
+            self.hub.log(now, Kind.CONFERENCE_GAIN, member.call, conference=name, gain_db=gain_db, by=by)
+
     def kick(self, name: str, call_id: str, by: str, now: float) -> None:
         """Put a member out. Raises LocalError."""
         for member in self._members(self._conference(name), call_id):
@@ -311,7 +325,8 @@ class Conferences:
 
     def _place(self, conference: Conference, member: Member) -> None:
         leg = self.links.leg(member.call)
-        self.hub.emit(self.hub.plane.join(leg, conference.room, muted=member.silent))
+        joined = self.hub.plane.join(leg, conference.room, muted=member.silent, gain_db=member.gain_db)
+        self.hub.emit(joined)
 
     def _muted(self, conference: Conference, member: Member, by: str, now: float) -> None:
         self._place(conference, member)

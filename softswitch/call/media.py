@@ -304,10 +304,16 @@ class MediaPlane:
         return next(self._rooms)
 
     def join(
-        self, leg: Leg, room: int, *, heard_by: tuple[int, ...] | None = None, muted: bool = False
+        self,
+        leg: Leg,
+        room: int,
+        *,
+        heard_by: tuple[int, ...] | None = None,
+        muted: bool = False,
+        gain_db: float = 0.0,
     ) -> list[Media]:
         """Have the leg in a room, as `media.messages.Join` says; again, to change how it is there."""
-        return [Media(_audio(leg).worker, m.Join(leg.id, room, heard_by, muted=muted))]
+        return [Media(_audio(leg).worker, m.Join(leg.id, room, heard_by, muted=muted, gain_db=gain_db))]
 
     def leave(self, leg: Leg) -> list[Media]:
         """Take the leg out of its room."""

@@ -14,7 +14,7 @@ from cli.softphone.client import Softphone
 from media.g711 import encode_ulaw
 from tests.e2e.conftest import SwitchMaker
 from tests.e2e.test_supervisor import cc
-from tests.support.audio import Samples, read_wav, sine, tone_level_db, write_tone_wav
+from tests.support.audio import Samples, read_wav, rms_dbfs, sine, tone_level_db, write_tone_wav
 from tests.support.baresip import Baresip
 from tests.support.phones import PhoneMaker
 from tests.support.sipp import Sipp
@@ -23,6 +23,7 @@ from tests.support.switch import CENTRE, PASSWORD, RunningSwitch
 
 pytestmark = pytest.mark.e2e
 
+SAMPLE_RATE = 8000
 THERE_DB, AWAY_DB = -12.0, -30.0
 """A tone that is heard has this share of the power at least; one that is not, at most that."""
 CONFERENCE = """
@@ -50,10 +51,15 @@ def tones_in(samples: Samples, rate: int, tones: dict[str, float]) -> set[str]:
 
 def heard(path: Path, tones: dict[str, float], seconds: float, before_end: float = 0.5) -> set[str]:
     """Whose tones are in the last seconds of a recording, but for the very last."""
+    return tones_in(last_of(path, seconds, before_end), SAMPLE_RATE, tones)
+
+
+def last_of(path: Path, seconds: float, before_end: float = 0.5) -> Samples:
+    """The last seconds of a recording, but for the very last."""
     rate, channels = read_wav(path)
     end = channels.shape[1] - int(before_end * rate)
-    assert end > seconds * rate, f"{path.name} is too short"
-    return tones_in(channels[0][end - int(seconds * rate) : end], rate, tones)
+    assert rate == SAMPLE_RATE and end > seconds * rate, f"{path.name} is too short"
+    return channels[0][end - int(seconds * rate) : end]
 
 
 async def test_four_phones_in_a_conference(tmp_path: Path, switches: SwitchMaker, phones: PhoneMaker) -> None:
@@ -119,6 +125,10 @@ async def test_pin_roster_mute_and_end(tmp_path: Path, switches: SwitchMaker, ph
     assert await hears(b, a, files["a"], tones, tmp_path) == set()
     assert "lea" in await cc(switch, "conferences", "show", "team")
     await cc(switch, "conferences", "unmute", "team")
+    before = rms_dbfs(await what_is_heard(b, a, files["a"], tmp_path))
+    assert "-12 dB" in await cc(switch, "conferences", "gain", "team", mine, "-12")
+    softer = rms_dbfs(await what_is_heard(b, a, files["a"], tmp_path))
+    assert before - softer == pytest.approx(12.0, abs=1.0)
     await a.digits("1")  # and then he mutes himself
     await switch.until(lambda one: one["members"][0]["muted_by"] == "phone", "conferences", "team")
     assert await hears(a, b, files["b"], tones, tmp_path) == {"b"}
@@ -188,17 +198,22 @@ guests = true
     )
 
 
-async def hears(
-    listener: Softphone, speaker: Softphone, file: Path, tones: dict[str, float], folder: Path
-) -> set[str]:
-    """Whose tones the listener hears while the speaker sends his, from its beginning to its end."""
+async def what_is_heard(listener: Softphone, speaker: Softphone, file: Path, folder: Path) -> Samples:
+    """The last second but for the very last that the listener hears while the speaker sends his tone."""
     into = folder / f"phase-{len(list(folder.glob('phase-*')))}.wav"
     await listener.record(into)
     await speaker.play(file)
     await speaker.wait("played", 15)
     await listener.record(None)
     await listener.wait("recorded", 10)
-    return heard(into, tones, 1.0)
+    return last_of(into, 1.0)
+
+
+async def hears(
+    listener: Softphone, speaker: Softphone, file: Path, tones: dict[str, float], folder: Path
+) -> set[str]:
+    """Whose tones the listener hears while the speaker sends his, from its beginning to its end."""
+    return tones_in(await what_is_heard(listener, speaker, file, folder), SAMPLE_RATE, tones)
 
 
 class Talk:

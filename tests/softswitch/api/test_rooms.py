@@ -81,6 +81,8 @@ async def test_members_are_muted_and_put_out(centre: Centre, http: httpx.AsyncCl
     assert all(member["muted"] for member in answer["members"])
     answer = (await post(http, "conferences/team/unmute")).json()
     assert not any(member["muted"] for member in answer["members"])
+    answer = (await post(http, "conferences/team/gain", call=third, gain_db=-3.5)).json()
+    assert [member["gain_db"] for member in answer["members"]] == [0.0, 0.0, -3.5]
     answer = (await post(http, "conferences/team/kick", call=second)).json()
     assert [member["call"] for member in answer["members"]] == [first, third]
     assert (await post(http, "conferences/team/lock")).json()["locked"]
@@ -120,6 +122,9 @@ async def test_a_talk_is_supervised_and_joined(centre: Centre, http: httpx.Async
         ("conferences/teem/lock", {}, 404, "no conference is called 'teem'"),
         ("conferences/team/lock", {}, 409, "nobody is in conference 'team'"),
         ("conferences/team/kick", {}, 409, "whom?"),
+        ("conferences/team/gain", {"call": "", "gain_db": 1}, 409, "whom?"),
+        ("conferences/team/gain", {"call": "x", "gain_db": 99}, 409, "99 dB is too much"),
+        ("conferences/team/gain", {"call": "x"}, 422, "gain_db"),
         ("calls/x/listen", {"extension": "300"}, 409, "no live call 'x'"),
         ("calls/x/listen", {}, 422, "extension"),
         ("calls/x/add", {"number": "300"}, 409, "no live call 'x'"),
@@ -127,7 +132,7 @@ async def test_a_talk_is_supervised_and_joined(centre: Centre, http: httpx.Async
     ],
 )
 async def test_what_cannot_be(
-    http: httpx.AsyncClient, path: str, body: dict[str, str], status: int, error: str
+    http: httpx.AsyncClient, path: str, body: dict[str, Any], status: int, error: str
 ) -> None:
     answer = await post(http, path, **body)
     assert answer.status_code == status and error in answer.json()["error"]

@@ -139,6 +139,23 @@ def test_who_is_muted_by_another_stays_so_whatever_he_presses() -> None:
     assert not joined(centre)[a.leg.id].muted and not joined(centre)[b.leg.id].muted
 
 
+def test_gain_stays_whatever_else_happens_to_him() -> None:
+    centre = centre_of()
+    a, b = enter(centre, "300", "301")
+    order(centre, "gain", a.id, -6.0)
+    keys(centre, a, "1")
+    keys(centre, a, "1")
+    assert joined(centre)[a.leg.id].gain_db == -6.0 and joined(centre)[b.leg.id].gain_db == 0.0
+    order(centre, "gain", a.id, 0.0)
+    assert joined(centre)[a.leg.id].gain_db == 0.0
+    assert [data for _, _, data in kinds(centre, Kind.CONFERENCE_GAIN)] == [
+        {"conference": "team", "gain_db": gain_db, "by": "lea"} for gain_db in (-6.0, 0.0)
+    ]
+    for gain_db in (24.5, -25.0, float("nan")):
+        with pytest.raises(LocalError, match="dB is too much; give -24 to 24"):
+            order(centre, "gain", a.id, gain_db)
+
+
 def test_who_is_on_hold_is_not_heard() -> None:
     """His phone may send music of its own."""
     centre = centre_of()
@@ -260,11 +277,11 @@ def test_who_is_put_out_hears_it() -> None:
 
 def test_orders_that_cannot_be() -> None:
     centre = centre_of()
-    for what in (("end",), ("kick", "x"), ("mute", "x", True), ("lock", True)):
+    for what in (("end",), ("kick", "x"), ("mute", "x", True), ("gain", "x", 6.0), ("lock", True)):
         with pytest.raises(LocalError, match="nobody is in"):
             order(centre, *what)  # type: ignore[arg-type]
     enter(centre, "300")
-    for what in (("kick", "x"), ("mute", "x", True)):
+    for what in (("kick", "x"), ("mute", "x", True), ("gain", "x", 6.0)):
         with pytest.raises(LocalError, match="'x' is not in conference team"):
             order(centre, *what)  # type: ignore[arg-type]
 
