@@ -10,8 +10,8 @@ Where a packet lands relative to the clock (its *slack*, in frames) is counted i
 how many come too late. A late packet after whose turn nothing was played turns the clock back, as if it had
 been waited for: no frame is lost, and the delay has grown; not beyond what `late_share` needs, unless a
 longer way through the network lasts. Where that is not enough the clock is held. The delay shrinks by passing
-over a frame that has not come, else by skipping one in a silence, else any. RFC 3550 section 6.4.1 (transit
-time), appendix A.1 (sequence numbers).
+over a frame that has not come, else by skipping one in which nobody speaks (`media.lull`), after a while any.
+RFC 3550 section 6.4.1 (transit time), appendix A.1 (sequence numbers).
 
 Invariant: frames leave in the order of their sequence numbers, none twice; never more than `max_frames` wait,
 so the delay is bounded; after any gap or jump of sequence, timestamp or source, at most RESYNC_RUN packets
@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from media.batch import rounds
-from media.g711 import DECODE
+from media.lull import Lulls
 from media.packet import compact
 from media.slack import START_REACH, SlackHistograms
 
@@ -48,14 +48,14 @@ PAUSE_TICKS: Final = 10  # without a frame: what is missing then was not sent (s
 RESTART_TICKS: Final = 50  # 1 s without a frame: the next packet starts a new talk spurt
 SEEN: Final = 64  # a sequence number further behind is of another numbering
 ADAPT_EVERY: Final = 16  # ticks between two looks at the histograms
+LULL_LEGS: Final = 64  # of which the next frame is listened to in a tick
 LATE_SHARE: Final = 0.01  # of the packets may be late before the delay grows
-PATIENCE_LOOKS: Final = 4  # for which the delay that could shrink waits for a silence
-QUIET: Final = 256.0  # mean of the absolute samples of a frame in which nobody speaks (-42 dB)
+PATIENCE_LOOKS: Final = 8  # for which the delay that could shrink waits for a silence
 
 _ONE: Final = np.uint64(1)
 _TWO: Final = np.uint64(2)
+_THREE: Final = np.uint64(3)
 _LAST_SECOND: Final = np.uint64((1 << RESTART_TICKS) - 1)
-_LOUDNESS: Final = np.abs(DECODE.astype(np.float32))
 
 
 class JitterBuffer:
@@ -101,6 +101,9 @@ class JitterBuffer:
         self._reach = np.zeros(capacity, np.int64)  # frames by which the clock may go back to a late packet
         self._leaps = np.zeros(capacity, np.bool_)  # a missing frame is passed over at once, to shorten
         self._looks = np.zeros(capacity, np.int32)  # in a row at which the delay could have shrunk
+        self._spare = np.zeros(capacity, np.int64)  # frames by which the delay is still too long
+        self._shrinking = False  # is any too long?
+        self._lulls = Lulls(capacity)
         self._slack = SlackHistograms(capacity, max_frames, late_share)
         self._tick = 0
         self._turn = np.zeros(capacity, np.intp)  # scratch of `rounds`
@@ -127,7 +130,9 @@ class JitterBuffer:
         self._started[slots] = False
         self._mask[slots] = 0
         self._past[slots] = 0
+        self._spare[slots] = 0
         self._slack.clear(slots)
+        self._lulls.forget(slots)
 
     def delay_frames(self, slots: Slots) -> Int32:
         """Frames of 20 ms now waiting in each slot, int32[n]: the delay that the buffer adds."""
@@ -266,6 +271,7 @@ class JitterBuffer:
         self._mask[slots] <<= steps
         self._hold[slots] = (self._hold[slots] - frames).clip(0)
         self._reach[slots] -= frames
+        self._spare[slots] = 0
         self._outside[slots] = 0
         self._slack.longer(slots, frames)
 
@@ -312,6 +318,7 @@ class JitterBuffer:
 
     def _know_nothing(self, slots: Slots) -> None:
         self._reach[slots] = START_REACH
+        self._spare[slots] = 0
         self._leaps[slots] = False
 
     # ----- out
@@ -326,6 +333,8 @@ class JitterBuffer:
         if self._tick % ADAPT_EVERY == 0:
             self._adapt(slots, here)
             self._slack.forget()
+        if self._shrinking:
+            self._skip_lulls(slots[self._spare[here] > 0])
         mask = self._mask[here]
         present = (mask & _ONE).astype(np.bool_)
         leaping = ~present & self._leaps[here] & (mask != 0)
@@ -383,16 +392,29 @@ class JitterBuffer:
             self._holding = True
             self._slack.longer(slots, grow)
         self._looks[here] = np.where(spare > 0, self._looks[here] + 1, 0)
-        if spare.any():
-            self._shrink(slots[spare > 0], spare[spare > 0])
+        self._spare[:] = 0
+        self._spare[here] = spare
+        long = spare > 0
+        if long.any():
+            self._shrink(slots[long], spare[long])
+        self._shrinking = bool(np.count_nonzero(self._spare))
 
     def _shrink(self, slots: Slots, spare: Int64) -> None:
-        """Skip a frame that is not there or in which nobody speaks; after a while, any, and the sooner the
-        more frames (int64[n]) the delay is too long."""
-        places = self._base[slots] + (self._head[slots] & (self._ring - 1))
-        loud = _LOUDNESS[self._law[slots][:, None], self._frames[places]].mean(axis=1) >= QUIET
-        loud &= self._mask[slots] & _ONE != 0
-        self._skip(slots[~loud | (self._looks[slots] * spare >= PATIENCE_LOOKS)])
+        """Pass over a frame that is not there; after a while skip any, and the sooner the more frames
+        (int64[n]) the delay is too long."""
+        missing = self._mask[slots] & _ONE == 0
+        self._skip(slots[missing | (self._looks[slots] * spare >= PATIENCE_LOOKS)])
+
+    def _skip_lulls(self, slots: Slots) -> None:
+        """Of these, whose delay is too long, skip a frame in which nobody speaks if the next one has come; if
+        they are many, of another part of them at every tick."""
+        turns = -(-slots.size // LULL_LEGS) or 1
+        slots = slots[self._tick % turns :: turns]
+        slots = slots[self._mask[slots] & _THREE == _THREE]
+        if slots.size:
+            places = self._base[slots] + (self._head[slots] & (self._ring - 1))
+            lull = self._lulls.hear(slots, self._frames[places], self._law[slots], self._spare > 0)
+            self._skip(slots[lull])
 
     def _skip(self, slots: Slots) -> None:
         dropped = self._mask[slots] & _ONE
@@ -402,6 +424,7 @@ class JitterBuffer:
         self._clock[slots] += np.uint32(FRAME)
         self._head[slots] += 1
         self._looks[slots] = 0
+        self._spare[slots] = (self._spare[slots] - 1).clip(0)
         self._reach[slots] += 1
         self._leaps[slots] = False
         self._slack.shorter(slots)
