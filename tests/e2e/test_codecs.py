@@ -9,6 +9,8 @@ import pytest
 from tests.e2e.conftest import SwitchMaker
 from tests.support.audio import dominant_hz, read_wav, tone_level_db, write_tone_wav
 from tests.support.baresip import Baresip
+from tests.support.certificates import Authority
+from tests.support.linphone import Linphone
 from tests.support.phones import PhoneMaker
 from tests.support.switch import PASSWORD
 
@@ -82,6 +84,41 @@ async def test_two_wideband_phones_keep_their_band(
     for phone, hz in ((called, 5000), (caller, 6000)):
         rate, heard = middle(phone.heard()[0])
         assert dominant_hz(heard, rate) == pytest.approx(hz, abs=20)  # type: ignore[arg-type]
+
+
+async def test_linphone_with_opus_and_srtp(tmp_path: Path, switches: SwitchMaker, phones: PhoneMaker) -> None:
+    """Encrypted Opus of another maker on one side, G.711 on the other; the menu's key on its way."""
+    authority = Authority(tmp_path)
+    extension = '[extensions.204]\npassword = "secret"\ncodecs = ["opus"]\nsrtp = "required"\n'
+    switch = await switches(authority=authority, extra=extension)
+    agent = await phones(auto_answer_after_s=0.2, record=str(tmp_path / "agent.wav"), codecs=("PCMU",))
+    await agent.register(switch.address, "201", PASSWORD)
+    await switch.post("agents", "anna", "login")
+    said = write_tone_wav(tmp_path / "caller.wav", 440, 60)
+    caller = Linphone(
+        tmp_path, user="204", password="secret", port=switch.tls_port, ca=authority.file, source=said
+    )
+    async with caller:
+        await switch.until(lambda status: status["registrations"] >= 2, "status")
+        await caller.dial("600")
+        await switch.only_call("menu")
+        await caller.type("1")
+        await switch.only_call("talking")
+        await agent.play(write_tone_wav(tmp_path / "agent-says.wav", 1000, 4))
+        await agent.wait("played", 20)
+        await caller.hang_up()
+        await agent.wait("ended", 10)
+    record = await switch.record()
+    assert (record["disposition"], record["agent"]) == ("answered", "anna")
+    assert [(leg["role"], leg["codec"], bool(leg.get("srtp"))) for leg in record["legs"]] == [
+        ("caller", "OPUS", True),
+        ("agent", "PCMU", False),
+    ]
+    await agent.close()
+    rate, heard = middle(tmp_path / "agent.wav")
+    assert dominant_hz(heard, rate) == pytest.approx(440, abs=4)  # type: ignore[arg-type]
+    rate, (spoken, *_) = read_wav(caller.heard)
+    assert tone_level_db(spoken[-2 * rate : -rate // 2], rate, 1000) > -3, "the agent's tone"
 
 
 async def test_a_phone_that_speaks_gsm_alone_is_heard_and_hears(
