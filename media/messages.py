@@ -154,7 +154,7 @@ class Join(Message, frozen=True):
     room, or by those of `heard_by` alone (others than itself, whether they are there yet or not; empty: a
     silent listener), `gain_db` louder (-60 to 24), and by nobody while `muted`. Two who hear each other as
     they are, are bridged: this is `Connect` for more than two. What is played to a leg that hears more is
-    heard beside it.
+    heard beside it. Keys are no sound, and pass to those who hear a mix only with `keys`.
     """
 
     leg: int
@@ -163,6 +163,7 @@ class Join(Message, frozen=True):
     hears: bool = True
     gain_db: float = 0.0
     muted: bool = False
+    keys: bool = False
 
 
 class Leave(Message, frozen=True):

@@ -44,12 +44,19 @@ class Pressed:
                 parts.events.append(Flash(leg))
             else:
                 parts.events.append(Digit(leg, KEYS[code], "inband" if inband else "rfc4733"))
-            peer = int(legs.peer[slot])
-            if not parts.guard.on[slot] or not legs.receive[slot]:
+            if not legs.receive[slot]:
                 continue
-            if not legs.playing[peer] or parts.speech.sounding(peer):
-                parts.events += parts.speech.send_keys(peer, KEYS[code], RELAYED_KEY_MS, RELAYED_GAP_MS)
-                parts.changed()
+            if parts.guard.on[slot]:
+                self._send(int(legs.peer[slot]), code)
+            if not inband:  # tones are heard in the mix
+                for listener in parts.rooms.hear_keys(slot):
+                    self._send(listener, code)
+
+    def _send(self, slot: int, code: int) -> None:
+        parts = self._parts
+        if not parts.legs.playing[slot] or parts.speech.sounding(slot):
+            parts.events += parts.speech.send_keys(slot, KEYS[code], RELAYED_KEY_MS, RELAYED_GAP_MS)
+            parts.changed()
 
     def guard(self, arrived: Arrived, now: float) -> None:
         """Take the keys out of the audio of legs whose peers want them in another way."""

@@ -26,6 +26,7 @@ from media.outbound import own_audio
 from media.packet import F32, FRAME_SAMPLES, I16, I64, STRIDE, U8, Bools, Index, Outgoing, empty_outgoing
 
 MAX_MEMBERS = 1000
+NO_ROOM = -1
 MIN_GAIN_DB, MAX_GAIN_DB = -60.0, 24.0
 
 
@@ -109,6 +110,20 @@ class Rooms:
         self._set(slot, NO_PEER, False, False, change)
         self._close_if_empty(name)
         return change
+
+    def hear_keys(self, slot: int) -> list[int]:
+        """Who hears the leg in a mix, and is to have the keys that it sends as events."""
+        room = self._rooms.get(self._room_of.get(slot, NO_ROOM))
+        if room is None or not (join := room.joins[slot]).keys or join.muted:
+            return []
+        return [
+            other
+            for other, theirs in room.joins.items()
+            if other != slot
+            and self._legs.mixed[other]
+            and theirs.hears
+            and (join.heard_by is None or theirs.leg in join.heard_by)
+        ]
 
     def record(self, name: int, recording: int) -> Change:
         """Give the sum of the room to `recorded` from now on."""

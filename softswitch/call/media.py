@@ -311,9 +311,11 @@ class MediaPlane:
         heard_by: tuple[int, ...] | None = None,
         muted: bool = False,
         gain_db: float = 0.0,
+        keys: bool = False,
     ) -> list[Media]:
         """Have the leg in a room, as `media.messages.Join` says; again, to change how it is there."""
-        return [Media(_audio(leg).worker, m.Join(leg.id, room, heard_by, muted=muted, gain_db=gain_db))]
+        joined = m.Join(leg.id, room, heard_by, muted=muted, gain_db=gain_db, keys=keys)
+        return [Media(_audio(leg).worker, joined)]
 
     def leave(self, leg: Leg) -> list[Media]:
         """Take the leg out of its room."""

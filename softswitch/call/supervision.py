@@ -168,14 +168,16 @@ class Supervision:
     def _join(self, watch: Watch) -> None:
         to_agent = (self._agent_leg(watch.host).id,)
         heard_by = {"listen": (), "whisper": to_agent, "barge": None}[watch.mode]
-        self.bring(watch.host, watch.call.leg, heard_by)
+        self.bring(watch.host, watch.call.leg, heard_by)  # his keys are orders to us
 
-    def bring(self, host: Call, leg: Leg, heard_by: tuple[int, ...] | None) -> None:
-        """Let the leg be in the room of a talk, heard by all (None) or by some."""
+    def bring(
+        self, host: Call, leg: Leg, heard_by: tuple[int, ...] | None = None, keys: bool = False
+    ) -> None:
+        """Let the leg be in the room of a talk, heard by all (None) or by some, and with its keys or not."""
         if host.id not in self._rooms:
             self._rooms[host.id] = self.hub.plane.open_room()
         self.held(host)
-        self.hub.emit(self.hub.plane.join(leg, self._rooms[host.id], heard_by=heard_by))
+        self.hub.emit(self.hub.plane.join(leg, self._rooms[host.id], heard_by=heard_by, keys=keys))
 
     def held(self, host: Call) -> None:
         """Somebody in the talk is on hold, or no longer: nobody hears the music of his phone."""
@@ -183,7 +185,7 @@ class Supervision:
         if room is None or host.partner is None:
             return
         for leg in (host.leg, host.partner):
-            self.hub.emit(self.hub.plane.join(leg, room, muted=leg.id in host.held))
+            self.hub.emit(self.hub.plane.join(leg, room, muted=leg.id in host.held, keys=True))
 
     def _agent_leg(self, host: Call) -> Leg:
         """Whom a whisper is for: the agent; of a call without one, our own extension, the called one

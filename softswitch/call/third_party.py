@@ -147,14 +147,14 @@ class ThirdParties:
         call.story.agent = host.story.agent
         call.story.begin("talk", now)
         party.since = now
-        self.supervision.bring(host, call.leg, None)
+        self.supervision.bring(host, call.leg, keys=True)
         self._log(party, Kind.PARTY_ADDED, now)
 
     def talk_began(self, host: Call) -> None:
         """Other legs than before are bridged: whoever was added joins them."""
         for party in self.of(host):
             if party.since is not None:
-                self.supervision.bring(host, party.call.leg, None)
+                self.supervision.bring(host, party.call.leg, keys=True)
 
     # ----- leaving
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from cli.softphone.client import Softphone
+from cli.softphone.messages import Digit
 from media.g711 import encode_ulaw
 from tests.e2e.conftest import SwitchMaker
 from tests.e2e.test_supervisor import cc
@@ -321,6 +322,10 @@ async def test_a_third_party_joins_and_the_agent_leaves(
     await talk.phones["agent"].digits("*3204#")
     await switch.until(lambda calls: sorted(one["state"] for one in calls) == ["room", "talking"], "calls")
     assert await talk.phase() == BARGE  # all three hear one another
+    await talk.phones["agent"].digits("7")
+    for other in ("caller", "boss"):
+        while (await talk.phones[other].take(Digit, 10)).digit != "7":  # the caller has heard the code, too
+            pass
     await talk.phones.pop("agent").hangup()
     live = await switch.only_call("talking")
     assert (live["id"], live["agent"]) == (call["id"], "204")

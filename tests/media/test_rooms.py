@@ -232,6 +232,45 @@ def test_keys_are_heard_of_members_and_sent_to_them(bench: EngineBench) -> None:
     assert len(stamps) == 3
 
 
+@pytest.mark.parametrize(
+    ("how", "by_b", "by_c"),
+    [
+        (Join(1, ROOM, keys=True), 1, 1),
+        (Join(1, ROOM), 0, 0),
+        (Join(1, ROOM, heard_by=(3,), keys=True), 0, 1),
+        (Join(1, ROOM, muted=True, keys=True), 0, 0),
+    ],
+)
+def test_keys_pass_a_mix_where_they_may(bench: EngineBench, how: Join, by_b: int, by_c: int) -> None:
+    everybody = phones(bench, 3)
+    a = everybody[0]
+    bench.do(how, Join(2, ROOM), Join(3, ROOM))
+    talk(bench, everybody)
+    bench.receive(a.key(5, 160, a.timestamp), a.key(5, 800, a.timestamp, end=True))
+    assert bench.take(Digit) == [Digit(1, "5", "rfc4733")]
+    sent = bench.tick(12)
+    pressed = [
+        {(one.timestamp, one.payload[0]) for one in phone.hears(sent) if one.payload_type == 101}
+        for phone in everybody
+    ]
+    assert [len(one) for one in pressed] == [0, by_b, by_c]
+    assert {code for one in pressed for _, code in one} <= {5}
+
+
+def test_a_key_that_passes_a_mix_is_a_tone_for_who_has_no_events(bench: EngineBench) -> None:
+    a, b = phones(bench, 2)
+    bench.phone(3, "10.1.0.3", 5003, events=None)
+    bench.do(Join(1, ROOM, keys=True), Join(2, ROOM), Join(3, ROOM))
+    talk(bench, [a, b])
+    bench.receive(a.key(9, 160, a.timestamp), a.key(9, 800, a.timestamp, end=True))
+    heard = [one.payload for one in bench.tick(8) if one.address == "10.1.0.3"]
+    samples = DECODE[0][np.frombuffer(b"".join(heard), np.uint8)]
+    spectrum = np.abs(np.fft.rfft(samples[160:-160] * np.hanning(samples.size - 320)))
+    hz = np.fft.rfftfreq(samples.size - 320, 1 / 8000)
+    loudest = hz[np.argsort(spectrum)[-8:]]
+    assert any(abs(loudest - 852) < 15) and any(abs(loudest - 1477) < 15)
+
+
 def test_a_leg_without_rtp_does_not_stop_the_others(bench: EngineBench) -> None:
     a, b, _ = everybody = phones(bench, 3)
     bench.do(*(Join(leg, ROOM) for leg in (1, 2, 3)))

@@ -81,6 +81,8 @@ class Story:
             self.agent_leg.id: (room, None),
             visitor.id: (room, heard_by),
         }
+        joins = self.centre.workers[1].rooms
+        assert {leg for leg, join in joins.items() if join.keys} == {self.call.leg.id, self.agent_leg.id}
 
 
 def events(centre: Centre, kind: Kind) -> list[dict[str, Any]]:

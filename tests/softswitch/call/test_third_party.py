@@ -69,7 +69,7 @@ def test_he_joins_and_leaves() -> None:
     three = Three()
     third = three.joined()
     assert three.room() == {three.call.leg.id, three.agent_leg.id, third.leg.id}
-    assert all(join.heard_by is None for join in three.centre.workers[1].rooms.values())
+    assert all(join.heard_by is None and join.keys for join in three.centre.workers[1].rooms.values())
     three.centre.advance(4.0)
     three.down("302")
     three.centre.advance(4.0)
