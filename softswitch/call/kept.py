@@ -144,7 +144,7 @@ def _leg(call: Call, leg: Leg) -> KeptLeg | None:
         leg.invite.uri.user or "",
         record,
         audio.worker,
-        audio.local,
+        audio.local if plain else None,
         audio.sent if plain else None,
         audio.agreed if plain else None,
         audio.play,

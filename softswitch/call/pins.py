@@ -55,8 +55,7 @@ class Pins:
     ) -> None:
         """Ask for it."""
         if self._locked.get(subject, 0.0) > now:
-            clips = self._say(call, "not-possible")
-            self.steps.farewell(call, clips, f"{subject}: too many wrong PINs", now)
+            self._send_away(call, subject, now)
             return
         call.enter(Stage.PIN, now)
         call.pin = Entry(subject, check, proved, limit)
@@ -103,6 +102,9 @@ class Pins:
 
     def _check(self, call: Call, entry: Entry, now: float) -> None:
         subject = entry.subject
+        if self._locked.get(subject, 0.0) > now:  # by others, while he typed
+            self._send_away(call, subject, now)
+            return
         if entry.check(entry.typed):
             self._wrong.pop(subject, None)
             call.pin = None
@@ -121,6 +123,10 @@ class Pins:
             return
         call.pin = None
         self.steps.farewell(call, self._say(call, "wrong-pin"), f"{subject}: wrong PIN", now)
+
+    def _send_away(self, call: Call, subject: str, now: float) -> None:
+        call.pin = None
+        self.steps.farewell(call, self._say(call, "not-possible"), f"{subject}: too many wrong PINs", now)
 
     def _say(self, call: Call, phrase: str) -> tuple[str, ...]:
         return self.hub.settings.say(phrase, call.language)

@@ -37,10 +37,12 @@ class TakingOver:
         if kept or present:
             self._skip_numbers(kept, present, now)
         known: set[int] = set()
+        tapes: set[int] = set()
         for one in kept:
             try:
                 if one.id in alive and one.talk is not None:
                     known |= self._go_on(one, one.talk, now)
+                    tapes.add(one.talk.taping.number if one.talk.taping is not None else 0)
                 else:
                     self._end(one, now)
             except LocalError as error:
@@ -48,7 +50,8 @@ class TakingOver:
                 self.hub.emit([CallKept(one.id, None)])
         for worker, found in present.items():
             released = [m.Release(leg) for leg in found.legs if leg not in known]
-            self.hub.emit([Media(worker, command) for command in released])
+            stopped = [m.StopRecord(number) for number in found.recordings if number not in tapes]
+            self.hub.emit([Media(worker, command) for command in (*stopped, *released)])
 
     def _skip_numbers(self, kept: Iterable[KeptCall], present: Mapping[int, m.Rejoined], now: float) -> None:
         """Legs, playbacks and recordings of the last run keep their numbers: ours come after them."""

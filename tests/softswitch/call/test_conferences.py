@@ -228,6 +228,20 @@ def test_trying_pins_locks_the_room_for_a_while() -> None:
     assert b.stage is Stage.ROOM
 
 
+def test_who_was_asked_before_the_lock_cannot_go_on_trying() -> None:
+    centre = centre_of(ConferenceCare(pin="1234"))
+    a, b = enter(centre, "300", "301")
+    for _ in range(3):
+        [c] = enter(centre, "302")
+        keys(centre, c, "1#2#3#")
+        centre.play_out(c)
+        centre.advance(1.0)
+    keys(centre, a, "9#")  # the tenth in a row
+    keys(centre, b, "1234#")
+    assert b.stage is Stage.FAREWELL and centre.heard_names(b) == ["not-possible"]
+    assert not centre.switch.conferences.open
+
+
 @pytest.mark.parametrize("why", ["full", "locked"])
 def test_there_is_no_room(why: str) -> None:
     centre = centre_of(ConferenceCare(max_members=2))

@@ -12,8 +12,9 @@ from acd.events import Kind
 from media import messages as m
 from softswitch.call.call import Stage
 from softswitch.call.record import Disposition
-from softswitch.call.settings import Target
+from softswitch.call.settings import ConferenceCare, Target
 from softswitch.call.taking_over import goes_on
+from softswitch.sdp.webrtc import LocalBrowser
 from tests.softswitch.call.test_keeping import agent, talk
 from tests.support.centre import Centre, Ended
 
@@ -256,3 +257,31 @@ def test_keys_are_not_kept(first: Centre) -> None:
     assert kept.talk is None and b"inline" not in msgspec.json.encode(kept)
     second = killed(first)
     assert second.phones["300"].of(Ended) and not second.switch.calls
+
+
+def test_the_credentials_of_a_browser_are_not_kept(first: Centre) -> None:
+    audio = first.call.leg.audio
+    assert audio is not None and audio.local is not None
+    audio.ice = m.IceCredentials("name", "password-of-ice")
+    browser = LocalBrowser("name", "password-of-ice", "sha-256 AA")
+    audio.local = replace(audio.local, browser=browser)
+    first.switch.hub.keep(first.call)
+    first._carry_out(first.switch.handle_timer(first.now))
+    (kept,) = first.kept_calls.values()
+    assert kept.talk is None and b"password-of-ice" not in msgspec.json.encode(kept)
+    second = killed(first)
+    assert second.phones["300"].of(Ended) and not second.switch.calls
+
+
+def test_the_recording_of_a_conference_is_closed() -> None:
+    """Its worker lives on, and its members are gone: nobody else would end it."""
+    first = Centre(
+        routes={"700": Target("conference", "team")},
+        more={"conferences": {"team": ConferenceCare(record=True)}},
+    )
+    first.phones["300"].call("700")
+    first.settle()
+    assert first.workers[1].recordings
+    second = killed(first, more={"conferences": {"team": ConferenceCare(record=True)}})
+    assert second.phones["300"].of(Ended)
+    assert not second.workers[1].recordings and not second.workers[1].live
