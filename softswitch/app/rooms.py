@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from softswitch.api.rooms import ConferenceStatus, MemberStatus, Mode
 from softswitch.call.conferences import Conference, Member
@@ -31,10 +31,11 @@ class RoomControl:
     def conferences(self) -> Sequence[ConferenceStatus]:
         """All conferences: those of the configuration, and those that a reload has taken away while somebody
         is in."""
-        live = self._switch.conferences.open
-        known: Mapping[str, ConferenceCare] = self._switch.conferences.configured
+        conferences = self._switch.conferences
+        live, known = conferences.open, conferences.configured
         cares = {**{name: one.care for name, one in live.items()}, **known}
-        return [_status(name, care, live.get(name)) for name, care in cares.items()]
+        taped = {name for name, one in live.items() if conferences.is_recorded(one)}
+        return [_status(name, care, live.get(name), name in taped) for name, care in cares.items()]
 
     def mute(self, name: str, call: str, muted: bool, by: str) -> None:
         """Let nobody hear a member, or everybody again."""
@@ -60,7 +61,7 @@ class RoomControl:
         self._give(lambda now: self._switch.carry_out(order, now))
 
 
-def _status(name: str, care: ConferenceCare, live: Conference | None) -> ConferenceStatus:
+def _status(name: str, care: ConferenceCare, live: Conference | None, recorded: bool) -> ConferenceStatus:
     if live is None:
         return ConferenceStatus(name=name, max_members=care.max_members)
     return ConferenceStatus(
@@ -68,7 +69,7 @@ def _status(name: str, care: ConferenceCare, live: Conference | None) -> Confere
         max_members=care.max_members,
         since=live.since,
         locked=live.locked,
-        recording=bool(live.recording),
+        recording=recorded,
         members=tuple(_member(member) for member in live.members.values()),
     )
 

@@ -68,6 +68,15 @@ class Conference:
     recording: int = 0
 
 
+@dataclass(slots=True, eq=False)
+class Entering:
+    """Somebody who is about to come in. `told`: he has heard that the conference is recorded."""
+
+    name: str
+    moderator: bool
+    told: bool = False
+
+
 class Conferences:
     """All of them."""
 
@@ -80,8 +89,8 @@ class Conferences:
         self._open: dict[str, Conference] = {}
         self._of: dict[str, Conference] = {}
         """By the calls of those who are in."""
-        self._entering: dict[str, tuple[str, bool]] = {}
-        """By call: who hears the announcement, where he is to come in, and whether as a moderator."""
+        self._entering: dict[str, Entering] = {}
+        """By call."""
 
     @property
     def open(self) -> Mapping[str, Conference]:
@@ -106,6 +115,10 @@ class Conferences:
         conference = self._open.get(name)
         return conference.worker if conference is not None else None
 
+    def is_recorded(self, conference: Conference) -> bool:
+        """Whether its tape runs."""
+        return self.recordings.runs(conference.recording)
+
     # ----- coming in
 
     def enter(self, call: Call, name: str, now: float) -> None:
@@ -114,7 +127,7 @@ class Conferences:
         if self._refused(call, name, care, now):
             return
         if not care.pin and not care.moderator_pin:
-            self._announce(call, name, False, now)
+            self._admit(call, name, False, now)
             return
 
         def check(typed: str) -> bool:
@@ -129,7 +142,7 @@ class Conferences:
         )
 
     def _proved(self, care: ConferenceCare, name: str, call: Call, typed: str, now: float) -> None:
-        self._announce(call, name, self._fits(care.moderator_pin, typed), now)
+        self._admit(call, name, self._fits(care.moderator_pin, typed), now)
 
     @staticmethod
     def _fits(pin: str, typed: str) -> bool:
@@ -154,37 +167,47 @@ class Conferences:
             self.steps.farewell(call, self._say(call, phrase), why, now)
         return bool(why)
 
-    def _announce(self, call: Call, name: str, moderator: bool, now: float) -> None:
-        care = self.hub.settings.conferences.get(name)
-        clips = self.recordings.announcement(call) if care is not None and care.record else ()
+    def _admit(self, call: Call, name: str, moderator: bool, now: float) -> None:
+        """He may come in, as soon as he has been told what he must be told."""
         call.enter(Stage.ROOM, now)
         call.heard = Heard.NOTHING
-        self._entering[call.id] = name, moderator
+        self._entering[call.id] = Entering(name, moderator)
         self.hub.emit(self.hub.plane.stop(call.leg))  # he may come from a queue, with its music
-        if clips:
-            call.heard = Heard.NOTICE
-            self.hub.emit(self.hub.plane.play(call.leg, clips))
-        else:
-            self._join(call, now)
+        self._join(call, now)
 
-    def noticed(self, call: Call, now: float) -> None:
-        """He has heard the announcement."""
-        if call.id in self._entering:
-            self._join(call, now)
+    def noticed(self, call: Call, failed: bool, now: float) -> None:
+        """He has heard the announcement, or it could not be played."""
+        entering = self._entering.get(call.id)
+        if entering is None:
+            return
+        if failed:  # nobody is recorded who does not know it
+            del self._entering[call.id]
+            why = f"conference {entering.name}: its announcement cannot be played"
+            self.steps.farewell(call, self._say(call, "not-possible"), why, now)
+            return
+        entering.told = True
+        self._join(call, now)
 
     def _join(self, call: Call, now: float) -> None:
-        name, moderator = self._entering.pop(call.id)
+        entering = self._entering.pop(call.id)
+        name = entering.name
         care = self.hub.settings.conferences.get(name)
         if care is None:  # a reload has taken the room away
             self.steps.farewell(call, self._say(call, "not-possible"), f"no conference {name}", now)
             return
         if self._refused(call, name, care, now):  # it has filled meanwhile
             return
-        conference, audio = self._open.get(name), call.leg.audio
-        assert audio is not None
-        if conference is not None and audio.worker != conference.worker and self.links.leg(call) is call.leg:
-            self._entering[call.id] = name, moderator
-            self.links.make(call, conference.worker, partial(self._join, call))
+        conference = self._open.get(name)
+        if conference is not None:  # it goes on as it began: what a reload says is for the next one
+            care = conference.care
+        clips = self.recordings.announcement(call) if care.record and not entering.told else ()
+        if clips:
+            self._entering[call.id] = entering
+            call.heard = Heard.NOTICE
+            self.hub.emit(self.hub.plane.play(call.leg, clips))
+            return
+        if conference is not None and self._links(call, conference):
+            self._entering[call.id] = entering
             return
         if conference is None:
             there = self.links.leg(call).audio
@@ -192,14 +215,13 @@ class Conferences:
             conference = Conference(name, care, self.hub.plane.open_room(), there.worker, now)
             self._open[name] = conference
         others = list(conference.members.values())
-        member = conference.members[call.id] = Member(call, now, moderator)
+        member = conference.members[call.id] = Member(call, now, entering.moderator)
         self._of[call.id] = conference
         call.story.begin("talk", now)
         call.story.cause = f"conference {name}"
         self._place(conference, member)
-        self.hub.log(
-            now, Kind.CONFERENCE_JOIN, call, conference=name, members=len(others) + 1, moderator=moderator
-        )
+        data = {"conference": name, "members": len(others) + 1, "moderator": entering.moderator}
+        self.hub.log(now, Kind.CONFERENCE_JOIN, call, **data)
         if care.record and not conference.recording:
             number = self.recordings.begin_room(call, name, conference.room, conference.worker, now)
             conference.recording = number
@@ -208,6 +230,18 @@ class Conferences:
         if care.beep:
             self._beep(conference)
         self._alone(conference)
+
+    def _links(self, call: Call, conference: Conference) -> bool:
+        """Whether he must be linked to the worker of the conference first; then that has begun."""
+        own, there = call.leg.audio, self.links.leg(call).audio
+        assert own is not None and there is not None
+        if there.worker == conference.worker:
+            return False
+        self.links.drop(call)  # it was made for one that is over
+        if own.worker == conference.worker:
+            return False
+        self.links.make(call, conference.worker, partial(self._join, call))
+        return True
 
     # ----- keys and orders
 

@@ -267,7 +267,7 @@ class Desk:
         elif heard is Heard.SCRIPT:
             self.voicemail.scripts.played(call, now)
         elif heard is Heard.NOTICE:
-            self.conferences.noticed(call, now)
+            self.conferences.noticed(call, event.reason == "failed", now)
         elif heard is Heard.LAST_WORDS:
             self._farewell_over(call, now)
 

@@ -66,6 +66,10 @@ class Recordings:
         running = self._running.get(call.taping.number) if call.taping is not None else None
         return running.tape if running is not None else None
 
+    def runs(self, number: int) -> bool:
+        """Whether a tape has not come to its end."""
+        return number in self._running
+
     # ----- the talk
 
     def begin(self, call: Call, leg: Leg, party: str, agent: str, now: float) -> None:

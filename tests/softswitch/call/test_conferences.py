@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -322,6 +323,54 @@ def test_it_is_recorded_after_everybody_has_been_told() -> None:
     assert set(centre.records) == {a.id, b.id}
 
 
+def reconfigure(centre: Centre, care: ConferenceCare) -> None:
+    """A reload."""
+    settings = replace(centre.switch.hub.settings, conferences={"team": care})
+    centre._carry_out(centre.switch.reload(settings, {}, lambda now: [], "lea", centre.now))
+
+
+TOLD = TapingCare(announce=(Prompt(text="announcement"),))
+
+
+def test_recording_that_is_configured_meanwhile_begins_with_the_next_conference() -> None:
+    """Those who are in have not been told."""
+    centre = centre_of(ConferenceCare(), taping=TOLD)
+    enter(centre, "300")
+    reconfigure(centre, ConferenceCare(record=True))
+    [b] = enter(centre, "301")
+    assert b.leg.id in joined(centre) and not centre.workers[1].recordings
+    down(centre, "300")
+    down(centre, "301")
+    [c] = enter(centre, "302")
+    assert centre.heard_names(c) == ["announcement"]
+    centre.play_out(c)
+    assert centre.workers[1].recordings
+
+
+def test_who_comes_into_a_recorded_conference_is_told_whatever_is_configured_meanwhile() -> None:
+    centre = centre_of(ConferenceCare(record=True), taping=TOLD)
+    [a] = enter(centre, "300")
+    centre.play_out(a)
+    reconfigure(centre, ConferenceCare())
+    [b] = enter(centre, "301")
+    assert centre.heard_names(b) == ["announcement"] and b.leg.id not in joined(centre)
+    centre.play_out(b)
+    assert b.leg.id in joined(centre)
+
+
+def test_who_could_not_be_told_is_not_recorded() -> None:
+    centre = centre_of(ConferenceCare(record=True), taping=TOLD)
+    [a] = enter(centre, "300")
+    play = centre.heard(a)
+    assert play is not None
+    centre.media_event(m.Played(a.leg.id, play.play, "failed", "no such file"))
+    assert centre.heard_names(a) == ["not-possible"]
+    assert not joined(centre) and not centre.workers[1].recordings
+    centre.play_out(a)
+    centre.advance(5.0)
+    assert centre.records[a.id].cause == "conference team: its announcement cannot be played"
+
+
 def test_a_recording_that_fails_does_not_matter() -> None:
     centre = centre_of(ConferenceCare(record=True))
     a, b = enter(centre, "300", "301")
@@ -329,6 +378,8 @@ def test_a_recording_that_fails_does_not_matter() -> None:
     centre.media_event(m.RecordFailed(recording.recording, recording.path, "the disk is full"))
     assert set(joined(centre)) == {a.leg.id, b.leg.id}
     assert [tape.state for tape in centre.tapes.values()] == ["failed"]
+    [conference] = centre.switch.conferences.open.values()
+    assert not centre.switch.conferences.is_recorded(conference)
     down(centre, "300")
     down(centre, "301")
     centre.advance(5.0)
@@ -400,6 +451,31 @@ def test_who_is_on_another_worker_is_linked() -> None:
     assert other.rooms[far].muted
     down(centre, "303")
     assert set(other.rooms) == {first.leg.id} and not one.live and other.live == {first.leg.id}
+
+
+def test_the_conference_moves_while_he_is_linked_to_it() -> None:
+    centre, _, caller = two_workers(ConferenceCare(beep=False))
+    slow = centre.workers[1].command
+    late: list[m.Event] = []
+
+    def delayed(command: m.Command) -> list[m.Event]:
+        events = slow(command)
+        if isinstance(command, m.Allocate):
+            late.extend(events)
+            return []
+        return events
+
+    centre.workers[1].command = delayed  # type: ignore[method-assign]
+    to_conference(centre, caller)
+    centre.workers[1].command = slow  # type: ignore[method-assign]
+    down(centre, "300")
+    centre._carry_out(centre.switch.drain(2, True, "lea", centre.now))
+    [second] = enter(centre, "301")
+    assert second.leg.audio is not None and second.leg.audio.worker == 1
+    for event in late:
+        centre.media_event(event)
+    assert set(centre.workers[1].rooms) == {second.leg.id, caller.leg.id}
+    assert not centre.workers[2].live and not centre.workers[2].rooms
 
 
 @pytest.mark.parametrize("dies", [1, 2])
