@@ -109,6 +109,8 @@ class Call:
     partner: Leg | None = None
     partner_phone: str = ""
     """The extension that he talks with; empty: it is none of ours."""
+    partner_peer: str = ""
+    """The peer behind whom he talks with somebody; empty: with nobody there."""
     agent: str = ""
     held: set[int] = field(default_factory=set)
     taping: Taping | None = None

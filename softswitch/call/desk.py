@@ -72,7 +72,9 @@ class Desk:
         self.summoning = Summoning(hub, self.ringing, self.own_calls, self)
         self.supervision = Supervision(hub, self.summoning, self)
         self.links = Links(hub, self.summoning.stand_in)
-        self.third_parties = ThirdParties(hub, self.summoning, self.supervision, self.own_calls, self)
+        self.third_parties = ThirdParties(
+            hub, self.summoning, self.supervision, self.own_calls, self.channels, self
+        )
         self.features = Features(hub, self, self.supervision, agents)
         self.conferences = Conferences(hub, self.features.pins, self.recordings, self.links, self)
         self.listening = Listening(hub, self.menu)
@@ -212,6 +214,7 @@ class Desk:
         """A phone of the call is on hold, or no longer, while others may be in a room with it."""
         self.conferences.held(call)
         self.supervision.held(call)
+        self.third_parties.held(call)
 
     def digit(self, leg: Leg, digit: str, method: str, now: float) -> None:
         """A key was pressed on a leg."""

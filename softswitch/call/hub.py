@@ -18,7 +18,7 @@ from acd.messages import Input as AcdInput
 from ivr.messages import Answer
 from softswitch.call.call import Attempt, Call
 from softswitch.call.events import Append, Effect, LegOutput, Warn
-from softswitch.call.identity import Identities, Unauthorized
+from softswitch.call.identity import Identities, Unauthorized, peer_number
 from softswitch.call.leg import Leg
 from softswitch.call.media import MediaPlane
 from softswitch.call.settings import Settings
@@ -142,6 +142,14 @@ class Hub:
         """The extension of which this leg is the phone that was called; empty: it is none of ours."""
         attempt = self.attempts.get(leg.id)
         return attempt.phone if attempt is not None and attempt.phone in self.settings.phones else ""
+
+    def peer_of(self, leg: Leg) -> str:
+        """The peer behind whom this leg was called; empty: behind none."""
+        attempt = self.attempts.get(leg.id)
+        if attempt is None:
+            return ""
+        outside = peer_number(attempt.phone)
+        return attempt.peer or (outside.name if outside is not None else "")
 
     def let_go(self, leg: Leg, now: float, cause: str = "") -> None:
         """Hang the leg up, if it is not over, and give its port back; nothing it does matters any more."""

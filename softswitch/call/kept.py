@@ -80,6 +80,8 @@ class KeptTalk(Struct, frozen=True):
     client: str = ""
     phone: str = ""
     """The extension that he talks with, if it is one of ours."""
+    peer: str = ""
+    """The peer behind whom he talks with somebody."""
 
 
 class KeptCall(Struct, frozen=True):
@@ -126,6 +128,7 @@ def _talk(hub: Hub, call: Call, tape: Tape | None) -> KeptTalk | None:
         call.language,
         call.client,
         call.partner_phone,
+        call.partner_peer,
     )
 
 

@@ -20,12 +20,24 @@ class OwnCalls:
         self.hub = hub
         self._live: dict[str, tuple[int, float]] = {}
         """Agent -> (his calls, seconds that he talked in those that are over)."""
+        self._before: dict[tuple[str, str], float] = {}
+        """(call, agent) -> seconds that others had talked in it before it was his."""
 
-    def begin(self, call: Call, agent: str | None, direction: Literal["inbound", "outbound"]) -> None:
-        """The agent (None: there is none at this phone) makes or gets this call."""
+    def begin(
+        self,
+        call: Call,
+        agent: str | None,
+        direction: Literal["inbound", "outbound"],
+        *,
+        before_s: float = 0.0,
+    ) -> None:
+        """The agent (None: there is none at this phone) makes or gets this call, in which others have
+        talked for `before_s`."""
         if agent is None or agent in call.own_call_of:
             return
         call.own_call_of.append(agent)
+        if before_s:
+            self._before[call.id, agent] = before_s
         count, talked_s = self._live.get(agent, (0, 0.0))
         self._live[agent] = (count + 1, talked_s)
         if not count:
@@ -34,11 +46,12 @@ class OwnCalls:
     def end(self, call: Call, talked_s: float) -> None:
         """The call is over."""
         for agent in call.own_call_of:
-            count, before_s = self._live.pop(agent)
+            count, sum_s = self._live.pop(agent)
+            sum_s += max(0.0, talked_s - self._before.pop((call.id, agent), 0.0))
             if count > 1:
-                self._live[agent] = (count - 1, before_s + talked_s)
+                self._live[agent] = (count - 1, sum_s)
             else:
-                self.hub.post(acd.OwnCall(agent, False, talk_s=before_s + talked_s))
+                self.hub.post(acd.OwnCall(agent, False, talk_s=sum_s))
         call.own_call_of.clear()
 
     def let_go(self, call: Call, agent: str) -> None:

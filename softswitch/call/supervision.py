@@ -176,11 +176,19 @@ class Supervision:
         """Let the leg be in the room of a talk, heard by all (None) or by some, and with its keys or not."""
         if host.id not in self._rooms:
             self._rooms[host.id] = self.hub.plane.open_room()
-        self.held(host)
-        self.hub.emit(self.hub.plane.join(leg, self._rooms[host.id], heard_by=heard_by, keys=keys))
+        self._held(host)
+        room, muted = self._rooms[host.id], leg.audio is not None and leg.audio.held
+        self.hub.emit(self.hub.plane.join(leg, room, heard_by=heard_by, muted=muted, keys=keys))
 
-    def held(self, host: Call) -> None:
-        """Somebody in the talk is on hold, or no longer: nobody hears the music of his phone."""
+    def held(self, call: Call) -> None:
+        """Somebody who talks, or a supervisor, is on hold, or no longer: nobody hears the music of his
+        phone."""
+        watch = self._watches.get(call.id)
+        if watch is not None and watch.since is not None:
+            self._join(watch)
+        self._held(call)
+
+    def _held(self, host: Call) -> None:
         room = self._rooms.get(host.id)
         if room is None or host.partner is None:
             return

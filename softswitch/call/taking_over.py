@@ -49,9 +49,10 @@ class TakingOver:
                 self.hub.warn("a call of the last run cannot be read", call=one.id, reason=str(error))
                 self.hub.emit([CallKept(one.id, None)])
         for worker, found in present.items():
-            released = [m.Release(leg) for leg in found.legs if leg not in known]
             stopped = [m.StopRecord(number) for number in found.recordings if number not in tapes]
-            self.hub.emit([Media(worker, command) for command in (*stopped, *released)])
+            self.hub.emit([Media(worker, command) for command in stopped])
+            released = [m.Release(leg) for leg in found.legs if leg not in known]
+            self.hub.emit([Media(worker, command) for command in released])
 
     def _skip_numbers(self, kept: Iterable[KeptCall], present: Mapping[int, m.Rejoined], now: float) -> None:
         """Legs, playbacks and recordings of the last run keep their numbers: ours come after them."""
@@ -82,7 +83,7 @@ class TakingOver:
         story = Story.resumed(talk.record, talk.identity, talk.since_of, live)
         call = Call(kept.id, leg, talk.identity, _target(talk.target), story, Stage.TALK)
         call.partner, call.agent, call.since = partner, talk.agent, talk.since
-        call.partner_phone, call.held = talk.phone, set(talk.held)
+        call.partner_phone, call.partner_peer, call.held = talk.phone, talk.peer, set(talk.held)
         call.language, call.client = talk.language, talk.client
         hub.calls[call.id] = call
         hub.kept.add(call.id)

@@ -23,7 +23,7 @@ class Talk:
     def begin(self, call: Call, leg: Leg, party: str, agent: str, now: float) -> None:
         """Bridge the caller with an answered leg; `agent` is "" when no agent of a queue is on it."""
         call.partner = leg
-        call.partner_phone = self.hub.phone_of(leg)
+        call.partner_phone, call.partner_peer = self.hub.phone_of(leg), self.hub.peer_of(leg)
         call.agent = agent
         call.enter(Stage.TALK, now)
         call.heard = Heard.NOTHING
@@ -33,6 +33,7 @@ class Talk:
         self.hub.keep(call)
         self.hub.emit(self.hub.plane.connect(call.leg, leg))
         self.recordings.begin(call, leg, party, agent, now)
+        call.held.clear()  # of a talk before this one
         for each in (call.leg, leg):  # a caller may have put the queue on hold
             self._hold(call, each, now)
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from acd import messages as acd
 from acd.events import Kind, LogEvent
 from softswitch.call.call import Call, Stage
+from softswitch.call.channels import Channels
 from softswitch.call.events import Append
 from softswitch.call.hub import Hub
 from softswitch.call.identity import Identity
@@ -60,12 +61,14 @@ class ThirdParties:
         summoning: Summoning,
         supervision: Supervision,
         own_calls: OwnCalls,
+        channels: Channels,
         steps: Steps,
     ) -> None:
         self.hub = hub
         self.summoning = summoning
         self.supervision = supervision
         self.own_calls = own_calls
+        self.channels = channels
         self.steps = steps
         self._parties: dict[str, Party] = {}
         """By the call of the third party."""
@@ -156,6 +159,12 @@ class ThirdParties:
             if party.since is not None:
                 self.supervision.bring(host, party.call.leg, keys=True)
 
+    def held(self, call: Call) -> None:
+        """A third party has put the talk on hold, or takes it back: nobody hears the music of his phone."""
+        party = self._parties.get(call.id)
+        if party is not None and party.since is not None:
+            self.supervision.bring(party.host, call.leg, keys=True)
+
     # ----- leaving
 
     def over(self, call: Call, now: float) -> None:
@@ -175,8 +184,14 @@ class ThirdParties:
         if host.agent:
             self.hub.post(acd.Ended(host.id, "agent", cause))
         self.hub.let_go(gone, now)
+        self._pressed.pop(gone.id, None)
+        host.story.end(now)
         if party.who.kind == "extension":
-            self.own_calls.begin(host, self.hub.acd.agent_of_phone(party.who.name), "inbound")
+            agent, before_s = self.hub.acd.agent_of_phone(party.who.name), host.story.total("talk")
+            self.own_calls.begin(host, agent, "inbound", before_s=before_s)
+        for name in _partners_channel(host):
+            host.channels.remove(name)
+            self.channels.give(name)
         host.channels += party.call.channels  # before his call ends, which would give them back
         party.call.channels.clear()
         leg = self._leave_his_call(party, f"goes on in call {host.id}", now)
@@ -184,6 +199,8 @@ class ThirdParties:
         host.story.leg(leg, "extension" if party.who.kind == "extension" else "peer", party.name, now)
         host.story.leg_answered(leg, now)
         self.steps.talk(host, leg, party.name, "", now)
+        host.partner_phone = party.who.name if party.who.kind == "extension" else ""
+        host.partner_peer = party.who.name if party.who.kind == "peer" else ""
         return True
 
     def caller_left(self, host: Call, now: float) -> None:
@@ -195,6 +212,9 @@ class ThirdParties:
             return
         call, name, agent = party.call, host.story.agent, host.agent
         host.partner = None
+        for channel in _partners_channel(host):  # before his call ends, which would give it back
+            host.channels.remove(channel)
+            call.channels.append(channel)
         agent_leg.call = call.id
         self._left(party, now)
         for other in self.of(host):
@@ -202,7 +222,8 @@ class ThirdParties:
         call.story.leg(agent_leg, "agent" if agent else "extension", name, now)
         call.story.leg_answered(agent_leg, now)
         self.steps.talk(call, agent_leg, name, "", now)
-        self.own_calls.begin(call, agent or None, "outbound")
+        call.partner_phone, call.partner_peer = host.partner_phone, host.partner_peer
+        self.own_calls.begin(call, agent or None, "outbound", before_s=call.story.total("talk"))
 
     def _leave_his_call(self, party: Party, cause: str, now: float) -> Leg:
         """His call ends, but not his leg."""
@@ -222,3 +243,11 @@ class ThirdParties:
         known = {"party": party.name, "by": party.by}
         event = LogEvent(now, kind, host.id, host.story.queue, host.agent, known | data)
         self.hub.emit([Append(event)])
+
+
+def _partners_channel(host: Call) -> list[str]:
+    """The channel that the one whom he talks with takes of a peer, if any; the caller may have one of the
+    same peer."""
+    name = host.partner_peer
+    his_own = host.identity.kind == "peer" and host.identity.name == name
+    return [name] if host.channels.count(name) > his_own else []

@@ -91,6 +91,7 @@ def test_the_agent_leaves_the_two_others() -> None:
     assert leg.id in three.centre.workers[1].live
     assert three.events(Kind.COMPLETEAGENT) and three.events(Kind.WRAPUP_START)
     assert third.id not in three.centre.switch.calls
+    assert three.centre.switch.desk.supervision.host("302") is three.call
     three.centre.advance(10.0)
     assert three.centre.records[third.id].cause == f"goes on in call {three.call.id}"
     three.down("302")
@@ -112,11 +113,26 @@ def test_the_caller_leaves_the_two_others() -> None:
     assert (record.disposition, record.ended_by, record.talk_s) == (Disposition.ANSWERED, "caller", 3.0)
     [view] = [one for one in three.centre.acd.agents(three.centre.now) if one.name == "agent201"]
     assert view.state == "own call"  # nothing is offered to him meanwhile
+    assert three.centre.switch.desk.supervision.host("201") is third
     three.down("201")
     three.centre.advance(5.0)
+    assert [data["talk_s"] for data in three.events(Kind.AGENT_IDLE)] == [7.0]  # 3 s were the queue's
     record = three.centre.records[third.id]
     assert (record.disposition, record.agent, record.ended_by) == (Disposition.ANSWERED, "agent201", "agent")
     assert not three.centre.workers[1].live and not three.centre.switch.calls
+
+
+def test_an_agent_who_was_added_counts_what_he_talked_himself() -> None:
+    three = Three()
+    three.centre.log_in("202")
+    three.centre.advance(100.0)
+    three.joined("202")
+    three.centre.advance(5.0)
+    three.down("201")
+    three.centre.advance(7.0)
+    three.down("202")
+    three.centre.advance(5.0)
+    assert [(data["talk_s"]) for data in three.events(Kind.AGENT_IDLE)] == [12.0]
 
 
 def test_he_does_not_answer() -> None:
@@ -223,6 +239,87 @@ def test_a_supervisor_and_a_third_party() -> None:
     joins = centre.workers[1].rooms
     assert set(joins) >= {three.call.leg.id, third.leg.id} or len(joins) == 3
     assert sorted(join.heard_by is None for join in joins.values()) == [False, True, True]
+
+
+def test_the_agent_hangs_up_while_he_holds_the_talk() -> None:
+    three = Three()
+    third = three.joined()
+    leg = third.leg
+    three.phone("201").hold(three.phone("201").legs[-1])
+    three.centre.settle()
+    assert three.call.held == {three.agent_leg.id}
+    three.down("201")
+    assert three.call.partner is leg and not three.call.held
+    three.centre.advance(3.0)
+    three.phone("302").hold(three.phone("302").legs[-1])
+    three.centre.settle()
+    three.centre.advance(4.0)
+    three.down("300")
+    three.centre.advance(4.0)
+    assert three.centre.records[three.call.id].hold_s == 4.0
+
+
+@pytest.mark.parametrize("how", ["added", "barge"])
+def test_nobody_hears_the_music_of_who_holds_the_talk(how: str) -> None:
+    three = Three()
+    centre = three.centre
+    if how == "added":
+        leg = three.joined().leg
+    else:
+        centre._carry_out(centre.switch.supervise(three.call.id, "barge", "302", "lea", centre.now))
+        centre.settle()
+        three.phone("302").answer(three.phone("302").legs[-1])
+        centre.settle()
+        [watch] = centre.switch.desk.supervision.of(three.call)
+        leg = watch.call.leg
+    assert not centre.workers[1].rooms[leg.id].muted
+    three.phone("302").hold(three.phone("302").legs[-1])
+    centre.settle()
+    assert centre.workers[1].rooms[leg.id].muted
+    three.phone("302").hold(three.phone("302").legs[-1], held=False)
+    centre.settle()
+    assert not centre.workers[1].rooms[leg.id].muted
+    assert set(centre.workers[1].rooms) == {three.call.leg.id, three.agent_leg.id, leg.id}
+
+
+@pytest.mark.parametrize("leaves", ["caller", "called"])
+def test_the_channel_of_whoever_stays_is_taken_and_no_other(leaves: str) -> None:
+    peer = Peer("pbx", Uri("sip", None, None, "10.0.9.9", 5060), max_calls=5)
+    three = Three(peers={"pbx": peer})
+    centre = three.centre
+    carrier = Handset(centre, "555", "10.0.9.9")
+    carrier.on_incoming = carrier.answer
+    centre._by_address[carrier.address] = carrier
+    centre.switch.hub.settings.plan.routes["555"] = Target("peer", "pbx")  # type: ignore[attr-defined]
+    three.down("300")
+    centre.advance(8.0)
+    taken = centre.switch.desk.channels.taken
+    centre.phones["300"].call("555")
+    centre.settle()
+    [three.call] = centre.switch.calls.values()
+    third = three.joined()
+    assert taken == {"pbx": 1}
+    if leaves == "caller":
+        three.down("300")
+        centre.advance(5.0)
+        assert list(centre.switch.calls) == [third.id] and taken == {"pbx": 1}
+    else:
+        carrier.hang_up(carrier.legs[-1])
+        centre.advance(5.0)
+        assert list(centre.switch.calls) == [three.call.id] and taken == {"pbx": 0}
+    three.down("302")
+    centre.advance(5.0)
+    assert not centre.switch.calls and taken == {"pbx": 0}
+
+
+def test_keys_of_an_agent_who_has_left_are_forgotten() -> None:
+    three = Three()
+    three.centre.media_event(_digit(three.agent_leg.id, "5"))
+    three.joined()
+    three.down("201")
+    three.down("300")
+    three.centre.advance(5.0)
+    assert not three.centre.switch.desk.third_parties._pressed
 
 
 def _digit(leg: int, key: str) -> m.Digit:
