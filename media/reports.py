@@ -137,8 +137,8 @@ class Reports:
     def tick(self, now: float) -> Outgoing:
         """The reports that are due, gathered over LOOK_EVERY_TICKS, and farewells at once."""
         self._ticks += 1
-        if self._ticks % LOOK_EVERY_TICKS and not self._farewells:
-            return empty_outgoing(_NOTHING)
+        if self._ticks % LOOK_EVERY_TICKS:  # what is counted may not be settled (media.steady)
+            return self._collect([]) if self._farewells else empty_outgoing(_NOTHING)
         slots = np.flatnonzero(self._due_at <= now)
         if not slots.size and not self._farewells:
             return empty_outgoing(_NOTHING)

@@ -31,11 +31,13 @@ HOLES = 64
 FIRST_CYCLE = 65536  # extended numbers begin here: room below for late packets
 
 
-def steps(sequences: U32, highest: U32) -> tuple[Bools, I16]:
+def steps(
+    sequences: U32, highest: U32, back: int = MAX_MISORDER, ahead: int = MAX_DROPOUT
+) -> tuple[Bools, I16]:
     """Which numbers are near enough to the highest of their streams to be believed, bool[n], and how far off
     they are, int16[n]. Of both uint32[n] 16 bits count."""
     delta = (sequences - highest).astype(np.int16)
-    return (delta + np.int16(MAX_MISORDER)).view(np.uint16) <= MAX_DROPOUT + MAX_MISORDER, delta
+    return (delta + np.int16(back)).view(np.uint16) <= ahead + back, delta
 
 
 def _transit(timestamps: U32, arrivals: F64, rate: F64 | float) -> U32:
@@ -184,16 +186,6 @@ class Reception:
             peak[some] = np.maximum(peak[some], moved)
         self._rows.put(runs.legs, rows, mode="clip")
         return highest
-
-    def observe_relayed(self, slots: Index, headers: U32, arrivals: F64) -> I64:
-        """Count one audio packet of each of n > 0 different legs that `steps` has found near enough before:
-        their extended numbers, int64[n]. headers: uint32[n, 3] as of `media.packet.read_headers`."""
-        steady = self.observe_steady(slots, headers[:, 0], headers[:, 2], headers[:, 1], arrivals)
-        if steady is not None:
-            return steady[0]
-        seen = self.observe(slots, headers[:, 0], headers[:, 2])  # the numbers leapt to and fro meanwhile
-        self.observe_jitter(slots, headers[:, 1], arrivals)
-        return seen.extended
 
     def observe(self, slots: Index, sequences: U32, ssrcs: U32) -> Observation:
         """Judge and count one packet of each of n different legs. uint32[n]; of `sequences` 16 bits count."""

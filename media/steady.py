@@ -42,6 +42,9 @@ from media.sequence import Reception, steps
 
 NOTES = 8192
 """Packets that can be noted before they are settled; when half of them are taken, the next tick settles."""
+BACK, AHEAD = 30, 70
+"""How far a number may be from the highest that is settled. Together they are no more than MAX_MISORDER: so
+whatever else is noted meanwhile, each of these packets is believed in its turn."""
 _NEVER = np.uint32(1)
 """No first word under PLAIN_MASK: the leg's packets go the long way."""
 _WAY = np.dtype(
@@ -50,7 +53,7 @@ _WAY = np.dtype(
         ("to", "i8"),  # the slot of the leg there
         ("expected", "u4"),  # first header word of the leg's plain audio, under PLAIN_MASK
         ("ssrc", "u4"),  # of its stream
-        ("highest", "u4"),  # sequence number of that, 16 bits, as it was at the last `settle`
+        ("highest", "u4"),  # sequence number of that, 16 bits, before what is noted
         ("head", "u4"),  # of the new header: first word without the sequence number,
         ("shift", "u4"),  # what is to be added to the sequence number, modulo 2**16,
         ("timestamp_shift", "u4"),  # and to the timestamp,
@@ -70,6 +73,7 @@ class Steady:
         self._ways["expected"] = _NEVER
         self._some = False
         self._stale = True
+        self._moved = False
         self._mixed = np.zeros(legs.capacity, np.bool_)
         self._scratch = np.zeros(legs.capacity, np.intp)
         self._noted = 0
@@ -95,9 +99,13 @@ class Steady:
         ways["new_ssrc"] = legs.ssrc[hears]
         ways["shift"] = legs.sequence_shift[hears] & 0xFFFF
         ways["ssrc"] = reception.ssrc & 0xFFFFFFFF
-        ways["highest"] = reception.highest & 0xFFFF
+        self._follow()
         self._some = bool(alone.any())
         self._stale = False
+
+    def _follow(self) -> None:
+        self._ways["highest"] = self._reception.highest & 0xFFFF
+        self._moved = False
 
     def relay(self, batch: Batch, seen: Seen, now: float) -> Outgoing:
         """Rewrite, in place, what can go the shortest way. `seen.left` then says what has to go the long way,
@@ -106,12 +114,14 @@ class Steady:
             self._derive()
         if not self._some:
             return empty_outgoing(batch.data)
+        if self._moved:
+            self._follow()
         ways, headers, slots = self._ways.take(seen.slots, mode="clip"), seen.headers, seen.slots
         lengths, arrivals = batch.lengths[: batch.count], batch.arrivals[: batch.count]
         first = headers[:, 0]
         fits = (first & PLAIN_MASK) == ways["expected"]
         fits &= headers[:, 2] == ways["ssrc"]
-        fits &= steps(first, ways["highest"])[0]
+        fits &= steps(first, ways["highest"], BACK, AHEAD)[0]
         fits &= seen.known
         fits &= lengths > HEADER_BYTES
         if np.count_nonzero(fits) == batch.count:
@@ -163,8 +173,10 @@ class Steady:
             self.settle()
 
     def settle(self) -> None:
-        """Count what was noted, and move on the streams that it went into."""
+        """Count what was noted, and move on the streams that it went into. To be called before anything goes
+        the long way, too, which moves them as well."""
         noted, self._noted = self._noted, 0
+        self._moved = True
         if not noted:
             return
         order = np.argsort(self._slots[:noted].astype(np.uint16), kind="stable")  # a radix sort
@@ -178,7 +190,6 @@ class Steady:
         if order.size:
             runs = self._runs(order) if order.size < noted else runs
             map_even(self._legs, self._to(runs.legs), self._reception.observe_even(runs), runs)
-        self._ways["highest"] = self._reception.highest & 0xFFFF
 
     def _to(self, slots: Index) -> Index:
         return self._relay.audience()[0][slots]
@@ -199,12 +210,16 @@ class Steady:
         for turn in rounds(slots, self._scratch, slots.size):
             legs, here = slots[turn], notes[turn]
             headers = self._headers[here]
-            seen = self._reception.observe_relayed(legs, headers, self._arrivals[here])
+            seen = self._reception.observe_steady(
+                legs, headers[:, 0], headers[:, 2], headers[:, 1], self._arrivals[here]
+            )
+            assert seen is not None, "BACK and AHEAD are so narrow"
+            extended, streams = seen
             map_relayed(
                 self._legs,
                 self._to(legs),
-                self._reception.stream[legs],
-                seen,
+                streams,
+                extended,
                 headers[:, 1],
                 self._lengths[here],
                 self._came[here],
