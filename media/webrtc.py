@@ -11,8 +11,8 @@ a browser that has not asked for it for CONSENT_S (RFC 7675).
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 import numpy as np
 
@@ -136,23 +136,22 @@ class WebRtc:
             else:
                 self._handshake(datagram, path)
 
-    def _some(self, batch: Batch, rows: Index) -> Iterator[int]:
-        """Those that there is time for."""
-        known, strange = MAX_CHECKS, MAX_STRANGE_CHECKS
-        for row in rows[: 4 * (MAX_CHECKS + MAX_STRANGE_CHECKS)].tolist():
-            if int(batch.paths[row]) in self._by_path:
-                known -= 1
-                if known >= 0:
-                    yield row
-            else:
-                strange -= 1
-                if strange >= 0:
-                    yield row
+    def _some(self, batch: Batch, rows: Index) -> list[int]:
+        """Those that there is time for, in their order. Nobody fills it all: strangers have a part of their
+        own, and of each browser the first is taken before the second of another."""
+        known: dict[int, list[int]] = {}
+        strange: list[int] = []
+        for row, path in zip(rows.tolist(), batch.paths[rows].tolist(), strict=True):
+            slot = self._by_path.get(path)
+            (strange if slot is None else known.setdefault(slot, [])).append(row)
+        turns = zip_longest(*known.values())
+        some = [row for turn in turns for row in turn if row is not None]
+        return sorted(some[:MAX_CHECKS] + strange[:MAX_STRANGE_CHECKS])
 
     def _check(self, datagram: bytes, path: int, now: float) -> None:
-        check = read_check(datagram)
-        slot = self._by_user.get(user_of(check)) if check is not None else None
-        if check is None or slot is None:
+        slot = self._by_user.get(user_of(datagram))
+        check = read_check(datagram) if slot is not None else None
+        if slot is None or check is None:
             return
         browser = self._browsers[slot]
         users = browser.ice.users

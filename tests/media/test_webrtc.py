@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from media.dtls import Identity
-from media.ice import read_check
+from media.ice import read_check, user_of
 from media.messages import (
     Allocate,
     Allocated,
@@ -343,6 +343,37 @@ def test_a_flood_of_checks_costs_a_bounded_part(bench: EngineBench, page: Page) 
     assert len(bench.receive(*spread)) == MAX_STRANGE_CHECKS
 
 
+def test_a_flood_of_strangers_does_not_end_a_call(bench: EngineBench, page: Page) -> None:
+    """Whoever fills the batches with what looks like checks cannot keep a browser's own ones from us."""
+    junk = [
+        Datagram(b"\x00\x01" + bytes(30), page.allocated.port, "10.66.0.1", 1024 + at) for at in range(900)
+    ]
+    sent = bench.receive(*junk, page.wrap(page.far.check()))
+    assert len(page.mine(sent)) == 1
+
+
+def test_a_flood_of_one_browser_does_not_end_the_call_of_another(bench: EngineBench, page: Page) -> None:
+    other = Page(bench, 2, AWAY)
+    other.settle()
+    other.shake()
+    flood = [page.wrap(page.far.check()) for _ in range(MAX_CHECKS + 10)]
+    sent = bench.receive(*flood, other.wrap(other.far.check()))
+    assert len(other.mine(sent)) == 1 and len(page.mine(sent)) == MAX_CHECKS - 1
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_check_that_would_cost_much_is_not_read(bench: EngineBench, page: Page, ours: bool) -> None:
+    """Addresses of IPv6 and repeated fingerprints take STUN readers half a millisecond a datagram."""
+    user = page.far.check() if ours else FarBrowser(credentials(), page.allocated.fingerprint).check()
+    body = user[20:]
+    many = body + (b"\x00\x20\x00\x14\x00\x02" + bytes(18)) * 40
+    head = user[:2] + len(many).to_bytes(2, "big") + user[4:20]
+    assert read_check(head + many) is not None
+    assert user_of(head + many) == ""
+    assert page.send(head + many) == []
+    assert user_of(head + body) == (page.ice.ufrag if ours else user_of(user))
+
+
 def test_a_browser_has_so_many_paths_and_no_more(bench: EngineBench, page: Page) -> None:
     phone = bridged(bench, page)
     for port in range(60000, 60000 + 3 * MAX_PATHS):
@@ -381,8 +412,9 @@ def test_no_datagram_raises(data: bytes) -> None:
     page.send(page.far.check())
     for first in (0, 1, 20, 22, 63):
         page.send(bytes((first,)) + data)
-    read_check(data)
-    read_check(b"\x00\x01" + len(data).to_bytes(2, "big") + b"\x21\x12\xa4\x42" + bytes(12) + data)
+    for one in (data, b"\x00\x01" + len(data).to_bytes(2, "big") + b"\x21\x12\xa4\x42" + bytes(12) + data):
+        read_check(one)
+        user_of(one)
 
 
 def test_passwords_and_keys_are_not_shown(page: Page) -> None:
