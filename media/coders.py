@@ -13,6 +13,7 @@ speak G.711, `busy` is False, and nothing here runs.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -62,9 +63,10 @@ class _Ear:
         lost, gap = number - self.highest - 1, _signed(begin - self.after)
         self.highest, self.timestamp, self.begin = number, timestamp, begin
         before = _NOTHING
-        try:
-            if lost and gap > 0:
+        if lost and gap > 0:
+            with contextlib.suppress(CodecError):  # it may still be a packet
                 before = self.decoder.recover(payload, min(gap // lost, MOST))
+        try:
             samples = self.decoder.decode(payload)
         except CodecError:
             return _NOTHING

@@ -24,6 +24,7 @@ _FEC_BITRATE = 20_000  # below, libopus leaves the redundancy out
 _LEAST_BITRATE = 6_000
 _LOSS_PERCENT = 10  # that the redundancy is made for, where the peer uses it
 _COMPLEXITY = 2  # half the time of libopus's own choice; at less there is no redundancy
+_STEP = 20  # samples: libopus recovers whole 2.5 ms
 _DTX_OCTETS = 2  # a packet that is no longer need not be sent (opus_encode)
 _NOTHING: Samples = np.empty(0, np.int16)
 
@@ -61,7 +62,7 @@ class _Decoder:
         return self._decode(payload, _MOST, False)
 
     def recover(self, payload: bytes, samples: int) -> Samples:
-        if self._has_lbrr is None or self._has_lbrr(payload, len(payload)) != 1:
+        if samples % _STEP or self._has_lbrr is None or self._has_lbrr(payload, len(payload)) != 1:
             return _NOTHING
         return self._decode(payload, min(samples, _MOST), True)
 

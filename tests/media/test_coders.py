@@ -270,6 +270,20 @@ def test_a_lost_opus_packet_is_heard_from_the_next(bench: EngineBench) -> None:
     assert quality.packets_lost == 1
 
 
+def test_what_cannot_be_recovered_does_not_take_the_next_packet_with_it(bench: EngineBench) -> None:
+    """Opus makes whole 2.5 ms; a loss beside a pause may have any length."""
+    a, b = pair(bench, "OPUS", "PCMU")
+    a = voice(a.phone, "useinbandfec=1")
+    sent: list[Datagram] = []
+    for number in range(60):
+        packet = a.phone.next(a.payload(300 + 10 * number, 20))
+        if number == 40:
+            a.phone.timestamp += 48 * 37 + 6
+        else:
+            sent += bench.receive(packet)
+    assert [len(one.payload) for one in b.phone.hears(sent)] == [160] * 59
+
+
 def release(bench: EngineBench, leg: int) -> Quality:
     bench.do(Release(leg))
     return next(one.quality for one in bench.take(Released) if isinstance(one, Released))
