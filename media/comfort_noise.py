@@ -62,6 +62,9 @@ class ComfortNoise:
         self._row = np.full(capacity, -1, np.intp)  # of `_shapes`; -1: white
         self._shapes = np.zeros((0, BINS), np.float32)
         self._coefficients: dict[int, bytes] = {}
+        self._fresh: set[int] = (
+            set()
+        )  # slots whose coefficients have changed since `_shapes` was made of them
         self._tail = np.zeros((capacity, FRAME_SAMPLES), np.float32)  # second half of the last block
         self._resumed = np.zeros(capacity, np.bool_)  # audio has come since
         self._made = np.zeros((0, FRAME_SAMPLES), np.int16)  # this tick's noise of all that are silent
@@ -81,6 +84,7 @@ class ComfortNoise:
         self.packets[slot] = 0
         self._tail[slot] = 0.0
         self._coefficients.pop(slot, None)
+        self._fresh.discard(slot)
         self._row[slot] = -1
         self.busy = bool(self.silent.any())
 
@@ -102,15 +106,22 @@ class ComfortNoise:
             return
         if not spectrum:
             del self._coefficients[slot]
+            self._fresh.discard(slot)
             self._row[slot] = -1
             return
-        if self._row[slot] < 0:
-            self._row[slot] = self._free_row()
         self._coefficients[slot] = spectrum
-        reflection = np.zeros((1, ORDER), np.float32)
-        steps = np.frombuffer(spectrum, np.uint8).astype(np.float32) - ZERO
-        reflection[0, : len(spectrum)] = (steps * STEP).clip(-MAX_REFLECTION, MAX_REFLECTION)
-        self._shapes[self._row[slot]] = shape_of(reflection)[0]
+        self._fresh.add(slot)
+
+    def _shape(self) -> None:
+        """Work out the spectra that have changed: once a tick, however often that was."""
+        slots, self._fresh = sorted(self._fresh), set()
+        reflection = np.zeros((len(slots), ORDER), np.float32)
+        for at, slot in enumerate(slots):
+            if self._row[slot] < 0:
+                self._row[slot] = self._free_row()
+            octets = np.frombuffer(self._coefficients[slot], np.uint8)
+            reflection[at, : octets.size] = (octets.astype(np.float32) - ZERO) * STEP
+        self._shapes[self._row[slots]] = shape_of(reflection.clip(-MAX_REFLECTION, MAX_REFLECTION))
 
     def _free_row(self) -> int:
         used = np.zeros(len(self._shapes) + 1, np.bool_)
@@ -152,6 +163,8 @@ class ComfortNoise:
         slots = np.flatnonzero(self.silent)
         if not slots.size:
             return
+        if self._fresh:
+            self._shape()
         self._place_of[slots] = np.arange(slots.size)
         noise = self._random.standard_normal((slots.size, BLOCK), np.float32)
         row = self._row[slots]

@@ -72,6 +72,27 @@ def test_shape_of_two_coefficients() -> None:
     assert np.allclose(shape / shape[0], wanted / wanted[0], rtol=1e-4)
 
 
+def test_a_flood_of_spectra_is_worked_out_once_a_tick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each would take a tenth of a millisecond, and whoever likes can send thousands; the last one counts."""
+    worked_out = []
+
+    def counted(reflection: np.ndarray) -> np.ndarray:
+        worked_out.append(len(reflection))
+        return shape_of(reflection)
+
+    monkeypatch.setattr("media.comfort_noise.shape_of", counted)
+    flooded, calm = (ComfortNoise(4, np.random.default_rng(4)) for _ in range(2))
+    for octet in range(200):
+        told(flooded, bytes([30, octet]))
+        told(flooded, bytes([30, octet, 9]), np.array([0]))
+    told(flooded, bytes([30]), np.array([0]))
+    told(calm, bytes([30, 199]))
+    told(calm, bytes([30]), np.array([0]))
+    both = np.array([0, 2])
+    assert np.array_equal(heard(flooded, 3, both), heard(calm, 3, both))
+    assert worked_out == [1, 1]
+
+
 def test_until_audio_goes_on() -> None:
     noise, others = ComfortNoise(4, np.random.default_rng(3)), np.array([0, 1, 3])
     assert not noise.busy
