@@ -29,6 +29,7 @@ from media.batch import rounds
 from media.lull import Lulls
 from media.packet import compact
 from media.slack import START_REACH, SlackHistograms
+from media.stall import Stalls
 
 Slots = npt.NDArray[np.intp]
 Bool = npt.NDArray[np.bool_]
@@ -100,6 +101,7 @@ class JitterBuffer:
         )  # tick in which it last grew, or a packet was in order
         self._reach = np.zeros(capacity, np.int64)  # frames by which the clock may go back to a late packet
         self._leaps = np.zeros(capacity, np.bool_)  # a missing frame is passed over at once, to shorten
+        self._stalls = Stalls(capacity)
         self._looks = np.zeros(capacity, np.int32)  # in a row at which the delay could have shrunk
         self._spare = np.zeros(capacity, np.int64)  # frames by which the delay is still too long
         self._shrinking = False  # is any too long?
@@ -133,6 +135,7 @@ class JitterBuffer:
         self._spare[slots] = 0
         self._slack.clear(slots)
         self._lulls.forget(slots)
+        self._stalls.forget(slots)
 
     def delay_frames(self, slots: Slots) -> Int32:
         """Frames of 20 ms now waiting in each slot, int32[n]: the delay that the buffer adds."""
@@ -198,6 +201,9 @@ class JitterBuffer:
         ahead_of_turn = slack.astype(np.int64)
         if self._holding:
             ahead_of_turn += self._hold.take(slots)
+        if self._stalls.busy:
+            counts = self._stalls.count(slots, self._tick)
+            slots, ahead_of_turn = slots[counts], ahead_of_turn[counts]
         self._slack.add(slots, ahead_of_turn)
 
     def _put_odd(self, slots: Slots, sequence: UInt16, timestamps: UInt32, payloads: Octets) -> None:
@@ -220,6 +226,7 @@ class JitterBuffer:
         stray = ~inside & ~duplicate
         back = self._way_back(slots, slack)
         waited_for = stray & ~far & (back > 0) & (back <= self._reach[slots])
+        self._stalls.late(slots[stray & ~far & (slack < 0)], self._tick)
         if waited_for.any():
             self._turn_back(slots[waited_for], back[waited_for])
             slack[waited_for] = 0
@@ -230,6 +237,7 @@ class JitterBuffer:
             late = stray & ~again & (slack < 0)
             self.late[slots] += late
             near = late & (slack >= -HISTORY)
+            near[near] = self._stalls.count(slots[near], self._tick)
             self._slack.add(slots[near], slack[near] + self._hold[slots[near]])
             self._slack.miss(slots[near])
             if again.any():
@@ -329,6 +337,7 @@ class JitterBuffer:
         Rows where `present` is False have no meaning (lost, late, or nothing is being sent): conceal them.
         """
         self._tick += 1
+        self._stalls.busy = False
         here = compact(slots)
         if self._tick % ADAPT_EVERY == 0:
             self._adapt(slots, here)
