@@ -33,8 +33,8 @@ _RESPONSE = re.compile(r'\b(response|rspauth)\s*=\s*("(?:[^"\\]|\\.)*"|[^",;\s]+
 # Bounded repeats: a hostile text of many openings must not cost its square.
 _URI_PASSWORD = re.compile(r"(\bsips?:[^:@\s<>;,?\"]{1,128}:)[^@\s<>\"]{1,256}@", re.IGNORECASE)
 _BASIC = re.compile(r"((?:Proxy-)?Authorization\s*:\s*(?!digest\b)\w+\s+)\S.*", re.IGNORECASE)
-_MEDIA_KEY = re.compile(r"(\binline:)[^\s]+", re.IGNORECASE)
-"""Of an `a=crypto` (RFC 4568)."""
+_MEDIA_KEY = re.compile(r"(\binline:|\bice-pwd:)[^\s]+", re.IGNORECASE)
+"""Of an `a=crypto` (RFC 4568), and the password of ICE (RFC 8839)."""
 _CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _PLAIN = re.compile(r"[!-~]+")
 

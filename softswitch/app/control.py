@@ -223,7 +223,7 @@ class SwitchControl:
                 return command(now)
             except LocalError as error:
                 refusals.append(error)
-                return []
+                return self._switch.settle(now)  # what was begun before it was refused has ended
 
         if not self._feed(guarded):
             raise Refused("the command failed inside the switch", "the server's log says why")

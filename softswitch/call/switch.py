@@ -380,6 +380,10 @@ class Switch:
         order(now)
         return self._finish(now)
 
+    def settle(self, now: float) -> list[Effect]:
+        """After an order that was refused: what had been begun for it, and is over."""
+        return self._finish(now)
+
     def drain(self, worker: int, drained: bool, by: str, now: float) -> list[Effect]:
         """Let a media worker take no new call, or again. Raises LocalError when there is none."""
         self.hub.plane.pool.drain(worker, drained)

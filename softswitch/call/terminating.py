@@ -95,7 +95,7 @@ class Terminating:
         self._processes.pop(number, None)
         self.hub.warn("a media endpoint is lost", endpoint=str(number), reason=reason)
         for terminal in {id(one): one for one in self._terminals.values()}.values():
-            if terminal.process == number:
+            if terminal.process == number and terminal.leg.id in self._terminals:  # no other one ended it
                 self._again(terminal, reason, now)
 
     def _choose(self) -> int:

@@ -125,7 +125,10 @@ class Worker(asyncio.Protocol):
                 connection.close()
         if not self._rejoined.done():
             raise LocalError(self._ended.result())
-        self._adopted_pid, self._adopted = pid, os.pidfd_open(pid)  # it has proved to be ours
+        try:
+            self._adopted_pid, self._adopted = pid, os.pidfd_open(pid)  # it has proved to be ours
+        except OSError as error:  # it has died since, or the system has no such descriptors
+            raise LocalError(f"its process cannot be watched: {why(error)}") from error
         self._answered_at = self._loop.time()
         self._ping()
         return self._rejoined.result()

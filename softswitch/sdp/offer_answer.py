@@ -265,7 +265,6 @@ def accept_answer(
         negotiated = msgspec.structs.replace(negotiated, browser=browser)
     if keys is not None:
         negotiated = msgspec.structs.replace(negotiated, srtp=keys.srtp)
-    both = has_noise(offered_media) and has_noise(theirs)
     both = codec.clock_rate == NOISE_HZ and has_noise(offered_media) and has_noise(theirs)
     return msgspec.structs.replace(negotiated, comfort_noise=both)
 

@@ -85,6 +85,7 @@ def test_secrets_are_never_written(style: log.Style) -> None:
         ('Authentication-Info: rspauth="topsecret"', "topsecret"),
         ("a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:topsecret|2^31", "topsecret"),
         ("a=crypto:1 AEAD_AES_128_GCM INLINE:topsecret;inline:other", "topsecret"),
+        ("a=ice-ufrag:name\r\na=ice-pwd:topsecret\r\n", "topsecret"),
     ],
 )
 def test_redaction(text: str, hidden: str) -> None:

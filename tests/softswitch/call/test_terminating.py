@@ -147,6 +147,37 @@ def test_a_lost_process_without_another_ends_the_call_with_its_record() -> None:
     at.check_empty()
 
 
+def test_both_legs_of_a_call_lose_their_process_and_there_is_no_other() -> None:
+    """The first one ends the call, and with it the third party's, whose place is for none of the dead."""
+    phones = {
+        number: Phone(number, contact=Uri("sip", number, None, f"10.0.1.{place}", 5060), endpoint="pjsua2")
+        for place, number in enumerate(("201", "202", "300", "301", "302"), 1)
+    }
+    routes = {"302": Target("extension", "302"), "600": Target("flow", "main")}
+    at = centre(1, more={"phones": phones}, routes=routes)
+    for number in ("301", "302"):
+        at.phones[number].codecs = (GSM,)
+        at.phones[number].on_incoming = at.phones[number].answer
+    caller(at, "302")
+    (call,) = at.switch.calls.values()
+    assert call.stage is Stage.TALK
+    at.endpoint(2, PROCESS)
+    at._carry_out(at.switch.add_party(call.id, "301", "lea", at.now))
+    at.settle()
+    at.phones["202"].codecs = (GSM,)
+    at.phones["202"].call("600")
+    at.settle()
+    assert at.switch.hub.terminating.places == (4, 4)
+    at.lose_endpoint(1)
+    assert call.id not in at.switch.calls
+    for phone in at.phones.values():
+        for leg in phone.legs:
+            phone.hang_up(leg)
+    at.advance(60)
+    assert at.switch.hub.terminating.places == (0, 2)
+    at.check_empty()
+
+
 def test_a_process_that_refuses_ends_the_call() -> None:
     at = centre(1)
     process = at._by_address["127.0.0.1", 30001]

@@ -1,6 +1,7 @@
 """The link against the real worker, and against programs that misbehave in every way a worker can."""
 
 import asyncio
+import errno
 import os
 import signal
 import socket
@@ -322,6 +323,22 @@ async def test_a_worker_that_no_longer_fits_is_ended(tmp_path: Path) -> None:
         assert await asyncio.to_thread(process.process.wait, 10) == 0
         await media.open()
         assert media.workers == (8,), "numbers are not used twice"
+        await media.close()
+
+
+async def test_a_worker_that_cannot_be_watched_is_not_taken_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It died as soon as it had answered; or a container's filter forbids the descriptor."""
+
+    def forbidden(pid: int) -> int:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "pidfd_open", forbidden)
+    with left_behind(tmp_path) as (process, given):
+        media = MediaLink(Heard(), given, FAST)
+        assert await media.rejoin() == {}
+        assert await asyncio.to_thread(process.process.wait, 10) == 0
         await media.close()
 
 
