@@ -38,7 +38,8 @@ class StreamLimits:
     a signature each, `handshake_s` each at most. `connections_per_address` and `handshakes_per_address` leave
     room for an office behind one NAT; an IPv6 address counts by its /64. A WebSocket that was silent for
     `ping_s` is pinged (proxies cut silent ones off after a minute), and given up if nothing comes within
-    `pong_s`. `origins`: whose pages may open one, empty for all. What is sent is marked with `dscp`.
+    `pong_s`. Who reads nothing for `unread_s` of what waits for him is given up. `origins`: whose pages may
+    open a WebSocket, empty for all. What is sent is marked with `dscp`.
     """
 
     connections: int = 10_000
@@ -50,6 +51,7 @@ class StreamLimits:
     idle_s: float = 4000.0
     first_message_s: float = 30.0
     write_buffer_bytes: int = 1 << 20
+    unread_s: float = 30.0
     connecting_bytes: int = 1 << 18
     ping_s: float = 25.0
     pong_s: float = 20.0
@@ -89,6 +91,8 @@ class Connection(asyncio.Protocol):
         self.reason = "the peer closed the connection"
         self.stream: asyncio.Transport | None = None
         self._framer = StreamFramer()
+        self._written = self._read_by_peer = 0  # bytes
+        self._unread_at: float | None = None  # since when the peer has read none of what waits for him
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the loop."""
@@ -153,7 +157,17 @@ class Connection(asyncio.Protocol):
             return f"no message within {limits.first_message_s:g} s"
         if self.partial_at is not None and now - self.partial_at > limits.first_message_s:
             return f"a message not ended within {limits.first_message_s:g} s"
+        if self._note_unread(now) > limits.unread_s:
+            return f"it has read nothing for {limits.unread_s:g} s of what waits for it"
         return None
+
+    def _note_unread(self, now: float) -> float:
+        """For how many seconds the peer has read nothing of what waits for him."""
+        waiting = self.stream.get_write_buffer_size() if self.stream is not None else 0
+        read = self._written - waiting
+        if not waiting or self._unread_at is None or read > self._read_by_peer:
+            self._read_by_peer, self._unread_at = read, now if waiting else None
+        return now - self._unread_at if self._unread_at is not None else 0.0
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the loop."""
@@ -167,6 +181,7 @@ class Connection(asyncio.Protocol):
             self.abort("the peer does not read what it is sent")
             return
         self.stream.write(data)
+        self._written += len(data)
 
     def send(self, data: bytes) -> None:
         """Write one message."""

@@ -249,6 +249,32 @@ async def test_a_browser_that_does_not_read_is_given_up(inbox: Inbox) -> None:
             assert inbox.failures[0] == (flow, "the peer does not read what it is sent")
 
 
+@pytest.mark.parametrize("ends", [False, True])
+async def test_a_peer_that_never_reads_the_little_it_is_sent(
+    ends: bool, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would have its megabyte for as long as it liked, also one whose connection we have closed."""
+    monkeypatch.setattr("softswitch.net.tcp._SWEEP_S", 0.02)
+    async with opened(inbox, unread_s=0.1) as (ours, port):
+        with socket.socket() as deaf:
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            deaf.setblocking(False)
+            loop = asyncio.get_running_loop()
+            await loop.sock_connect(deaf, ("127.0.0.1", port))
+            await loop.sock_sendall(deaf, HANDSHAKE)
+            await loop.sock_sendall(deaf, b"\x82" + bytes((0x80 | len(NO_LENGTH),)) + bytes(4) + NO_LENGTH)
+            _, flow = await inbox.message()
+            for stream in ours._streams.values():
+                [connection] = stream._connections.values()
+                assert connection.stream is not None
+                while not connection.stream.get_write_buffer_size():
+                    ours.send(OPTIONS * 1000, flow)
+                    await asyncio.sleep(0)
+            if ends:
+                await loop.sock_sendall(deaf, b"\xff" * 8)  # what no WebSocket says
+            assert await inbox.failure() == (flow, "it has read nothing for 0.1 s of what waits for it")
+
+
 async def settled(page: ClientConnection) -> bytes | str:
     """What ends the connection, as seen from the page."""
     with pytest.raises(ConnectionClosed):
