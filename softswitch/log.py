@@ -4,9 +4,9 @@ The grammar: an event begins with `> ` for what we sent, `< ` for what we receiv
 state; all else is prose. Values go into fields, never into the event. `call` is bound once, where a call
 begins.
 
-Invariants: no password, no key of SRTP and no digest response is ever written (`redact`, `_hide_secrets`); a
-peer cannot forge a line or drive the terminal (control characters are escaped); a line below the level costs
-a method call.
+Invariants: no password, no key of SRTP, no digest response and no key that was pressed (it may be one of a
+PIN) is ever written (`redact`, `_hide_secrets`); a peer cannot forge a line or drive the terminal (control
+characters are escaped); a line below the level costs a method call.
 """
 
 from __future__ import annotations
@@ -35,6 +35,14 @@ _URI_PASSWORD = re.compile(r"(\bsips?:[^:@\s<>;,?\"]{1,128}:)[^@\s<>\"]{1,256}@"
 _BASIC = re.compile(r"((?:Proxy-)?Authorization\s*:\s*(?!digest\b)\w+\s+)\S.*", re.IGNORECASE)
 _MEDIA_KEY = re.compile(r"(\binline:|\bice-pwd:)[^\s]+", re.IGNORECASE)
 """Of an `a=crypto` (RFC 4568), and the password of ICE (RFC 8839)."""
+_KEY = re.compile(r"^([ \t]*signal[ \t]*=[ \t]*)\S+", re.IGNORECASE | re.MULTILINE)
+"""In `application/dtmf-relay`; it may be one of a PIN."""
+_BARE_KEY = re.compile(
+    r"^((?:Content-Type|c)[ \t]*:[ \t]*application/dtmf[ \t]*(?:;[^\r\n]*)?\r?\n"
+    r"(?:[^\r\n]+\r?\n)*\r?\n)\s*\S+",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""In `application/dtmf`."""
 _CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _PLAIN = re.compile(r"[!-~]+")
 
@@ -51,9 +59,11 @@ class Log(Protocol):
 
 
 def redact(text: str) -> str:
-    """The text of a SIP message without digest responses, basic credentials, passwords in URIs and keys of
-    SRTP."""
+    """The text of a SIP message without digest responses, basic credentials, passwords in URIs, keys of SRTP
+    and keys that were pressed (INFO)."""
     text = _RESPONSE.sub(rf'\1="{_HIDDEN}"', text)
+    text = _KEY.sub(rf"\1{_HIDDEN}", text)
+    text = _BARE_KEY.sub(rf"\1{_HIDDEN}", text)
     text = _MEDIA_KEY.sub(rf"\1{_HIDDEN}", text)
     text = _BASIC.sub(rf"\1{_HIDDEN}", text)
     return _URI_PASSWORD.sub(rf"\1{_HIDDEN}@", text)

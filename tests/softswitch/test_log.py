@@ -85,6 +85,10 @@ def test_secrets_are_never_written(style: log.Style) -> None:
         ('Authentication-Info: rspauth="topsecret"', "topsecret"),
         ("a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:topsecret|2^31", "topsecret"),
         ("a=crypto:1 AEAD_AES_128_GCM INLINE:topsecret;inline:other", "topsecret"),
+        ("INFO sip:a@b SIP/2.0\nContent-Type: application/dtmf-relay\n\nSignal= 7\nDuration=160\n", "7"),
+        ("INFO sip:a@b SIP/2.0\nContent-Type: application/dtmf-relay\n\nsignal=7\n", "7"),
+        ("INFO sip:a@b SIP/2.0\nContent-Type: application/dtmf\nContent-Length: 1\n\n7", "7"),
+        ("INFO sip:a@b SIP/2.0\nc:application/dtmf;x=y\n\n7", "7"),
         ("a=ice-ufrag:name\r\na=ice-pwd:topsecret\r\n", "topsecret"),
     ],
 )
