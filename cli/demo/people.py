@@ -165,7 +165,8 @@ class CallerPhone:
         scene.say(f"{caller.name} talks with {name}")
         await phone.play(scene.stage.lines[caller.name], call=call)
         await phone.wait("played", SIGNAL_S, call)
-        await asyncio.wait_for(scene.may_end.wait(), TURN_S)
+        async with asyncio.timeout(TURN_S):
+            await scene.may_end.wait()
         await asyncio.sleep(LISTENS_S)
         if caller.agent_ends:
             await agent.phone.hangup(agent.call_of(switch_call))

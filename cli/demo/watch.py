@@ -77,7 +77,8 @@ class Watch:
         """The first look that `what` is true of. Raises LocalError when it does not come to that."""
         async with self._changed:
             try:
-                await asyncio.wait_for(self._changed.wait_for(lambda: what(self.now)), timeout_s)
+                async with asyncio.timeout(timeout_s):
+                    await self._changed.wait_for(lambda: what(self.now))
             except TimeoutError:
                 raise LocalError(f"{label}: it did not come to that in {timeout_s:g} s") from None
             return self.now

@@ -93,7 +93,8 @@ class Softphone:
         assert process.stdin is not None
         process.stdin.close()
         try:
-            await asyncio.wait_for(process.wait(), CLOSE_S)
+            async with asyncio.timeout(CLOSE_S):
+                await process.wait()
         except TimeoutError:
             process.kill()
             await process.wait()
@@ -254,9 +255,8 @@ class Softphone:
 
         async with self._changed:
             try:
-                await asyncio.wait_for(
-                    self._changed.wait_for(lambda: found() is not None or self._over), timeout_s
-                )
+                async with asyncio.timeout(timeout_s):
+                    await self._changed.wait_for(lambda: found() is not None or self._over)
             except TimeoutError:
                 raise self._error(f"{label} did not come in {timeout_s:g} s") from None
             index = found()

@@ -76,7 +76,8 @@ class Mailer:
                 await self._changed.wait()
             elif (pause_s := due[0].due_at - self._clock()) > 0:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._changed.wait(), pause_s)
+                    async with asyncio.timeout(pause_s):
+                        await self._changed.wait()
             else:
                 await self._send(*due)
 

@@ -124,7 +124,8 @@ class Keeper:
                 if self._due and pause_s <= 0:
                     return heapq.heappop(self._due)[2]
                 try:
-                    await asyncio.wait_for(self._changed.wait(), min(pause_s, IDLE_S))
+                    async with asyncio.timeout(min(pause_s, IDLE_S)):
+                        await self._changed.wait()
                 except TimeoutError:
                     await converter.rest()
 

@@ -278,7 +278,8 @@ class Writer:
                 await asyncio.sleep(_RETRY_FIRST_S)
         elif self._failing:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._closing(), self._retry_s)
+                async with asyncio.timeout(self._retry_s):
+                    await self._closing()
         else:
             heartbeat = self._loop.call_later(HEARTBEAT_S, self._due.set)
             await self._due.wait()

@@ -14,7 +14,7 @@ import pytest
 from tests.e2e.conftest import SwitchMaker
 from tests.support.phones import PhoneMaker
 from tests.support.processes import Program
-from tests.support.switch import PASSWORD, ROOT, RunningSwitch
+from tests.support.switch import CENTRE, PASSWORD, ROOT, RunningSwitch
 
 pytestmark = pytest.mark.e2e
 USER = pwd.getpwuid(os.getuid()).pw_name
@@ -82,7 +82,7 @@ async def test_calls_are_directed(switches: SwitchMaker, phones: PhoneMaker) -> 
 
 async def test_a_closed_door(switches: SwitchMaker, phones: PhoneMaker) -> None:
     """Who waits is still served, who comes is refused; the agent in wrap-up gets more time."""
-    switch = await switches()
+    switch = await switches(text=CENTRE.replace("wrapup_s = 2", "wrapup_s = 60", 1))
     anna = await phones(auto_answer_after_s=0)
     await anna.register(switch.address, "201", PASSWORD)
     inside, late = await phones(), await phones()

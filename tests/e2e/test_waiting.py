@@ -68,7 +68,8 @@ async def test_an_exit_key_leads_to_an_extension(
     await desk.answer()
     await switch.only_call("talking")
     heard = await tones(caller, CALLER_HZ, tmp_path, "caller"), await tones(desk, AGENT_HZ, tmp_path, "desk")
-    await caller.wait("played", 10)
+    for phone in (caller, desk):
+        await phone.wait("played", 10)
     await caller.hangup()
     record = await switch.record()
     assert record["disposition"] == "answered" and record["agent"] == "203"

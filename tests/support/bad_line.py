@@ -106,7 +106,8 @@ class BadLine:
     async def spoil(self, packets: int, timeout_s: float) -> None:
         """Harm the next so many packets from the phone, and pass none after them; returns then."""
         self._left, self._number = packets, 0
-        await asyncio.wait_for(self._over.wait(), timeout_s)
+        async with asyncio.timeout(timeout_s):
+            await self._over.wait()
 
     # ----- SIP
 

@@ -219,7 +219,8 @@ class Baresip(Program):
 
         async with self._arrived:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._arrived.wait_for(lambda: found() is not None), timeout_s)
+                async with asyncio.timeout(timeout_s):
+                    await self._arrived.wait_for(lambda: found() is not None)
             index = found()
             if index is None:
                 raise ProgramError(

@@ -108,7 +108,8 @@ class Program:
         """Waits until it ends by itself; returns its exit code."""
         assert self._process is not None, f"{self.name} was not started"
         try:
-            code = await asyncio.wait_for(self._process.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                code = await self._process.wait()
         except TimeoutError:
             raise ProgramError(f"{self.name} still runs after {timeout_s:g} s\n{self.describe()}") from None
         if self._reader is not None:
@@ -120,9 +121,8 @@ class Program:
         compiled = re.compile(pattern, re.MULTILINE)
         async with self._changed:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(
-                    self._changed.wait_for(lambda: self._over or compiled.search(self.output)), timeout_s
-                )
+                async with asyncio.timeout(timeout_s):
+                    await self._changed.wait_for(lambda: self._over or compiled.search(self.output))
         found = compiled.search(self.output)
         if found is None:
             what = "ended without writing" if self._over else f"did not write in {timeout_s:g} s"
@@ -138,7 +138,8 @@ class Program:
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
             try:
-                await asyncio.wait_for(process.wait(), STOP_S)
+                async with asyncio.timeout(STOP_S):
+                    await process.wait()
             except TimeoutError:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()

@@ -23,7 +23,8 @@ async def talk(*lines: bytes) -> list[dict[str, object]]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "cli.softphone", stdin=-1, stdout=-1, stderr=-1, cwd=ROOT
     )
-    output, errors = await asyncio.wait_for(process.communicate(b"\n".join(lines) + b"\n"), 20)
+    async with asyncio.timeout(20):
+        output, errors = await process.communicate(b"\n".join(lines) + b"\n")
     assert (process.returncode, errors) == (0, b"")
     return [json.loads(line) for line in output.splitlines()]
 
