@@ -6,7 +6,6 @@ a command for an unknown leg is ignored.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable
 from typing import Any
 
@@ -43,11 +42,12 @@ from media.rooms import Change
 
 
 class Commands:
-    """One method a command; `address` is what Allocated tells."""
+    """One method a command; `address` and `ipv6_address` ("": there is none) are what Allocated tells."""
 
-    def __init__(self, parts: Parts, address: str) -> None:
+    def __init__(self, parts: Parts, address: str, ipv6_address: str) -> None:
         self._parts = parts
-        self._address = address
+        self._address, self._ipv6_address = address, ipv6_address
+        parts.addresses.ipv6 = bool(ipv6_address)
         self._handlers: dict[type[Any], Callable[[Any, float], None]] = {
             Allocate: self._allocate,
             SetRemote: self._set_remote,
@@ -71,6 +71,7 @@ class Commands:
         """Carry out one command. Its answers are among the events."""
         parts = self._parts
         parts.steady.settle()
+        parts.addresses.make_room()
         self._handlers[type(command)](command, now)
         parts.changed()
 
@@ -86,7 +87,7 @@ class Commands:
             )
             return
         slot = parts.free[-1]
-        number = address_of(command.address)
+        number = parts.addresses.number(command.address)
         try:
             if command.ice is not None:
                 port = parts.latching.allocate_for_browser(slot)
@@ -109,7 +110,7 @@ class Commands:
         parts.keys.reset(slot)
         parts.slot_of[command.leg] = slot
         fingerprint = parts.webrtc.allocate(slot, command.ice) if command.ice is not None else ""
-        parts.events.append(Allocated(command.leg, self._address, port, fingerprint))
+        parts.events.append(Allocated(command.leg, self._address, port, fingerprint, self._ipv6_address))
 
     def _fail(self, leg: int, reason: str) -> None:
         self._parts.events.append(AllocateFailed(leg, reason))
@@ -120,7 +121,7 @@ class Commands:
         if slot is None:
             return
         legs = parts.legs
-        number = address_of(command.address)
+        number = parts.addresses.number(command.address)
         port = command.port if 0 < command.port < 65536 else 0
         nowhere = port == 0 or command.address == "0.0.0.0"  # hold as of RFC 2543
         if command.browser is not None:
@@ -293,11 +294,3 @@ class Commands:
     def _ping(self, command: Ping, now: float) -> None:
         parts = self._parts
         parts.events.append(Pong(command.token, len(parts.slot_of), len(parts.ports), *parts.load.take(now)))
-
-
-def address_of(text: str) -> int:
-    """The IPv4 address as a number; 0 for anything else, which then can only be learned by latching."""
-    try:
-        return int(ipaddress.IPv4Address(text))
-    except ValueError:
-        return 0

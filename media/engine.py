@@ -3,13 +3,11 @@
 It has no clock and no socket: `now` (seconds, never going back) comes with every call, datagrams come and
 go as arrays. What it consists of is in `media.parts`, what it is ordered in `media.commands`; here is the way
 of the datagrams, and what every tick brings. Invariant: nothing that arrives from the network raises.
-IPv4; an address is a 32-bit number in the arrays, so that IPv6 needs an interning table in the I/O shell
-and `address_of` in `media.commands`, and nothing else.
+An address is a number of 32 bits in the arrays, whatever its family (`media.addresses`).
 """
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 
 import numpy as np
@@ -47,9 +45,10 @@ LOST_CHECK_TICKS = 25
 class Engine:
     """All legs of one worker.
 
-    `address` is what Allocated tells; `media_timeout_s` is the silence after which MediaLost is reported;
-    `seed` fixes SSRCs and starting numbers (tests), None takes them from the system. `jitter_frames` of 20 ms
-    are the longest delay of the jitter buffers, 4 to 64. `codecs` are those that are spoken besides G.711.
+    `address` is what Allocated tells, and `ipv6_address`, without which there is no IPv6 ("");
+    `media_timeout_s` is the silence after which MediaLost is reported; `seed` fixes SSRCs and starting
+    numbers (tests), None takes them from the system. `jitter_frames` of 20 ms are the longest delay of the
+    jitter buffers, 4 to 64. `codecs` are those that are spoken besides G.711.
     """
 
     def __init__(
@@ -58,6 +57,7 @@ class Engine:
         ports: PortPool,
         *,
         address: str,
+        ipv6_address: str = "",
         recorder: Recorder,
         media_timeout_s: float = 30.0,
         seed: int | None = None,
@@ -66,7 +66,9 @@ class Engine:
         codecs: Mapping[str, Codec] = BUILT_IN,
     ) -> None:
         self._parts = Parts(capacity, ports, recorder, seed, jitter_frames, load, codecs)
-        self._commands = Commands(self._parts, address)
+        self._commands = Commands(self._parts, address, ipv6_address)
+        self.addresses = self._parts.addresses
+        """The numbers of IPv6 addresses, which the owner of the sockets makes and reads."""
         self._pressed = Pressed(self._parts)
         self._media_timeout_s = media_timeout_s
         self._ticks = 0
@@ -184,7 +186,7 @@ class Engine:
         for slot in parts.listener.latched:
             if legs.port[slot] != legs.signalled_port[slot]:  # NAT: the signalled RTCP port is as wrong
                 legs.rtcp_port[slot] = min(int(legs.port[slot]) + 1, 65535)
-            address = str(ipaddress.IPv4Address(int(legs.address[slot])))
+            address = parts.addresses.text(int(legs.address[slot]))
             parts.events.append(Latched(int(legs.leg[slot]), address, int(legs.port[slot])))
         parts.listener.latched.clear()
         parts.changed()

@@ -112,6 +112,11 @@ class Latching:
         slot = self._ports.unlatched(port)
         return slot if slot is not None and self._legs.configured[slot] else None
 
+    def welcomes(self, port: int) -> bool:
+        """Whether somebody of whom nothing is known yet may matter who sends to this local port: a leg might
+        latch onto him, or he is a browser that tells who he is."""
+        return port == self._ports.browsers or self.expecting(port) is not None
+
     def adopt(
         self, paths: U64, unknown: Bools, is_ours: Callable[[int, Index], Bools], now: float
     ) -> list[int]:

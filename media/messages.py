@@ -303,13 +303,15 @@ Command = (
 
 
 class Allocated(Message, frozen=True):
-    """The leg's local RTP address; RTCP is on port + 1. `fingerprint` is that of our certificate, as in SDP,
-    of a leg that was allocated with `ice`; RTCP is on the same port then."""
+    """The leg's local RTP address, of IPv4 and of IPv6 ("" where there is none), with the same port; RTCP is
+    on port + 1. `fingerprint` is that of our certificate, as in SDP, of a leg that was allocated with `ice`;
+    RTCP is on the same port then."""
 
     leg: int
     address: str
     port: int
     fingerprint: str = ""
+    ipv6_address: str = ""
 
 
 class AllocateFailed(Message, frozen=True):

@@ -40,7 +40,6 @@ _HEADER = np.dtype(
 )
 _VECTOR = np.dtype([("base", "u8"), ("bytes", "u8")])
 _STAMP = np.dtype([("bytes", "u8"), ("level", "i4"), ("type", "i4"), ("s", "i8"), ("ns", "i8")])
-_NAME_WORDS = NAME_BYTES // 8
 
 
 def _load() -> tuple[ctypes._CFuncPtr, ctypes._CFuncPtr] | None:  # type: ignore[name-defined]
@@ -69,16 +68,18 @@ def _address(array: npt.NDArray[np.generic]) -> int:
 
 
 class Messages:
-    """`count` message headers over the rows of a payload matrix and an array of socket addresses."""
+    """`count` message headers over the rows of a payload matrix and an array of socket addresses of
+    `name_bytes` each."""
 
-    def __init__(self, count: int, control: bool) -> None:
-        self.names = np.zeros((count, _NAME_WORDS), np.uint64)  # sockaddr_in, the first word as in media.path
+    def __init__(self, count: int, control: bool, name_bytes: int = NAME_BYTES) -> None:
+        words = -(-name_bytes // 8)
+        self.names = np.zeros((count, words), np.uint64)  # sockaddr_in, the first word as in media.path
         self.vectors = np.zeros(count, _VECTOR)
         self.headers = np.zeros(count, _HEADER)
         self.control = np.zeros((count if control else 0, CONTROL_BYTES), np.uint8)
         rows = np.arange(count, dtype=np.uint64)
-        self.headers["name"] = _address(self.names) + rows * np.uint64(NAME_BYTES)
-        self.headers["name_bytes"] = NAME_BYTES
+        self.headers["name"] = _address(self.names) + rows * np.uint64(8 * words)
+        self.headers["name_bytes"] = name_bytes
         self.headers["iov"] = _address(self.vectors) + rows * np.uint64(_VECTOR.itemsize)
         self.headers["iov_count"] = 1
         if control:
@@ -100,7 +101,7 @@ class Messages:
 
     def rearm(self, count: int) -> None:
         """Before receiving, where messages had no arrival time: the kernel overwrites the size of the control
-        part with what it has used. (Sizes of IPv4 addresses, and of arrival times, are what they were.)"""
+        part with what it has used. (Sizes of addresses, and of arrival times, are what they were.)"""
         if self._with_control:
             self._control_bytes[:count] = CONTROL_BYTES
 

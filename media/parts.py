@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from media.addresses import Addresses
 from media.codecs.codec import Codec
 from media.coders import Coders
 from media.comfort_noise import ComfortNoise
@@ -31,6 +32,9 @@ from media.srtp import Srtp
 from media.steady import Steady
 from media.tone_guard import ToneGuard
 from media.webrtc import WebRtc
+
+ADDRESSES_A_LEG, MORE_ADDRESSES = 4, 1024
+"""So many IPv6 addresses are known before those are forgotten that no leg uses, of which each has two."""
 
 
 class Parts:
@@ -59,13 +63,16 @@ class Parts:
         self.load = load or Load()
         self.reception = Reception(capacity)
         self.latching = Latching(legs, ports)
+        self.addresses = Addresses(
+            ADDRESSES_A_LEG * capacity + MORE_ADDRESSES, self.addresses_in_use, self.latching.welcomes
+        )
         self.listener = Listener(legs, self.latching, self.reception)
         self.coders = Coders(legs, codecs)
         self.rooms = Rooms(legs, self.slot_of, self.coders)
         self.noise = ComfortNoise(capacity, self.random, legs.silent)
         self.inside = Inside(legs, recorder, self.rooms, self.noise, jitter_frames)
         self.srtp = Srtp(legs, self.latching)
-        self.webrtc = WebRtc(legs, self.latching, self.srtp)
+        self.webrtc = WebRtc(legs, self.latching, self.srtp, self.addresses)
         self.reports = Reports(legs, self.reception, cname, self.random, self.srtp, self.inside.heard)
         self.recorder = recorder
         self.speech = Speech(legs, self.coders)
@@ -81,3 +88,9 @@ class Parts:
         self.steady.settle()
         self.relay.changed()
         self.steady.changed()
+
+    def addresses_in_use(self) -> set[int]:
+        """The numbers of all addresses that legs know, browsers' paths included."""
+        legs = self.legs
+        known = {*legs.address.tolist(), *legs.signalled_address.tolist()}
+        return known | self.ports.addresses() | self.webrtc.addresses()

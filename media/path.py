@@ -3,7 +3,7 @@
 It is how packets are told apart when they arrive and where they go when they leave. Bits 0 to 15 are the
 local port; the rest are bytes 2 to 7 of a `sockaddr_in` (port and address in network order) read as a
 little-endian number, so that the kernel's structures become paths, and paths become them, by one assignment.
-IPv4; sources of IPv6 would be interned by the I/O shell into numbers of 240/4, which never occur as sources.
+An address of IPv6 is the number that it is given (`media.addresses`).
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from media.packet import U16, U64
 _LOW = np.uint64(0xFFFF)
 _AF_INET = np.uint64(2)
 FAMILY_BITS = 16
+ADDRESS_BITS = 32
 
 
 def path_of(local_port: int, address: int, port: int) -> int:
-    """The path of one remote; `address` is the IPv4 address as a number."""
+    """The path of one remote; `address` as a number."""
     low: int = struct.unpack("<Q", struct.pack("<H", local_port) + struct.pack(">HI", port, address))[0]
     return low
 
@@ -38,7 +39,7 @@ def paths_of(
     ports: npt.NDArray[np.generic],
 ) -> U64:
     """The paths of n remotes, uint64[n]."""
-    paths: U64 = addresses.astype(np.uint32).byteswap().astype(np.uint64) << np.uint64(32)
+    paths: U64 = addresses.astype(np.uint32).byteswap().astype(np.uint64) << np.uint64(ADDRESS_BITS)
     paths |= ports.astype(np.uint16).byteswap().astype(np.uint64) << np.uint64(FAMILY_BITS)
     paths |= local_ports.astype(np.uint64)
     return paths

@@ -17,7 +17,7 @@ from media.errors import PortsExhaustedError
 KEEP_IDLE = 4
 K = TypeVar("K")
 Remote = tuple[int, int]
-"""(address, port); 0 for what is not known."""
+"""(address, port), the address as its number; 0 for what is not known."""
 _NOWHERE: Counter[int] = Counter()
 
 
@@ -197,6 +197,10 @@ class PortPool:
         shared.unlatched.discard(slot)
         if not shared.unlatched:
             self._settled[shared.port] = shared
+
+    def addresses(self) -> set[int]:
+        """All addresses that legs have, or are expected at."""
+        return {remote[0] for shared in self._open.values() for remote in shared.remotes.values()}
 
     def release(self, slot: int) -> None:
         """The leg is over; a port that nobody uses is kept for the next leg or closed."""

@@ -10,12 +10,12 @@ a browser that has not asked for it for CONSENT_S (RFC 7675).
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
 import numpy as np
 
+from media.addresses import Addresses
 from media.dtls import Association, Identity
 from media.ice import IceLite, read_check, user_of
 from media.latching import Latching
@@ -51,10 +51,11 @@ class _Browser:
 class WebRtc:
     """The browsers of a worker; `active` tells whether there are any."""
 
-    def __init__(self, legs: Legs, latching: Latching, srtp: Srtp) -> None:
+    def __init__(self, legs: Legs, latching: Latching, srtp: Srtp, addresses: Addresses) -> None:
         self._legs = legs
         self._latching = latching
         self._srtp = srtp
+        self._addresses = addresses
         self._identity: Identity | None = None
         self._browsers: dict[int, _Browser] = {}
         self._by_user: dict[str, int] = {}
@@ -75,7 +76,7 @@ class WebRtc:
         """The slot is a browser's: the fingerprint of our certificate."""
         if self._identity is None:  # made when it is first needed, in about a millisecond
             self._identity = Identity.make()
-        self._browsers[slot] = _Browser(IceLite(credentials, _address_of))
+        self._browsers[slot] = _Browser(IceLite(credentials, self._address_of))
         self._by_user[credentials.ufrag] = slot
         self.active = True
         return self._identity.fingerprint
@@ -246,11 +247,14 @@ class WebRtc:
         paths = np.array([path for _, path in waiting], np.uint64)
         return Outgoing(data, np.arange(count), lengths, paths, np.full(count, -1))
 
+    def addresses(self) -> set[int]:
+        """All addresses that are known of browsers."""
+        return {remote_of(path)[0] for path in self._by_path}
+
+    def _address_of(self, path: int) -> tuple[str, int]:
+        address, port = remote_of(path)
+        return self._addresses.text(address), port
+
     def _say(self, datagrams: list[bytes], path: int) -> None:
         room = MAX_WAITING - len(self._waiting)
         self._waiting += [(one, path) for one in datagrams[: max(room, 0)] if len(one) <= STRIDE]
-
-
-def _address_of(path: int) -> tuple[str, int]:
-    address, port = remote_of(path)
-    return str(ipaddress.IPv4Address(address)), port

@@ -1,5 +1,5 @@
 """A media process: `python -m media.worker --connect PATH | --control-fd N --address A --ports FIRST-LAST
-...`.
+...`, with `--ipv6-address A` for audio over IPv6 too.
 
 The signalling process listens on the Unix socket PATH (or hands over a connected descriptor); this process
 connects and obeys. Its loop: wait on the control socket (and for clips) until the next batch is due
@@ -20,23 +20,31 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import argparse
 import contextlib
-import ipaddress
 import resource
 import signal
 import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
 from media import mmsg
+from media.arguments import parse_arguments
 from media.clips import ClipStore
 from media.codecs import installed
 from media.engine import Engine
 from media.errors import CodecError, ControlError, MediaError
-from media.io import BatchIo, ClipLoader, Grace, Lifeline, PortSockets
+from media.io import (
+    BatchIo,
+    ClipLoader,
+    Grace,
+    Ipv6Io,
+    Lifeline,
+    PairedSockets,
+    PortSockets,
+    SplitSender,
+)
 from media.io.live import LiveRecorder
 from media.io.readiness import Readiness
 from media.io.scheduling import go_realtime, pin
@@ -78,14 +86,17 @@ class Worker:
         self,
         engine: Engine,
         io: BatchIo,
-        sockets: PortSockets,
+        sockets: PortSockets | PairedSockets,
         lifeline: Lifeline,
         clips: ClipLoader,
         clock: Callable[[], float],
+        ipv6: Ipv6Io | None = None,
     ) -> None:
+        """`io` is that of IPv4; `sockets` are all that there are."""
         self._readiness = Readiness()
         self._engine = engine
-        self._io = io
+        self._receivers = (io,) if ipv6 is None else (io, ipv6)
+        self._send = io.send if ipv6 is None else SplitSender(io, ipv6).send
         self._sockets = sockets
         self._lifeline = lifeline
         self._clips = clips
@@ -134,23 +145,24 @@ class Worker:
 
     def _move_datagrams(self) -> int:
         total = 0
-        for _ in range(MAX_BATCHES_A_TURN):
-            batch = self._io.receive()
-            if batch.count == 0:
-                break
-            total += batch.count
-            self._io.send(self._engine.ingest(batch, self._clock()))
-            if (answers := self._engine.answers()) is not None:
-                self._io.send(answers)
-            if batch.count < self._io.capacity:
-                break
+        for io in self._receivers:
+            for _ in range(MAX_BATCHES_A_TURN):
+                batch = io.receive()
+                if batch.count == 0:
+                    break
+                total += batch.count
+                self._send(self._engine.ingest(batch, self._clock()))
+                if (answers := self._engine.answers()) is not None:
+                    self._send(answers)
+                if batch.count < io.capacity:
+                    break
         return total
 
     def _tick(self, due: float) -> None:
         for outgoing in self._engine.tick(due):
-            self._io.send(outgoing)
+            self._send(outgoing)
         if (answers := self._engine.answers()) is not None:
-            self._io.send(answers)
+            self._send(answers)
         self._sockets.reap()
 
     def close(self) -> None:
@@ -162,58 +174,6 @@ class Worker:
         self._sockets.close_all()
         self._readiness.close()
         self._clips.close()
-
-
-def _ports(text: str) -> tuple[int, int]:
-    first, dash, last = text.partition("-")
-    if not (dash and first.isdigit() and last.isdigit() and 1024 <= int(first) < int(last) <= 65535):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a range FIRST-LAST inside 1024-65535")
-    return int(first), int(last)
-
-
-def _ipv4(text: str) -> str:
-    try:
-        return str(ipaddress.IPv4Address(text))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an IPv4 address") from error
-
-
-def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
-    """The command line; exits with status 2 and a message when it is wrong."""
-    parser = argparse.ArgumentParser(
-        prog="python -m media.worker", description="One media process of the switch."
-    )
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument(
-        "--connect", metavar="PATH", help="Unix socket on which the signalling process listens"
-    )
-    source.add_argument("--control-fd", type=int, metavar="N", help="an inherited, connected Unix socket")
-    parser.add_argument("--address", type=_ipv4, required=True, help="local address that is announced")
-    parser.add_argument(
-        "--bind", type=_ipv4, help="local address of the sockets (default: the announced one)"
-    )
-    parser.add_argument(
-        "--ports", type=_ports, required=True, metavar="FIRST-LAST", help="RTP and RTCP port range"
-    )
-    parser.add_argument("--capacity", type=int, default=4000, help="legs (default %(default)s)")
-    parser.add_argument(
-        "--media-timeout-s", type=float, default=30.0, help="silence that counts as lost media"
-    )
-    parser.add_argument(
-        "--jitter-max-ms", type=int, default=480, help="longest delay of a jitter buffer (80 to 1280)"
-    )
-    parser.add_argument(
-        "--dscp", type=int, choices=range(64), default=0, metavar="0-63", help="marking of what is sent"
-    )
-    parser.add_argument("--cpu", type=int, metavar="N", help="the processor that the loop is kept on")
-    parser.add_argument("--realtime", action="store_true", help="schedule the loop before ordinary programs")
-    parser.add_argument(
-        "--rejoin", type=Path, metavar="PATH", help="where to wait when the signalling process has died"
-    )
-    parser.add_argument("--incarnation", default="", help="what another signalling process must know of this")
-    parser.add_argument("--grace-s", type=float, default=30.0, help="how long to wait then")
-    parser.add_argument("--plain-sockets", action="store_true", help="do not use recvmmsg and sendmmsg")
-    return parser.parse_args(arguments)
 
 
 def _connect(options: argparse.Namespace) -> socket.socket:
@@ -238,7 +198,12 @@ def main(arguments: Sequence[str]) -> int:
     options = parse_arguments(arguments)
     allow_many_sockets()
     clock = anchored_clock()
-    sockets = PortSockets(options.bind or options.address, options.dscp)
+    ipv4 = PortSockets(options.bind or options.address or "127.0.0.1", options.dscp)
+    ipv6: PortSockets | None = None
+    sockets: PortSockets | PairedSockets = ipv4
+    if options.ipv6_address:
+        ipv6 = PortSockets(options.ipv6_bind or options.ipv6_address, options.dscp)
+        sockets = PairedSockets(ipv4, ipv6)
     try:
         # Before anybody is told that this worker is there.
         ports = PortPool(options.ports[0], options.ports[1], sockets)
@@ -250,12 +215,12 @@ def main(arguments: Sequence[str]) -> int:
     except OSError as error:
         log("error", "no_control_socket", path=options.connect or options.control_fd, cause=str(error))
         return 1
-    io = BatchIo(sockets, clock, time.time, batched=mmsg.AVAILABLE and not options.plain_sockets)
     try:
         engine = Engine(
             options.capacity,
             ports,
-            address=options.address,
+            address=options.address or "",
+            ipv6_address=options.ipv6_address or "",
             recorder=LiveRecorder(),
             media_timeout_s=options.media_timeout_s,
             jitter_frames=options.jitter_max_ms // 20,
@@ -265,9 +230,12 @@ def main(arguments: Sequence[str]) -> int:
     except (ValueError, CodecError) as error:
         log("error", "wrong_setting", cause=str(error))
         return 2
+    batched = mmsg.AVAILABLE and not options.plain_sockets
+    io = BatchIo(ipv4, clock, time.time, batched=batched)
+    io6 = Ipv6Io(ipv6, clock, time.time, engine.addresses, batched=batched) if ipv6 is not None else None
     sys.setswitchinterval(THREAD_SWITCH_S)
     grace = Grace(options.rejoin, options.incarnation, options.grace_s) if options.rejoin else None
-    worker = Worker(engine, io, sockets, Lifeline(connected, grace), ClipLoader(ClipStore()), clock)
+    worker = Worker(engine, io, sockets, Lifeline(connected, grace), ClipLoader(ClipStore()), clock, io6)
     signal.signal(signal.SIGTERM, worker.stop)
     signal.signal(signal.SIGINT, worker.stop)
     schedule(options)

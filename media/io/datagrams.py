@@ -12,7 +12,7 @@ import errno
 import itertools
 import select
 import socket
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -30,7 +30,8 @@ _SO_RCVBUFFORCE = 33
 _IP_MTU_DISCOVER, _IP_PMTUDISC_PROBE = 10, 3
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _REMEDIES = {
-    errno.EADDRNOTAVAIL: "give media.address (or sip.listen) an address that this machine has",
+    errno.EADDRNOTAVAIL: "give media.{key} (or sip.listen) an address that this machine has",
+    errno.EAFNOSUPPORT: "this machine has none of that kind: leave media.{key} out, and sip.listen likewise",
 }
 
 
@@ -41,8 +42,9 @@ class Clock(Protocol):
 
 
 def bind_udp(address: str, port: int, dscp: int = 0) -> socket.socket:
-    """A non-blocking UDP socket with large buffers, whose datagrams carry that DSCP. Raises OSError."""
-    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    """A non-blocking UDP socket with large buffers, of the address's family and for it alone, whose datagrams
+    carry that DSCP. Raises OSError."""
+    made = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
     try:
         made.setblocking(False)
         try:
@@ -50,11 +52,15 @@ def bind_udp(address: str, port: int, dscp: int = 0) -> socket.socket:
         except OSError:  # without the privilege: as much as the system allows
             made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-        # Nothing we send is ever fragmented: say so, and the kernel (Linux) computes no fragment identifiers,
-        # which takes it a tenth of the time of a packet.
-        with contextlib.suppress(OSError):
-            made.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _IP_PMTUDISC_PROBE)
-        made.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, dscp << 2)
+        if made.family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, dscp << 2)
+        else:
+            # Nothing we send is ever fragmented: say so, and the kernel (Linux) computes no fragment
+            # identifiers, which takes it a tenth of the time of a packet.
+            with contextlib.suppress(OSError):
+                made.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _IP_PMTUDISC_PROBE)
+            made.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, dscp << 2)
         made.bind((address, port))
     except OSError:
         made.close()
@@ -100,9 +106,11 @@ class PortSockets:
                         "(ulimit -n, LimitNOFILE=)"
                     ) from error
                 if error.errno != errno.EADDRINUSE:
+                    remedy = _REMEDIES.get(error.errno or 0, "choose other ports with media.ports")
+                    key = "ipv6_address" if ":" in self._address else "address"
                     raise PortRefusedError(
                         f"RTP port {number} cannot be opened on {self._address}: {error.strerror}; "
-                        f"{_REMEDIES.get(error.errno or 0, 'choose other ports with media.ports')}"
+                        f"{remedy.format(key=key)}"
                     ) from error
                 return False
         for number, one in zip((port, port + 1), made, strict=True):
@@ -201,10 +209,21 @@ class BatchIo:
         self.dropped = 0
         """Datagrams that could not be sent."""
         if batched:
-            self._in = mmsg.Messages(capacity, control=True)
+            self._in = self._messages(control=True)
             self._in.point_at(self._data)
             self._row_addresses = self._in.bases.copy()
-            self._out = mmsg.Messages(capacity, control=False)
+            self._out = self._messages(control=False)
+
+    def _messages(self, *, control: bool) -> mmsg.Messages:
+        return mmsg.Messages(self.capacity, control)
+
+    def _number(self, source: tuple[Any, ...], local_port: int) -> int:
+        """Of the address of a source, as plain sockets tell it."""
+        return int.from_bytes(socket.inet_aton(source[0]), "big")
+
+    def _text(self, number: int) -> str:
+        """Of a destination, as plain sockets want it."""
+        return socket.inet_ntoa(number.to_bytes(4, "big"))
 
     def receive(self) -> Batch:
         """What has arrived, at most `capacity` datagrams; its arrays are good until the next call."""
@@ -252,8 +271,7 @@ class BatchIo:
                 except OSError:
                     break
                 self._lengths[count] = length if length <= STRIDE else 0
-                address = int.from_bytes(socket.inet_aton(source[0]), "big")
-                self._paths[count] = path_of(port, address, source[1])
+                self._paths[count] = path_of(port, self._number(source, port), source[1])
                 self._arrivals[count] = self._clock()
                 count += 1
         return count
@@ -300,6 +318,6 @@ class BatchIo:
             try:
                 if one is None:
                     raise OSError("the local port is closed")
-                one.sendto(data[row, :length].data, (socket.inet_ntoa(address.to_bytes(4, "big")), port))
+                one.sendto(data[row, :length].data, (self._text(address), port))
             except OSError:
                 self.dropped += 1

@@ -32,11 +32,14 @@ def raise_file_limit() -> None:
 
 
 def told_address(bound: str, external: str = "") -> str:
-    """The IP address that peers are told of a socket bound to `bound`: the external one, if there is any; for
-    0.0.0.0 and :: the one that the default route leaves by, or loopback where there is no network.
+    """The IP address that peers are told of a socket bound to `bound`: the external one, if there is any of
+    its family; for 0.0.0.0 and :: the one that the default route leaves by, or loopback where there is no
+    network.
     """
-    if external or not ip_address(bound).is_unspecified:
-        return external or bound
+    if external and (":" in external) == (":" in bound):
+        return external
+    if not ip_address(bound).is_unspecified:
+        return bound
     family, far, loopback = (
         (socket.AF_INET6, "2001:db8::1", "::1")
         if ":" in bound

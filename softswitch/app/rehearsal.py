@@ -11,6 +11,7 @@ from softswitch.call.rehearsal import RouteAnswer, RouteQuestion, rehearse
 from softswitch.call.switch import Switch
 from softswitch.config import Config
 from softswitch.sip.digest import DigestServer
+from softswitch.sip.flow import Places
 from softswitch.sip.registrar import Registrar
 
 
@@ -24,8 +25,8 @@ def idle_switch(config: Config) -> Switch:
         distributor,
         digest=DigestServer(config.sip.realm, bytes(32)),
         registrar=Registrar(),
-        addresses={},
-        bound={},
+        addresses=Places(),
+        bound=Places(),
         agents=config.agent_of_extension,
         token=lambda: "rehearsal",
     )

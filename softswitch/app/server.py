@@ -53,7 +53,7 @@ from softswitch.net.endpoint_pool import EndpointPool
 from softswitch.net.media_link import RESTARTED, MediaLink
 from softswitch.net.resolver import Resolver
 from softswitch.net.transports import Transports
-from softswitch.sip.flow import BROWSER_TRANSPORTS, Flow, Transport
+from softswitch.sip.flow import BROWSER_TRANSPORTS, Flow, Places
 from softswitch.store import SqliteReader, Writer
 from softswitch.store.recordings import TapeReader
 
@@ -125,7 +125,7 @@ class Server:
         self._stack.push_async_callback(self._outside.close)
         await self._outside.open()
         settings = replace(make_settings(config, music), ears=self._outside.ears)
-        self._make_core(settings, {transport: (host, port) for transport, host, port in reversed(opened)})
+        self._make_core(settings, Places(opened))
         await self._media.open()
         await self._endpoints.open()
         self._stack.push_async_callback(self._live_speech.close)
@@ -187,7 +187,7 @@ class Server:
             log.info("= making prompts", texts=len(texts), files=len(files), into=config.catalogue.cache)
         return await make_sounds(config)
 
-    def _make_core(self, settings: Settings, bound: dict[Transport, tuple[str, int]]) -> None:
+    def _make_core(self, settings: Settings, bound: Places) -> None:
         config = self._config
         self._acd = make_distributor(config)
         self._switch = make_switch(config, settings, self._acd, bound)
@@ -199,7 +199,9 @@ class Server:
             media=self._media,
             store=self._store,
             resolver=Resolver(
-                DnsLookup(self._clock.now), tuple(one for one in bound if one not in BROWSER_TRANSPORTS)
+                DnsLookup(self._clock.now),
+                tuple(dict.fromkeys(name for name, _, _ in bound if name not in BROWSER_TRANSPORTS)),
+                ipv6=any(":" in host for _, host, _ in bound),
             ),
             speech=self._live_speech,
             requests=self._outside.requests,

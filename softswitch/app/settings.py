@@ -123,19 +123,13 @@ def make_settings(config: toml.Config, default_music: Path) -> Settings:
         agents={name: _agent(agent) for name, agent in config.agents.items()},
         wrapup_extra_s=config.pauses.wrapup_extra_s,
         add_code=config.feature_codes.add,
-        link_address=_link_address(config),
+        link_address=_inner(config.media_address),
         mailboxes=make_boxes(config),
         voicemail=VoicemailCare(str(config.voicemail.directory), config.voicemail.notify == "registered"),
         conferences={name: _conference(one, music) for name, one in config.conferences.items()},
         language=config.language,
         utc_offset_s=_offset_in(config.world.time_zone),
     )
-
-
-def _link_address(config: toml.Config) -> str:
-    """The address that the media workers are bound to; where it is every one, that of this machine alone."""
-    bound = ip_address(config.media_address)
-    return str(bound) if not bound.is_unspecified else "127.0.0.1" if bound.version == 4 else "::1"
 
 
 def _offset_in(zone: tzinfo) -> Callable[[float], float]:
@@ -149,7 +143,9 @@ def _offset_in(zone: tzinfo) -> Callable[[float], float]:
 
 
 def _inner(bound: str) -> str:
-    return "127.0.0.1" if ip_address(bound).is_unspecified else bound
+    """The IPv4 address that the media workers are bound to; where it is every one, or none is configured,
+    that of this machine alone."""
+    return "127.0.0.1" if not bound or ip_address(bound).is_unspecified else bound
 
 
 def _phone(number: str, extension: toml.Extension, codecs: Mapping[str, Codec]) -> Phone:

@@ -42,7 +42,7 @@ from softswitch.call.terminating import Terminating
 from softswitch.call.third_party import ThirdParties
 from softswitch.call.voicemail import Voicemail
 from softswitch.errors import PeerError
-from softswitch.sip.flow import Transport
+from softswitch.sip.flow import Places
 
 MAX_HOPS = 30
 FAREWELL_S = 30.0
@@ -52,7 +52,7 @@ MAX_LOGGED_DIGITS = 200
 class Desk:
     """Leads calls on and sees them out; `arrivals` takes them in."""
 
-    def __init__(self, hub: Hub, bound: dict[Transport, tuple[str, int]], agents: dict[str, str]) -> None:
+    def __init__(self, hub: Hub, bound: Places, agents: dict[str, str]) -> None:
         self.hub = hub
         self.terminating = hub.terminating = Terminating(hub, bound, self)
         self.channels = Channels(hub)

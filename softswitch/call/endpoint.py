@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
 
 from softswitch.call.leg import Leg
 from softswitch.sip.dialog import Dialog
-from softswitch.sip.flow import DEFAULT_PORTS, Flow, Transport
+from softswitch.sip.flow import DEFAULT_PORTS, Flow, Places
 from softswitch.sip.layer import TransactionLayer
 from softswitch.sip.message import Request, Response
 from softswitch.sip.outputs import Output
@@ -60,7 +60,7 @@ class Endpoint:
         self,
         layer: TransactionLayer,
         *,
-        addresses: Mapping[Transport, tuple[str, int]],
+        addresses: Places,
         product: str,
         token: Callable[[], str],
         timers: Timers,
@@ -87,10 +87,10 @@ class Endpoint:
         return next(self._leg_ids)
 
     def address(self, flow: Flow) -> tuple[str, int]:
-        """What we call ourselves towards this flow: the configured address of its transport, or its local
-        one.
+        """What we call ourselves towards this flow: the configured address of its transport and family, or
+        its local one.
         """
-        return self.addresses.get(flow.transport, flow.local)
+        return self.addresses.towards(flow.transport, flow.remote[0]) or flow.local
 
     def sent_by(self, flow: Flow) -> str:
         """For the Via."""

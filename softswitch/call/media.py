@@ -144,14 +144,16 @@ class MediaPlane:
         """The port is there."""
         assert leg.audio is not None
         ice = leg.audio.ice
+        addresses = [one for one in (event.address, event.ipv6_address) if one]
         leg.audio.local = LocalMedia(
-            event.address,
+            addresses[0],
             event.port,
             self.new_session(),
             1,
             codecs=leg.audio.codecs,
             browser=LocalBrowser(ice.ufrag, ice.password, event.fingerprint) if ice is not None else None,
             comfort_noise=self._comfort_noise,
+            other_address=addresses[-1] if len(addresses) > 1 else "",
         )
 
     def new_session(self) -> int:
@@ -260,6 +262,9 @@ class MediaPlane:
         local = audio.local
         if local is None:
             raise LocalError("a description was asked for before the RTP port is known")
+        # In the family that we have described ourselves in so far, at first in that of the signalling.
+        so_far = audio.sent.connection if audio.sent is not None else None
+        local = local.facing(so_far or leg.flow.remote[0])
         if audio.sent is not None:
             local = msgspec.structs.replace(local, version=int(audio.sent.origin.version) + 1)
         if local.browser is not None:  # DTLS has its own keys

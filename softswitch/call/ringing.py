@@ -19,7 +19,7 @@ from softswitch.call.settings import Peer, Phone
 from softswitch.call.story import Role
 from softswitch.call.whisper import display
 from softswitch.errors import PeerError
-from softswitch.sip.flow import DEFAULT_PORTS, Flow, Transport
+from softswitch.sip.flow import DEFAULT_PORTS, Flow, Places, Transport
 from softswitch.sip.headers import NameAddr
 from softswitch.sip.uri import Uri
 
@@ -31,7 +31,7 @@ REFUSALS = frozenset((480, 486, 487, 600, 603))
 class Ringing:
     """All phones that ring."""
 
-    def __init__(self, hub: Hub, bound: dict[Transport, tuple[str, int]], channels: Channels) -> None:
+    def __init__(self, hub: Hub, bound: Places, channels: Channels) -> None:
         self.hub = hub
         self.bound = bound
         self.channels = channels
@@ -103,13 +103,17 @@ class Ringing:
         attempt, leg = self._resolving.pop(key, (None, None))
         if attempt is None or leg is None or leg.gone:
             return
-        usable = [place for place in places if place[0] in self.bound]
+        usable = [
+            (*place, local)
+            for place in places
+            if (local := self.bound.towards(place[0], place[1])) is not None
+        ]
         if not usable:
             self.failed(attempt, leg, 404, "its address cannot be found", now)
             return
-        transport, host, port = usable[0]
+        transport, host, port, local = usable[0]
         domain = leg.invite.uri.host if transport == "tls" else ""
-        leg.flow = Flow(transport, self.bound[transport], (host, port), domain=domain)
+        leg.flow = Flow(transport, local, (host, port), domain=domain)
         if leg.audio is not None and leg.audio.local is not None:
             self.allocated(attempt, leg, now)
 
@@ -310,6 +314,6 @@ class Ringing:
         """The flow to an address in the URI; one with port 0 while DNS is asked."""
         wanted = "tls" if uri.scheme == "sips" else uri.transport
         transport: Transport = "tls" if wanted == "tls" else "tcp" if wanted == "tcp" else "udp"
-        local = self.bound.get(transport, ("0.0.0.0", 0))
+        local = self.bound.towards(transport, uri.host) or ("0.0.0.0", 0)
         port = (uri.port or DEFAULT_PORTS[transport]) if is_literal(uri.host) else 0
         return Flow(transport, local, (uri.host, port), domain=uri.host if transport == "tls" else "")

@@ -57,7 +57,7 @@ from softswitch.call.voicemail_box import Message, MessageState
 from softswitch.call.voicemail_messages import Messages
 from softswitch.errors import LocalError, PeerError
 from softswitch.sip.digest import DigestServer
-from softswitch.sip.flow import Flow, Transport
+from softswitch.sip.flow import Flow, Places, Transport
 from softswitch.sip.layer import TransactionLayer
 from softswitch.sip.message import Response
 from softswitch.sip.outputs import Send
@@ -71,8 +71,8 @@ PROBE_S = 10.0
 class Switch:
     """All calls of one process.
 
-    `addresses` is what we call ourselves per transport (Via, Contact), `bound` where we listen. `agents`
-    names the agent of each extension. `token` gives a new unguessable token at each call.
+    `addresses` is what we call ourselves (Via, Contact) where that differs from `bound`, where we listen.
+    `agents` names the agent of each extension. `token` gives a new unguessable token at each call.
     """
 
     def __init__(
@@ -82,8 +82,8 @@ class Switch:
         *,
         digest: DigestServer,
         registrar: Registrar,
-        addresses: Mapping[Transport, tuple[str, int]],
-        bound: Mapping[Transport, tuple[str, int]],
+        addresses: Places,
+        bound: Places,
         agents: Mapping[str, str],
         token: Callable[[], str],
         timers: Timers | None = None,
@@ -95,7 +95,7 @@ class Switch:
         identities = Identities(settings, digest, registrar)
         plane = MediaPlane(token, settings.srtp_suites, comfort_noise=settings.comfort_noise)
         self.hub = Hub(settings, UserAgent(endpoint), plane, distributor, identities, token)
-        self.desk = Desk(self.hub, dict(bound), dict(agents))
+        self.desk = Desk(self.hub, bound, dict(agents))
         self._stopping = False
 
     # ----- the beginning and the end

@@ -26,7 +26,7 @@ from softswitch.errors import PeerError
 from softswitch.sdp.codecs import PCMA, PCMU, Codec, codecs_of, common_codecs
 from softswitch.sdp.description import SessionDescription
 from softswitch.sdp.offer_answer import LocalMedia, accept_answer, make_offer
-from softswitch.sip.flow import Flow, Transport
+from softswitch.sip.flow import Flow, Places, Transport
 from softswitch.sip.headers import NameAddr
 from softswitch.sip.uri import Uri
 
@@ -70,11 +70,11 @@ class Terminal:
 class Terminating:
     """All terminals, and the processes that there are."""
 
-    def __init__(self, hub: Hub, bound: dict[Transport, tuple[str, int]], desk: Desk) -> None:
+    def __init__(self, hub: Hub, bound: Places, desk: Desk) -> None:
         self.hub = hub
         self.desk = desk
-        self._transport: Transport = "udp" if "udp" in bound else "tcp"
-        self._local = bound.get(self._transport)
+        self._transport: Transport = "udp" if bound.towards("udp", LOOPBACK) is not None else "tcp"
+        self._local = bound.towards(self._transport, LOOPBACK)
         self._processes: dict[int, EndpointProcess] = {}
         self._terminals: dict[int, Terminal] = {}  # by each of their legs, in the engine and in SIP
         self._fronts: dict[int, Leg] = {}  # whose statistics are still to come

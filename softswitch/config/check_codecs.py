@@ -11,6 +11,7 @@ from ivr.flow import suggest
 from media.codecs import G711
 from media.codecs.codec import Codec
 from softswitch.config.draft import Draft, Fault
+from softswitch.config.fields import listen_host
 
 
 def check_codecs(draft: Draft, codecs: Mapping[str, Codec]) -> Iterator[Fault]:
@@ -35,6 +36,10 @@ def check_codecs(draft: Draft, codecs: Mapping[str, Codec]) -> Iterator[Fault]:
 def _check_endpoints(draft: Draft) -> Iterator[Fault]:
     config = draft.config
     if config.media.endpoint_processes:
+        hosts = [listen_host(one) for one in config.sip.listen if one.startswith(("udp:", "tcp:"))]
+        if all(":" in host for host in hosts):
+            why = "pjsua2 processes speak SIP over IPv4 with the switch; listen on udp:127.0.0.1:PORT too"
+            yield ("media", "endpoint_processes"), why
         return
     for section, ones in (("peers", config.peers), ("extensions", config.extensions)):
         for name, one in ones.items():

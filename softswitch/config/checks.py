@@ -95,12 +95,8 @@ def _machine(draft: Draft) -> Iterator[Fault]:
                 ("sip", "listen", index),
                 f"port {port} is inside media.ports ({config.media.ports}); keep them apart",
             )
-    on_network = [one for one in sip.listen if not ip_address(listen_host(one)).is_loopback]
-    if on_network and ip_address(config.media_address).is_loopback:
-        message = (
-            f"{config.media_address} is reached from this machine only, but SIP listens on {on_network[0]}"
-        )
-        yield ("media", "address"), f"{message}; leave the key out, or give an address of the network"
+    yield from _media_address(draft, "address", config.media_address, 4)
+    yield from _media_address(draft, "ipv6_address", config.media_ipv6_address, 6)
     pairs, workers = (high - low + 1) // 2, config.media_workers
     if pairs // workers < PAIRS_A_WORKER:
         many = f"{workers} workers" if workers > 1 else "one worker"
@@ -115,6 +111,22 @@ def _machine(draft: Draft) -> Iterator[Fault]:
             f"{config.api.socket} is longer than the {MAX_SOCKET_PATH} bytes of a Unix socket; shorten it"
         )
         yield ("api", "socket"), message
+
+
+def _media_address(draft: Draft, key: str, address: str, version: int) -> Iterator[Fault]:
+    """Where RTP is listened for in one family ("": it is not)."""
+    if not address:
+        return
+    given = ip_address(address)
+    if given.version != version:
+        other = "address" if given.version == 4 else "ipv6_address"
+        yield ("media", key), f"{address} is an IPv{given.version} address; give it as media.{other}"
+        return
+    hosts = [(ip_address(listen_host(one)), one) for one in draft.config.sip.listen]
+    on_network = [one for host, one in hosts if host.version == version and not host.is_loopback]
+    if on_network and given.is_loopback:
+        message = f"{address} is reached from this machine only, but SIP listens on {on_network[0]}"
+        yield ("media", key), f"{message}; leave the key out, or give an address of the network"
 
 
 def _processors(cpus: tuple[int, ...]) -> Iterator[Fault]:

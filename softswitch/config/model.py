@@ -363,11 +363,19 @@ class Config(Section):
 
     @property
     def media_address(self) -> str:
-        """Where RTP is listened for: as configured, else as SIP is, rather on a network than on loopback."""
-        if self.media.address:
-            return self.media.address
-        hosts = [listen_host(listen) for listen in self.sip.listen]
-        return next((host for host in hosts if not ip_address(host).is_loopback), hosts[0])
+        """Where RTP over IPv4 is listened for: as configured, else as SIP is; "" if that is on IPv6 alone."""
+        return self.media.address or self._listen_address(4)
+
+    @property
+    def media_ipv6_address(self) -> str:
+        """Where RTP over IPv6 is listened for: as configured, else as SIP is; "" if that is on IPv4 alone."""
+        return self.media.ipv6_address or self._listen_address(6)
+
+    def _listen_address(self, version: int) -> str:
+        """Rather on a network than on loopback."""
+        hosts = [ip_address(listen_host(listen)) for listen in self.sip.listen]
+        ours = [host for host in hosts if host.version == version]
+        return str(min(ours, key=lambda host: host.is_loopback)) if ours else ""
 
     @property
     def media_workers(self) -> int:

@@ -47,8 +47,8 @@ class Sip(Section):
     )
     external_address: OptionalAddress = Field(
         "",
-        description="the IP address that peers are told instead (behind NAT); "
-        "for 0.0.0.0 the one of the default route, if absent",
+        description="the IP address that peers are told instead (behind NAT), of its family; "
+        "for 0.0.0.0 and :: the one of the default route, if absent",
     )
     realm: Text = Field(
         "softswitch", min_length=1, description="realm of digest authentication; phones show it"
@@ -90,12 +90,17 @@ class Media(Section):
     """RTP (RFC 3550)."""
 
     address: OptionalAddress = Field(
-        "", description="IP address of this machine for RTP; that of sip.listen if absent"
+        "", description="IPv4 address of this machine for RTP; that of sip.listen if absent"
+    )
+    ipv6_address: OptionalAddress = Field(
+        "",
+        description="IPv6 address of this machine for RTP; that of sip.listen if absent, and none where that "
+        "has none. Each phone gets audio in the family that it uses (docs/phones.md)",
     )
     external_address: OptionalAddress = Field(
         "",
-        description="the IP address that peers are told instead (behind NAT); "
-        "sip.external_address, or for 0.0.0.0 the one of the default route, if absent",
+        description="the IP address that peers are told instead (behind NAT), of its family; "
+        "sip.external_address, or for 0.0.0.0 and :: the one of the default route, if absent",
     )
     ports: PortRange = Field("40000-41999", description="UDP ports for RTP and RTCP, shared by the workers")
     workers: int = Field(0, ge=0, le=64, description="media processes; 0: one for each core but the first")

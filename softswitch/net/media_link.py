@@ -33,7 +33,8 @@ RESTARTED = "it was restarted on request"
 class MediaSettings:
     """What the workers are started with. `ports` (first, last) is split among them evenly.
 
-    `address` is announced in SDP; `bind`, where it differs (behind NAT), is the address of the sockets. The
+    `address` is announced in SDP ("": nothing over IPv4 is); `bind`, where it differs (behind NAT), is the
+    address of the sockets. So are `ipv6_address` and `ipv6_bind` of IPv6 ("": there are no such sockets). The
     loops of the workers are kept on `cpus`, one after the other. When this process dies, workers go on for
     `grace_s`, and are found again by what is in the directory `homes` (None: they die with it).
     """
@@ -42,6 +43,8 @@ class MediaSettings:
     ports: tuple[int, int]
     workers: int = 1
     bind: str | None = None
+    ipv6_address: str = ""
+    ipv6_bind: str | None = None
     capacity: int = 4000
     media_timeout_s: float = 30.0
     jitter_max_ms: int = 480
@@ -247,15 +250,19 @@ class MediaLink:
         s, ports = self._settings, self._ranges[place]
         options = {
             "--connect": str(path),
-            "--address": s.address,
             "--ports": f"{ports[0]}-{ports[1]}",
             "--capacity": str(s.capacity),
             "--media-timeout-s": f"{s.media_timeout_s:g}",
             "--jitter-max-ms": str(s.jitter_max_ms),
             "--dscp": str(s.dscp),
         }
-        if s.bind is not None:
-            options["--bind"] = s.bind
+        addresses = {
+            "--address": s.address,
+            "--bind": s.bind,
+            "--ipv6-address": s.ipv6_address,
+            "--ipv6-bind": s.ipv6_bind,
+        }
+        options |= {name: address for name, address in addresses.items() if address}
         if home is not None:
             options["--rejoin"], options["--incarnation"] = str(home.path), home.incarnation
             options["--grace-s"] = f"{s.grace_s:g}"

@@ -72,6 +72,7 @@ Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 class LocalMedia(msgspec.Struct, frozen=True, gc=False):
     """What we bring to a session: where we receive, what we speak, which way we want audio to flow.
 
+    `other_address`: where we receive, at the same port, in the other IP family; "" if that is none.
     `version` must grow by one whenever a new description differs from the last that we sent (RFC 3264 section
     8). `event_payload_type` None: no telephone-event at all. `crypto`: the keys that we may encrypt with, one
     for each suite that we speak; `srtp_in_use` what the session is encrypted with so far. With `browser` the
@@ -91,6 +92,19 @@ class LocalMedia(msgspec.Struct, frozen=True, gc=False):
     srtp: SrtpPolicy = "off"
     crypto: tuple[Crypto, ...] = ()
     srtp_in_use: Srtp | None = None
+    other_address: str = ""
+
+    def facing(self, address: str) -> LocalMedia:
+        """The same towards a peer at this address: described by ours of its family, if there is one."""
+        family = _family(address)
+        if not self.other_address or not family or family == _family(self.address):
+            return self
+        return msgspec.structs.replace(self, address=self.other_address, other_address=self.address)
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """All at which we receive, that in the description first."""
+        return (self.address, self.other_address) if self.other_address else (self.address,)
 
 
 class Negotiated(msgspec.Struct, frozen=True, gc=False):
@@ -152,7 +166,7 @@ def _offered_to_browser(
         return audio, ()
     mid = webrtc.mid_of(before)
     audio = webrtc.dressed(
-        audio, local.browser, local.address, setup="actpass", protocol=webrtc.OFFERED, mid=mid
+        audio, local.browser, local.addresses, setup="actpass", protocol=webrtc.OFFERED, mid=mid
     )
     return audio, webrtc.session_attributes(mid)
 
@@ -160,7 +174,7 @@ def _offered_to_browser(
 def make_answer(
     offer: SessionDescription, local: LocalMedia, prefer: Sequence[str] = ()
 ) -> tuple[SessionDescription, Negotiated]:
-    """Answer an offer with one audio stream and one codec.
+    """Answer an offer with one audio stream and one codec, in the IP family of the offer's stream.
 
     The first audio line that has a codec in common is taken. Its codec is the first of `prefer` (names) that
     both sides have; when `prefer` names none of them, the offerer's order decides. Raises PeerError 488 when
@@ -173,6 +187,7 @@ def make_answer(
         if media.kind != "audio" or media.port == 0 or media.protocol not in protocols:
             continue
         browser = webrtc.read_peer(offer, media, ours) if ours is not None else None
+        local = local.facing(offer.address_of(media) or "")
         unreachable = _unreachable(offer, media, local.address, browser)
         if unreachable is not None:
             why = unreachable
@@ -204,7 +219,9 @@ def make_answer(
         if ours is not None and isinstance(browser, webrtc.PeerBrowser):
             negotiated = msgspec.structs.replace(negotiated, browser=browser)
             mid, setup = webrtc.mid_of(media), webrtc.setup_of(browser)
-            audio = webrtc.dressed(audio, ours, local.address, setup=setup, protocol=media.protocol, mid=mid)
+            audio = webrtc.dressed(
+                audio, ours, local.addresses, setup=setup, protocol=media.protocol, mid=mid
+            )
             head = webrtc.session_attributes(mid, offer)
         if local.comfort_noise and codec.clock_rate == NOISE_HZ and has_noise(media):
             audio = with_noise(audio)

@@ -2,7 +2,7 @@
 
 Invariant: a section that is accepted has credentials, the fingerprint of a certificate by a good hash, and
 RTCP on the RTP port; what is missing is a 488 that says so. We are the lite agent (RFC 8445 2.5) and have one
-candidate: the address of the section.
+candidate of each IP family.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ _PASSWORD = re.compile(r"[A-Za-z0-9+/]{22,256}")
 _MID = re.compile(r"[!#-'*+\-.0-9A-Z^-~]{1,64}")
 _BYTES = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
 """The hashes that are taken, the preferred one first (RFC 8122 5)."""
-_HOST_PRIORITY = 126 << 24 | 65535 << 8 | 255
 _FIRST_MID = "0"
 
 
@@ -96,16 +95,26 @@ def _fingerprint(theirs: SessionDescription, media: MediaDescription) -> str:
 
 
 def dressed(
-    audio: MediaDescription, ours: LocalBrowser, address: str, *, setup: str, protocol: str, mid: str
+    audio: MediaDescription,
+    ours: LocalBrowser,
+    addresses: tuple[str, ...],
+    *,
+    setup: str,
+    protocol: str,
+    mid: str,
 ) -> MediaDescription:
-    """Our audio section as a browser wants it; `mid` is empty where there is none."""
+    """Our audio section as a browser wants it; `mid` is empty where there is none. `addresses`: one of each
+    IP family, the preferred one first."""
     attributes: list[Attribute] = [
         *audio.attributes,
         ("ice-ufrag", ours.ufrag),
         ("ice-pwd", ours.password),
         ("fingerprint", ours.fingerprint),
         ("setup", setup),
-        ("candidate", f"1 1 udp {_HOST_PRIORITY} {address} {audio.port} typ host"),
+        *(
+            ("candidate", f"{number} 1 udp {_priority(number)} {address} {audio.port} typ host")
+            for number, address in enumerate(addresses, 1)
+        ),
         ("end-of-candidates", None),
         ("msid", "softswitch audio"),
     ]
@@ -114,6 +123,11 @@ def dressed(
     if ("rtcp-mux", None) not in attributes:
         attributes.append(("rtcp-mux", None))
     return msgspec.structs.replace(audio, protocol=protocol, attributes=tuple(attributes))
+
+
+def _priority(number: int) -> int:
+    """Of our candidates, counted from 1 (RFC 8445 5.1.2.1)."""
+    return 126 << 24 | (65536 - number) << 8 | 255
 
 
 def setup_of(peer: PeerBrowser) -> str:

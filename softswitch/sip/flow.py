@@ -7,7 +7,7 @@ special case.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Literal
 
 import msgspec
@@ -39,3 +39,19 @@ class Flow(msgspec.Struct, frozen=True, gc=False):
 
     def __str__(self) -> str:
         return f"{self.transport}:{self.local[0]}:{self.local[1]}<->{self.remote[0]}:{self.remote[1]}"
+
+
+class Places:
+    """Addresses of ours, (IP address, port), by transport and family: the first that was named of each."""
+
+    def __init__(self, places: Iterable[tuple[Transport, str, int]] = ()) -> None:
+        self._places: dict[tuple[Transport, bool], tuple[str, int]] = {}
+        for transport, host, port in places:
+            self._places.setdefault((transport, ":" in host), (host, port))
+
+    def __iter__(self) -> Iterator[tuple[Transport, str, int]]:
+        return ((transport, host, port) for (transport, _), (host, port) in self._places.items())
+
+    def towards(self, transport: Transport, host: str) -> tuple[str, int] | None:
+        """The address that somebody at `host` can be reached from, which is of the same family."""
+        return self._places.get((transport, ":" in host))

@@ -32,7 +32,7 @@ CODECS = {
 
 CONFIG = """\
 poll_method epoll
-sip_listen 127.0.0.1:{port}
+sip_listen {host}:{port}
 call_local_timeout 120
 call_max_calls 4
 audio_source aufile,{source}
@@ -47,7 +47,7 @@ rtp_tos 184
 rtp_ports {rtp_first}-{rtp_last}
 rtcp_mux no
 jitter_buffer_delay 1-3
-net_interface 127.0.0.1
+net_interface {interface}
 module_path {modules}
 {codec_modules}
 module srtp.so
@@ -85,11 +85,13 @@ class Baresip(Program):
         rate: int = 8000,
         ca: Path | None = None,
         srtp: Literal["", "srtp", "srtp-mand", "srtp-mandf"] = "",
+        ipv6: bool = False,
     ) -> None:
         """`source` is a mono 16-bit WAV file of `rate` samples a second, and so is what it records. With
         `server` (host:port) it registers there at once. `ca`: whom it believes over TLS; `srtp`: keys in its
-        SDP, offered beside plain audio, demanded, or by RTP/SAVP."""
+        SDP, offered beside plain audio, demanded, or by RTP/SAVP. With `ipv6` it is on ::1 alone, else on 127.0.0.1."""
         self.port = free_port()
+        self.host = "[::1]" if ipv6 else "127.0.0.1"
         self.control_port = free_port()
         self.user = user
         self.recordings = directory / f"baresip-{self.port}-recordings"
@@ -104,6 +106,8 @@ class Baresip(Program):
         home.mkdir()
         rtp = free_rtp_port(8)
         config = CONFIG.format(
+            host=self.host,
+            interface=self.host.strip("[]"),
             port=self.port,
             source=source,
             rtp_first=rtp,
@@ -117,7 +121,7 @@ class Baresip(Program):
             config += f"sip_cafile {ca}\n"
         (home / "config").write_text(config)
         (home / "contacts").write_text("")
-        address = f"<sip:{user}@{server or f'127.0.0.1:{self.port}'};transport={transport}>"
+        address = f"<sip:{user}@{server or f'{self.host}:{self.port}'};transport={transport}>"
         settings = {
             "regint": "60" if server else "0",
             "answermode": answer,
@@ -134,12 +138,13 @@ class Baresip(Program):
         self._account = f"{shown}{address}{tail}"
         (home / "accounts").write_text("")
         # Relative, because sndfile cuts longer paths off at 127 characters.
-        super().__init__("baresip", "-f", home, cwd=self.recordings, env={"HOME": str(home)})
+        family = ("-6",) if ipv6 else ()
+        super().__init__("baresip", *family, "-f", home, cwd=self.recordings, env={"HOME": str(home)})
 
     @property
     def uri(self) -> str:
         """Where it can be called directly."""
-        return f"sip:{self.user}@127.0.0.1:{self.port}"
+        return f"sip:{self.user}@{self.host}:{self.port}"
 
     async def start(self) -> None:
         """Starts it, connects to its control socket, and gives it its account, which registers at once."""

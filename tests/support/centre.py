@@ -67,7 +67,7 @@ from softswitch.sdp.crypto import Crypto, SrtpPolicy
 from softswitch.sdp.description import SessionDescription
 from softswitch.sdp.offer_answer import PCMA, PCMU, Codec, LocalMedia, make_answer, make_offer
 from softswitch.sip.digest import DigestServer
-from softswitch.sip.flow import Flow
+from softswitch.sip.flow import Flow, Places
 from softswitch.sip.headers import NameAddr
 from softswitch.sip.layer import TransactionLayer
 from softswitch.sip.message import Response
@@ -122,7 +122,9 @@ class Handset:
         self.flow = Flow("udp", self.address, SWITCH)
         tokens = (f"{number}x{n}" for n in itertools.count(1))
         layer = TransactionLayer(Timers(), token=tokens.__next__)
-        endpoint = Endpoint(layer, addresses={}, product="handset", token=tokens.__next__, timers=Timers())
+        endpoint = Endpoint(
+            layer, addresses=Places(), product="handset", token=tokens.__next__, timers=Timers()
+        )
         self.ua = UserAgent(endpoint)
         self.legs: list[Leg] = []
         self.events: list[LegOutput] = []
@@ -381,8 +383,8 @@ class Centre:
             self.acd,
             digest=DigestServer("test", bytes(32)),
             registrar=Registrar(),
-            addresses={"udp": SWITCH},
-            bound={"udp": SWITCH},
+            addresses=Places([("udp", *SWITCH)]),
+            bound=Places([("udp", *SWITCH)]),
             agents={number: f"agent{number}" for number in agents},
             token=tokens.__next__,
         )

@@ -5,6 +5,7 @@ have a part each of a range that the system does not give out by itself (below 3
 now is still free when the program binds it a moment later. (`tests.support.media_worker` has the one below.)
 """
 
+import errno
 import os
 import random
 import socket
@@ -29,17 +30,20 @@ _ports = _candidates()
 
 
 def _is_free(port: int, kinds: tuple[socket.SocketKind, ...]) -> bool:
-    for kind in kinds:
-        with socket.socket(socket.AF_INET, kind) as probe:
+    """On 127.0.0.1, and on ::1 where that is."""
+    for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        for kind in kinds:
             try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                return False
+                with socket.socket(family, kind) as probe:
+                    probe.bind((host, port))
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE or family == socket.AF_INET:
+                    return False
     return True
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that is free for UDP and for TCP, and so is the next one (baresip's TLS)."""
+    """A port of loopback that is free for UDP and for TCP, and so is the next one (baresip's TLS)."""
     both = (socket.SOCK_DGRAM, socket.SOCK_STREAM)
     return next(port for port in _ports if _is_free(port, both) and _is_free(port + 1, both))
 

@@ -122,7 +122,7 @@ guests = true
 class RunningSwitch(Program):
     """One switch. `extra` is TOML added at the end, `sales` keys of the queue `sales`, `recordings` of
     [recordings], `media` of [media]; with `browsers` it listens for WebSockets too, with an `authority` over
-    TLS, at `tls_address`."""
+    TLS, at `tls_address`, with `ipv6` on ::1 too."""
 
     def __init__(
         self,
@@ -137,6 +137,7 @@ class RunningSwitch(Program):
         authority: Authority | None = None,
         text: str | None = None,
         browsers: bool = False,
+        ipv6: bool = False,
     ) -> None:
         self.port, self.tls_port = free_port(), free_port()
         self.web_port = free_port() if browsers else 0
@@ -152,6 +153,8 @@ class RunningSwitch(Program):
         values |= {"tls": "", "media": media}
         self._web = "ws" if authority is None else "wss"
         values["listen"] = f', "{self._web}:127.0.0.1:{self.web_port}"' if browsers else ""
+        if ipv6:
+            values["listen"] += f', "udp:[::1]:{self.port}", "tcp:[::1]:{self.port}"'
         if authority is not None:
             pair = authority.sign("switch", "127.0.0.1", "localhost")
             values["listen"] += f', "tls:127.0.0.1:{self.tls_port}"'
@@ -178,6 +181,11 @@ class RunningSwitch(Program):
     def tls_address(self) -> str:
         """host:port of its SIP over TLS."""
         return f"127.0.0.1:{self.tls_port}"
+
+    @property
+    def ipv6_address(self) -> str:
+        """host:port of its SIP on IPv6."""
+        return f"[::1]:{self.port}"
 
     def uri(self, number: str) -> str:
         """What a caller dials."""

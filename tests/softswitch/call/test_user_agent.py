@@ -20,7 +20,7 @@ from softswitch.call.events import (
 from softswitch.call.leg import Leg, LegState
 from softswitch.call.user_agent import UserAgent
 from softswitch.errors import PeerError
-from softswitch.sip.flow import Flow, Transport
+from softswitch.sip.flow import Flow, Places, Transport
 from softswitch.sip.headers import NameAddr
 from softswitch.sip.layer import TransactionLayer
 from softswitch.sip.message import Request, Response
@@ -39,7 +39,7 @@ class Peer:
     def __init__(self, transport: Transport = "udp") -> None:
         tokens = (f"t{n}" for n in itertools.count(1))
         layer = TransactionLayer(Timers(), token=tokens.__next__)
-        endpoint = Endpoint(layer, addresses={}, product="test", token=tokens.__next__, timers=Timers())
+        endpoint = Endpoint(layer, addresses=Places(), product="test", token=tokens.__next__, timers=Timers())
         self.ua = UserAgent(endpoint)
         self.flow = Flow(transport, US, THEM, 0 if transport == "udp" else 7)
         self.now = 1000.0
