@@ -21,7 +21,7 @@ from media.ports import PortPool
 
 STALE_SOURCE_S = 5.0
 MOVED_SOURCE_S = 1.0
-MAX_STALE_SOURCES = 8192
+FEW_STALE_SOURCES, MAX_STALE_SOURCES = 256, 8192
 
 
 class Latching:
@@ -34,6 +34,7 @@ class Latching:
         self._key_of: dict[int, int] = {}
         self._wanted: dict[int, list[int]] = {}  # key -> slots that signalled it while another leg had it
         self._stale: dict[int, float] = {}  # key of a released leg -> until when its packets are ghosts
+        self._stale_room = FEW_STALE_SOURCES  # when so many are there, those that are over are forgotten
 
     def allocate(self, slot: int, address: int, port: int) -> int:
         """A local port for the slot. Raises PortsExhaustedError."""
@@ -117,6 +118,10 @@ class Latching:
         latch onto him, or he is a browser that tells who he is."""
         return port == self._ports.browsers or self.expecting(port) is not None
 
+    def addresses(self) -> set[int]:
+        """Those of which late packets are still ignored."""
+        return {remote_of(key)[0] for key in self._stale}
+
     def adopt(
         self, paths: U64, unknown: Bools, is_ours: Callable[[int, Index], Bools], now: float
     ) -> list[int]:
@@ -164,7 +169,8 @@ class Latching:
         self._ports.release(slot)
 
     def _ignore(self, key: int, now: float, for_s: float) -> None:
-        if len(self._stale) >= MAX_STALE_SOURCES:
+        if len(self._stale) >= self._stale_room:
             self._stale = {key: until for key, until in self._stale.items() if until > now}
+            self._stale_room = min(max(FEW_STALE_SOURCES, 2 * len(self._stale)), MAX_STALE_SOURCES)
         if len(self._stale) < MAX_STALE_SOURCES:
             self._stale[key] = now + for_s

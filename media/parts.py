@@ -90,7 +90,7 @@ class Parts:
         self.steady.changed()
 
     def addresses_in_use(self) -> set[int]:
-        """The numbers of all addresses that legs know, browsers' paths included."""
+        """The numbers of all addresses that legs know, browsers' paths and ghosts included."""
         legs = self.legs
         known = {*legs.address.tolist(), *legs.signalled_address.tolist()}
-        return known | self.ports.addresses() | self.webrtc.addresses()
+        return known.union(self.ports.addresses(), self.latching.addresses(), self.webrtc.addresses())

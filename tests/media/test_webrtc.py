@@ -105,6 +105,19 @@ def bridged(bench: EngineBench, page: Page) -> Phone:
     return phone
 
 
+def test_a_browser_on_ipv6_speaks_with_a_phone_on_ipv4() -> None:
+    bench = EngineBench(ipv6_address="2001:db8::50")
+    page = Page(bench, 1, ("2001:db8::9", 50000))
+    page.settle()
+    (answer,) = page.mine(page.send(page.far.check()))
+    assert stun.parse_message(answer).attributes["XOR-MAPPED-ADDRESS"] == page.where
+    page.shake()
+    phone = bridged(bench, page)
+    assert Latched(1, *page.where) in bench.take(Latched)
+    assert len(page.hears(phone.talk())) == 1
+    assert len(phone.hears(page.send(page.next()))) == 1
+
+
 def test_audio_goes_both_ways_and_is_encrypted_on_the_way(bench: EngineBench, page: Page) -> None:
     phone = bridged(bench, page)
     (latched,) = bench.take(Latched)[:1]

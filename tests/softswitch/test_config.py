@@ -411,6 +411,22 @@ def test_what_is_not_toml_is_told_with_its_line(tmp_path: Path, text: str, probl
             "cc.toml:4: media.address: 127.0.0.1 is reached from this machine only, but SIP listens on",
         ),
         (
+            '[sip]\nlisten = ["udp:[::]:5060"]\n[media]\nipv6_address = "::1"',
+            "cc.toml:4: media.ipv6_address: ::1 is reached from this machine only, but SIP listens on",
+        ),
+        (
+            '[media]\naddress = "2001:db8::1"',
+            "cc.toml:2: media.address: 2001:db8::1 is an IPv6 address; give it as media.ipv6_address",
+        ),
+        (
+            '[media]\nipv6_address = "192.0.2.1"',
+            "cc.toml:2: media.ipv6_address: 192.0.2.1 is an IPv4 address; give it as media.address",
+        ),
+        (
+            '[sip]\nlisten = ["udp:[::1]:5060"]\n[media]\nendpoint_processes = 1',
+            "cc.toml:4: media.endpoint_processes: pjsua2 processes speak SIP over IPv4 with the switch; listen",
+        ),
+        (
             '[sip]\nlisten = ["udp:::1:5060"]',
             "cc.toml:2: sip.listen.0: 'udp:::1:5060': an IPv6 address stands",
         ),
@@ -616,16 +632,22 @@ def test_any_file_is_right_or_told_what_is_wrong(
 
 
 @pytest.mark.parametrize(
-    ("text", "address"),
+    ("text", "address", "ipv6_address"),
     [
-        ("", "127.0.0.1"),
-        ('[sip]\nlisten = ["udp:192.0.2.5:5060"]', "192.0.2.5"),
-        ('[sip]\nlisten = ["udp:127.0.0.1:5060", "tcp:[2001:db8::1]:5060"]', "2001:db8::1"),
-        ('[sip]\nlisten = ["udp:0.0.0.0:5060"]', "0.0.0.0"),
-        ('[sip]\nlisten = ["udp:0.0.0.0:5060"]\n[media]\naddress = "192.0.2.6"', "192.0.2.6"),
+        ("", "127.0.0.1", ""),
+        ('[sip]\nlisten = ["udp:192.0.2.5:5060"]', "192.0.2.5", ""),
+        ('[sip]\nlisten = ["udp:127.0.0.1:5060", "udp:192.0.2.5:5060"]', "192.0.2.5", ""),
+        ('[sip]\nlisten = ["udp:127.0.0.1:5060", "tcp:[2001:db8::1]:5060"]', "127.0.0.1", "2001:db8::1"),
+        ('[sip]\nlisten = ["udp:[::1]:5060", "tcp:[2001:db8::1]:5060"]', "", "2001:db8::1"),
+        ('[sip]\nlisten = ["udp:0.0.0.0:5060"]', "0.0.0.0", ""),
+        ('[sip]\nlisten = ["udp:0.0.0.0:5060"]\n[media]\naddress = "192.0.2.6"', "192.0.2.6", ""),
+        ('[media]\nipv6_address = "2001:db8::2"', "127.0.0.1", "2001:db8::2"),
     ],
 )
-def test_audio_comes_to_where_sip_is_unless_told_otherwise(tmp_path: Path, text: str, address: str) -> None:
+def test_audio_comes_to_where_sip_is_unless_told_otherwise(
+    tmp_path: Path, text: str, address: str, ipv6_address: str
+) -> None:
     path = tmp_path / "cc.toml"
     path.write_text(text)
-    assert load(path).media_address == address
+    config = load(path)
+    assert (config.media_address, config.media_ipv6_address) == (address, ipv6_address)

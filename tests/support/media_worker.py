@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from media.control import encode, event_reader
-from media.io import PortSockets
+from media.io import PairedSockets, PortSockets
 from media.messages import Allocate, Allocated, CodecName, Command, Event, Message, SetRemote
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,7 +44,7 @@ def free_range(pairs: int) -> tuple[int, int]:
     raise RuntimeError(f"no {2 * pairs} adjacent free UDP ports on 127.0.0.1")
 
 
-def opened(sockets: PortSockets, pairs: int = 1) -> int:
+def opened(sockets: PortSockets | PairedSockets, pairs: int = 1) -> int:
     """The first of that many adjacent RTP ports, each with its RTCP port, all open in `sockets`."""
     for _ in range(50):
         first, last = free_range(pairs)

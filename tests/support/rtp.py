@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from media.addresses import Addresses
 from media.clips import ClipStore
 from media.engine import Engine
 from media.errors import ClipError
@@ -77,20 +78,23 @@ class Datagram:
         return self.data[12:]
 
 
-def batch_of(datagrams: Sequence[Datagram]) -> Batch:
-    """The arrays that the I/O shell would make of them."""
+def batch_of(datagrams: Sequence[Datagram], addresses: Addresses | None = None) -> Batch:
+    """The arrays that the I/O shell would make of them; `addresses` has those of IPv6."""
     count = len(datagrams)
+    numbers = [_number(one, addresses) for one in datagrams]
     data = np.zeros((max(count, 1), STRIDE), np.uint8)
     for row, one in enumerate(datagrams):
         data[row, : len(one.data)] = np.frombuffer(one.data, np.uint8)
     return Batch(
         count,
         data,
-        np.array([len(one.data) for one in datagrams], np.int32),
+        np.array(
+            [len(one.data) if number else 0 for one, number in zip(datagrams, numbers, strict=True)], np.int32
+        ),
         np.array(
             [
-                path_of(one.port, int(ipaddress.IPv4Address(one.address)), one.remote_port)
-                for one in datagrams
+                path_of(one.port, number, one.remote_port)
+                for one, number in zip(datagrams, numbers, strict=True)
             ],
             np.uint64,
         ),
@@ -98,15 +102,24 @@ def batch_of(datagrams: Sequence[Datagram]) -> Batch:
     )
 
 
-def datagrams_of(outgoing: Outgoing) -> Iterator[Datagram]:
+def _number(one: Datagram, addresses: Addresses | None) -> int:
+    """Of the source; 0 for a stranger on IPv6 who is turned away."""
+    parsed = ipaddress.ip_address(one.address)
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return int(parsed)
+    assert addresses is not None, "this test has no IPv6"
+    name = np.frombuffer(parsed.packed + bytes(4), np.uint8)
+    return int(addresses.read(name[None, :], one.port)[0])
+
+
+def datagrams_of(outgoing: Outgoing, addresses: Addresses | None = None) -> Iterator[Datagram]:
     """What would be sent; `address` and `remote_port` are the destination."""
     for row, length, path in zip(
         outgoing.rows.tolist(), outgoing.lengths.tolist(), outgoing.paths.tolist(), strict=True
     ):
         address, port = remote_of(path)
-        yield Datagram(
-            outgoing.data[row, :length].tobytes(), path & 0xFFFF, str(ipaddress.IPv4Address(address)), port
-        )
+        text = str(ipaddress.IPv4Address(address)) if addresses is None else addresses.text(address)
+        yield Datagram(outgoing.data[row, :length].tobytes(), path & 0xFFFF, text, port)
 
 
 class NoSockets:
@@ -131,7 +144,11 @@ class EngineBench:
     """An engine with a clock that the test moves, and legs as the test's own phones."""
 
     def __init__(
-        self, capacity: int = 64, ports: tuple[int, int] = (40000, 40199), media_timeout_s: float = 30.0
+        self,
+        capacity: int = 64,
+        ports: tuple[int, int] = (40000, 40199),
+        media_timeout_s: float = 30.0,
+        ipv6_address: str = "",
     ) -> None:
         self.now = 1_700_000_000.0
         self.binder = NoSockets()
@@ -140,6 +157,7 @@ class EngineBench:
             capacity,
             PortPool(*ports, self.binder),
             address="10.0.0.1",
+            ipv6_address=ipv6_address,
             recorder=self.recorder,
             media_timeout_s=media_timeout_s,
             seed=7,
@@ -178,7 +196,9 @@ class EngineBench:
     def receive(self, *datagrams: Datagram) -> list[Datagram]:
         """One batch; what goes out at once."""
         stamped = [Datagram(d.data, d.port, d.address, d.remote_port, self.now) for d in datagrams]
-        sent = list(datagrams_of(self.engine.ingest(batch_of(stamped), self.now)))
+        addresses = self.engine.addresses
+        addresses.make_room()  # as the shell does
+        sent = list(datagrams_of(self.engine.ingest(batch_of(stamped, addresses), self.now), addresses))
         sent += self._answers()
         self.events += self.engine.events()
         return sent
@@ -189,14 +209,14 @@ class EngineBench:
         for _ in range(count):
             self.now += 0.02
             for outgoing in self.engine.tick(self.now):
-                sent += datagrams_of(outgoing)
+                sent += datagrams_of(outgoing, self.engine.addresses)
             sent += self._answers()
             self.events += self.engine.events()
         return sent
 
     def _answers(self) -> list[Datagram]:
         answers = self.engine.answers()
-        return [] if answers is None else list(datagrams_of(answers))
+        return [] if answers is None else list(datagrams_of(answers, self.engine.addresses))
 
     def take(self, kind: type[Event]) -> list[Event]:
         """The events of one kind so far, removed from `events`."""

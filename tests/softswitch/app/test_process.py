@@ -42,6 +42,7 @@ def test_peers_are_told_an_address_that_they_can_reach() -> None:
     assert told_address("192.0.2.5") == "192.0.2.5"
     assert told_address("192.0.2.5", "203.0.113.1") == "203.0.113.1"
     assert told_address("0.0.0.0", "203.0.113.1") == "203.0.113.1"
+    assert told_address("2001:db8::1", "203.0.113.1") == "2001:db8::1", "an external address has one family"
     for everywhere in ("0.0.0.0", "::"):
         told = ip_address(told_address(everywhere))
         assert not told.is_unspecified and told.version == ip_address(everywhere).version

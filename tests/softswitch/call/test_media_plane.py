@@ -110,6 +110,52 @@ def test_our_offer_is_answered() -> None:
     assert isinstance(remote, m.SetRemote) and remote.codec == "PCMA"
 
 
+V6 = ("2001:db8::1", "2001:db8::2")
+THEIRS_V6 = LocalMedia("2001:db8::2", 4000, 1, 1)
+
+
+@pytest.mark.parametrize("signalling", ["10.0.0.2", "2001:db8::2"])
+def test_our_offer_is_in_the_family_of_the_signalling(signalling: str) -> None:
+    media = plane()
+    one = leg()
+    one.flow = Flow("udp", FLOW.local, (signalling, 5060))
+    media.allocate(one, 1, (PCMU,), signalling)
+    media.allocated(one, m.Allocated(1, "10.0.0.1", 20000, "", V6[0]))
+    offer = SessionDescription.parse(media.offer(one))
+    assert offer.connection == (V6[0] if ":" in signalling else "10.0.0.1")
+
+
+def test_later_offers_stay_in_the_family_of_the_session_even_on_hold() -> None:
+    """A phone that signals over IPv4 and speaks over IPv6."""
+    media = plane()
+    one = leg()
+    media.allocate(one, 1, (PCMU,), V6[1])
+    media.allocated(one, m.Allocated(1, "10.0.0.1", 20000, "", V6[0]))
+    body, effects = media.answer(one, make_offer(THEIRS_V6).serialise())
+    assert SessionDescription.parse(body).connection == V6[0]
+    (remote,) = commands(effects)
+    assert isinstance(remote, m.SetRemote) and (remote.address, remote.port) == (V6[1], 4000)
+    held = LocalMedia("::", 4000, 1, 2)
+    assert SessionDescription.parse(media.answer(one, make_offer(held).serialise())[0]).connection == V6[0]
+    assert SessionDescription.parse(media.offer(one)).connection == V6[0]
+    moved = LocalMedia("10.0.0.2", 4000, 1, 3)
+    body, _ = media.answer(one, make_offer(moved).serialise())
+    assert SessionDescription.parse(body).connection == "10.0.0.1"
+    assert SessionDescription.parse(media.offer(one)).connection == "10.0.0.1"
+
+
+def test_a_worker_on_ipv6_alone_describes_itself_so() -> None:
+    media = plane()
+    one = leg()
+    media.allocate(one, 1, (PCMU,), V6[1])
+    media.allocated(one, m.Allocated(1, "", 20000, "", V6[0]))
+    with pytest.raises(PeerError, match="488"):
+        media.answer(one, make_offer(THEIRS).serialise())
+    assert (
+        SessionDescription.parse(media.answer(one, make_offer(THEIRS_V6).serialise())[0]).connection == V6[0]
+    )
+
+
 def test_each_further_description_has_the_next_version() -> None:
     media = plane()
     one = ready(media, leg())

@@ -3,7 +3,7 @@
 import pytest
 
 from softswitch.call.settings import Peer, Target
-from softswitch.sip.flow import Flow
+from softswitch.sip.flow import Flow, Places
 from softswitch.sip.uri import Uri
 from tests.support.centre import Centre
 
@@ -37,7 +37,7 @@ def test_a_name_that_was_looked_up_stays_the_one_that_the_certificate_must_have(
     peers = {"pbx": Peer("pbx", Uri.parse("sip:pbx.example;transport=tls"))}
     centre = Centre(routes={"700": Target("peer", "pbx")}, more={"peers": peers})
     ringing = centre.switch.desk.ringing
-    ringing.bound["tls"] = ("10.0.0.1", 5061)
+    ringing.bound = Places([*ringing.bound, ("tls", "10.0.0.1", 5061)])
     centre.phones["300"].call("700")
     centre.settle()
     [attempt] = centre.switch.hub.attempts.values()

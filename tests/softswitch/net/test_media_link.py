@@ -127,6 +127,15 @@ async def test_commands_in_events_out_with_the_real_worker(tmp_path: Path) -> No
     assert heard.log[-1] == ("lost", worker, "the switch ended it")
 
 
+async def test_a_worker_may_have_addresses_of_either_family_or_both() -> None:
+    for addresses in (("127.0.0.1", "::1"), ("", "::1"), ("127.0.0.1", "")):
+        heard = Heard()
+        async with link(heard, replace(settings(), address=addresses[0], ipv6_address=addresses[1])) as media:
+            media.send(media.workers[0], Allocate(1))
+            allocated = await heard.event(Allocated)
+            assert (allocated.address, allocated.ipv6_address) == addresses
+
+
 async def test_a_killed_worker_is_lost_once_and_replaced_under_a_new_number() -> None:
     heard = Heard()
     async with link(heard, settings(workers=2)) as media:

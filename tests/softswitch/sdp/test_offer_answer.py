@@ -263,6 +263,45 @@ def test_ipv6_meets_ipv6() -> None:
     assert b"c=IN IP6 2001:db8::50\r\n" in answer.serialise()
 
 
+BOTH = LocalMedia("192.0.2.50", 40000, 7, 1, other_address="2001:db8::50")
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"), [("192.0.2.9", "IP4 192.0.2.50"), ("2001:db8::9", "IP6 2001:db8::50")]
+)
+def test_an_answer_is_in_the_family_of_its_offer(theirs: str, ours: str) -> None:
+    answer, media = make_answer(session("m=audio 4000 RTP/AVP 0", address=theirs), BOTH)
+    assert media.address == theirs
+    text = answer.serialise().decode()
+    assert f"o=- 7 1 IN {ours}\r\n" in text and f"c=IN {ours}\r\n" in text
+    of_its_own, _ = make_answer(session(f"m=audio 4000 RTP/AVP 0|c=IN {ours[:3]} {theirs}"), BOTH)
+    assert of_its_own.connection == ours[4:], "the section's own address counts"
+
+
+def test_hold_in_either_family_is_answered_in_it() -> None:
+    for nowhere, ours in (("0.0.0.0", "192.0.2.50"), ("::", "2001:db8::50")):
+        answer, media = make_answer(session("m=audio 4000 RTP/AVP 0", address=nowhere), BOTH)
+        assert (answer.connection, media.held) == (ours, True)
+
+
+@pytest.mark.parametrize(
+    ("peer", "ours"),
+    [("192.0.2.9", "192.0.2.50"), ("2001:db8::9", "2001:db8::50"), ("sip.example.com", "192.0.2.50")],
+)
+def test_an_offer_is_in_the_family_of_whoever_gets_it(peer: str, ours: str) -> None:
+    assert make_offer(BOTH.facing(peer)).connection == ours
+    assert BOTH.facing(peer).facing("192.0.2.1") == BOTH
+
+
+def test_a_family_that_we_have_no_address_of_is_refused_with_the_reason() -> None:
+    with pytest.raises(PeerError) as refused:
+        make_answer(session("m=audio 4000 RTP/AVP 0", address="2001:db8::9"), OURS)
+    assert "audio goes over IPv4 here" in str(refused.value.headers)
+    with pytest.raises(PeerError) as refused:
+        make_answer(session("m=audio 4000 RTP/AVP 0"), LocalMedia("2001:db8::50", 40000, 7, 1))
+    assert "audio goes over IPv6 here" in str(refused.value.headers)
+
+
 @pytest.mark.parametrize(
     ("section", "codec", "payload_type", "events", "send", "receive", "held"),
     [

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from softswitch.errors import PeerError
 from softswitch.sdp.description import SessionDescription
@@ -63,6 +64,16 @@ def test_chromiums_offer_is_answered_with_one_candidate_and_without_video() -> N
     assert (media.codec, media.payload_type, media.event_payload_type) == ("PCMU", 0, 126)
     assert (media.send, media.receive, media.held, media.rtcp_mux) == (True, True, False, True)
     assert media.browser == PeerBrowser("f5De", THEIRS, client=False)
+
+
+def test_a_browser_is_given_a_candidate_of_each_family() -> None:
+    both = replace(LOCAL, other_address="2001:db8::50")
+    for description in (make_answer(parsed(), both, ("PCMU",))[0], make_offer(both)):
+        assert description.connection == "192.0.2.50"
+        assert description.media[0].values("candidate") == [
+            "1 1 udp 2130706431 192.0.2.50 40000 typ host",
+            "2 1 udp 2130706175 2001:db8::50 40000 typ host",
+        ]
 
 
 @pytest.mark.parametrize(
