@@ -424,7 +424,7 @@ def test_what_is_not_toml_is_told_with_its_line(tmp_path: Path, text: str, probl
         ),
         (
             '[sip]\nlisten = ["udp:[::1]:5060"]\n[media]\nendpoint_processes = 1',
-            "cc.toml:4: media.endpoint_processes: pjsua2 processes speak SIP over IPv4 with the switch; listen",
+            "cc.toml:4: media.endpoint_processes: pjsua2 processes speak SIP over IPv4 with",
         ),
         (
             '[sip]\nlisten = ["udp:::1:5060"]',

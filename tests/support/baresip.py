@@ -89,7 +89,8 @@ class Baresip(Program):
     ) -> None:
         """`source` is a mono 16-bit WAV file of `rate` samples a second, and so is what it records. With
         `server` (host:port) it registers there at once. `ca`: whom it believes over TLS; `srtp`: keys in its
-        SDP, offered beside plain audio, demanded, or by RTP/SAVP. With `ipv6` it is on ::1 alone, else on 127.0.0.1."""
+        SDP, offered beside plain audio, demanded, or by RTP/SAVP. With `ipv6` it is on ::1 alone, else on
+        127.0.0.1."""
         self.port = free_port()
         self.host = "[::1]" if ipv6 else "127.0.0.1"
         self.control_port = free_port()
