@@ -92,9 +92,9 @@ async def test_a_phone_on_ipv6_is_called(tmp_path: Path, switches: SwitchMaker, 
 
 
 async def test_a_switch_on_ipv6_alone(tmp_path: Path, switches: SwitchMaker) -> None:
-    """Over TCP: menu, key, queue."""
+    """Over TCP: menu, key, queue, and its music until the caller gives up."""
     switch = await switches(text=ONLY_IPV6)
-    said = write_tone_wav(tmp_path / "caller.wav", 440, 60)
+    said = write_tone_wav(tmp_path / "caller.wav", 440, 5)  # its end ends the call
     server = switch.ipv6_address
     caller = Baresip(tmp_path, said, user="203", server=server, password=PASSWORD, transport="tcp", ipv6=True)
     async with caller:
@@ -105,9 +105,8 @@ async def test_a_switch_on_ipv6_alone(tmp_path: Path, switches: SwitchMaker) -> 
         await caller.digits("2")
         call = await switch.only_call("waiting")
         assert call["queue"] == "support"
-        await caller.hangup()
-        await caller.event("CALL_CLOSED", 10)
+        await caller.event("CALL_CLOSED", 20)
     record = await switch.record()
     assert (record["queue"], record["ended_by"]) == ("support", "caller")
     rate, (heard, *_) = read_wav(caller.heard()[0])
-    assert rms_dbfs(heard[rate // 2 : 2 * rate]) > -50, "the menu's prompt"
+    assert rms_dbfs(heard[rate:]) > -50
