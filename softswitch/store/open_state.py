@@ -181,6 +181,14 @@ class CallState:
             self.hold_s += hold_s
             self.talk = None
 
+    def leaving(self, call: str, end: float) -> list[LogEvent]:
+        """Who is in a room leaves it: his call, or his part in this one, is not taken over."""
+        events = []
+        for (kind, _), event in self.in_rooms.items():
+            known = event.data | {_IN_ROOM[event.kind][2]: round(end - event.at, 3), "cause": CAUSE}
+            events.append(LogEvent(end, kind, call, event.queue, event.agent, known))
+        return events
+
     def ending(self, call: str, end: float, position: int) -> list[LogEvent]:
         """What the log lacks; `position` is the waiting caller's."""
         events = [
@@ -194,9 +202,7 @@ class CallState:
             )
             for number, offer in self.offers.items()
         ]
-        for (kind, _), event in self.in_rooms.items():
-            known = event.data | {_IN_ROOM[event.kind][2]: round(end - event.at, 3), "cause": CAUSE}
-            events.append(LogEvent(end, kind, call, event.queue, event.agent, known))
+        events += self.leaving(call, end)
         if (waiting := self.waiting) is not None:
             data: dict[str, Any] = {
                 "cause": CAUSE,

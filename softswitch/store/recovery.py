@@ -100,6 +100,9 @@ async def _plan(
         for name, login in await _logins(connection)
     ]
     events, closed = closing(calls, agents, at)
+    for name in sorted(alive):  # the talk goes on, its supervisors and third parties do not
+        state = CallState.of(await _events(connection, "call = ? AND call <> ''", (name,)))
+        events += state.leaving(name, max(at, state.last_at))
     statements = [event_statement(event) for event in events]
     statements += [statement for event in events if (statement := wrapup_statement(event)) is not None]
     statements += [call_statement(record) for record in closed]

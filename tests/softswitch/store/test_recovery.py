@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from acd.events import Kind, LogEvent
 from softswitch.call.record import CallRecord, Disposition
 from softswitch.store import EventFilter, Recovered, SqliteReader, Writer
+from softswitch.store.kept import Kept
 from softswitch.store.open_state import AGENT_STATE_KINDS, AgentState, CallState
 
 HISTORY = [
@@ -125,6 +126,23 @@ async def test_everything_open_is_closed_at_the_last_sign_of_life(path: Path) ->
     assert (talked.talk_s, talked.hold_s) == (18.0, 3.0)
     assert (records["x"].wait_s, records["x"].talk_s, records["x"].answered_at) == (18.0, None, None)
     assert (records["d"].talk_s, records["d"].agent, records["d"].wait_s) == (10.0, "207", None)
+
+
+async def test_supervisors_and_third_parties_leave_a_talk_that_goes_on(path: Path) -> None:
+    await written(path, 140.0)
+
+    async def alive(_: Kept) -> list[str]:
+        return ["t"]
+
+    writer = await Writer.open(path, clock=lambda: 99_999.0, alive=alive)
+    assert (writer.recovered.calls, writer.recovered.alive) == (4, 1)
+    await writer.close()
+    records, events = await read(path, after=len(HISTORY))
+    assert records["t"].ended_at is None
+    assert [(event.kind, event.at, event.data["cause"]) for event in events if event.call == "t"] == [
+        (Kind.SUPERVISION_END, 140.0, "restart"),
+        (Kind.PARTY_LEFT, 140.0, "restart"),
+    ]
 
 
 @pytest.mark.parametrize(
