@@ -176,6 +176,7 @@ class Callbacks:
         call.leg, call.reached = leg, True
         call.story.leg(leg, "caller", call.identity.number, now)
         call.story.leg_answered(leg, now)
+        self.hub.keep(call)
         if call.errand is not None:
             self.errands.pop(call.id, None)
             self.hub.emit([CallbackOver(call.errand.number)])

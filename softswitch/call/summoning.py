@@ -99,6 +99,7 @@ class Summoning:
         call.leg, call.reached = leg, True
         call.story.leg(leg, "caller", call.identity.number, now)
         call.story.leg_answered(leg, now)
+        self.hub.keep(call)
         assert call.summons is not None
         call.summons.arrived(call, now)
 

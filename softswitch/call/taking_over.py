@@ -96,6 +96,7 @@ class TakingOver:
         for agent in talk.own_call_of:
             outbound = talk.identity.kind == "extension"
             self.desk.own_calls.begin(call, agent, "outbound" if outbound else "inbound")
+        self.desk.talking.resume(call)
         self._tape(call, talk)
         return {leg.id, partner.id}
 

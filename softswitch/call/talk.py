@@ -37,6 +37,16 @@ class Talk:
         for each in (call.leg, leg):  # a caller may have put the queue on hold
             self._hold(call, each, now)
 
+    def resume(self, call: Call) -> None:
+        """A talk of an earlier process: bridged anew, for its legs may be in a room of which nobody knows any
+        more; who was put on hold hears music as before."""
+        leg, partner = call.leg, call.partner
+        assert partner is not None
+        self.hub.emit(self.hub.plane.connect(leg, partner))
+        for holder, other in ((leg, partner), (partner, leg)):
+            if holder.id in call.held:
+                self._music(call, other)
+
     # ----- changes of the session by a phone
 
     def reoffer(self, call: Call, event: Reoffer, now: float) -> None:
@@ -81,9 +91,7 @@ class Talk:
         was_held = bool(call.held)
         if leg.audio.held:
             call.held.add(leg.id)
-            care = self.hub.settings.queues.get(call.story.queue)
-            music = (care.music if care is not None else ()) or self.hub.settings.music
-            self.hub.emit(self.hub.plane.play(other, music, loop=True, resume=True))
+            self._music(call, other)
             self.recordings.held(call)
         else:
             call.held.discard(leg.id)
@@ -97,3 +105,8 @@ class Talk:
             self.hub.post(acd.Held(call.id, bool(call.held)))
         else:
             self.hub.log(now, Kind.HOLD if call.held else Kind.UNHOLD, call)
+
+    def _music(self, call: Call, leg: Leg) -> None:
+        care = self.hub.settings.queues.get(call.story.queue)
+        music = (care.music if care is not None else ()) or self.hub.settings.music
+        self.hub.emit(self.hub.plane.play(leg, music, loop=True, resume=True))

@@ -253,6 +253,7 @@ def test_caller_first() -> None:
     here.settle()
     call = here.call
     assert here.heard_names(call) == ["callback-hello"]
+    assert set(here.kept_calls) == {call.id}, "if the switch is killed, the next one hangs up"
     assert len(agent.legs) == 1, "he waits at the top"
     agent.answer(agent.legs[-1])
     here.settle()

@@ -103,6 +103,24 @@ def test_a_supervisor_can_listen_after_it(first: Centre) -> None:
     assert not second.workers[1].live and not second.switch.calls
 
 
+def test_killed_while_a_supervisor_listens_to_a_talk_on_hold(first: Centre) -> None:
+    """Who is on hold was muted in the room of the talk, of which nobody knows any more."""
+    boss, phone, partner = first.phones["302"], first.phones["201"], first.call.partner
+    boss.on_incoming = boss.answer
+    first._carry_out(first.switch.supervise(first.call.id, "listen", "302", "lea", first.now))
+    first.settle()
+    phone.hold(phone.legs[-1])
+    first.settle()
+    assert partner is not None and first.workers[1].rooms[partner.id].muted
+    second = killed(first)
+    call = second.call
+    assert boss.of(Ended) and second.heard_names(call) == ["music"]
+    phone.hold(phone.legs[-1], held=False)
+    second.settle()
+    assert not second.workers[1].rooms and second.heard(call) is None
+    assert second.workers[1].bridges[-1] == (call.leg.id, partner.id)
+
+
 def test_hold_and_resume_after_it(first: Centre) -> None:
     """The next description that we send has the next version; music plays; the time on hold is told."""
     second = killed(first)
