@@ -26,8 +26,9 @@ from media.path import local_ports
 
 MAX_PACKETS_PER_LEG = 32
 """Packets of one leg that are unprotected in one batch; more is a flood."""
-MAX_SOURCES = 32
-"""SSRCs that one key may come with: each is a stream in libsrtp, whose replay list must not be forgotten."""
+MAX_SOURCES = 1024
+"""SSRCs that one key may come with: each is a stream in libsrtp, whose replay list must not be forgotten, of
+about 500 bytes. Some peers have another for every prompt, so a long call comes to hundreds."""
 REPLAY_WINDOW = 1024
 """Packets: how late one may come and still be told from a replay."""
 PROFILES: Final[dict[SrtpSuite, int]] = {
