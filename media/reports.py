@@ -97,7 +97,7 @@ class Reports:
             ssrc = rtcp.source_of(datagram)
             slot = None
             if ssrc is not None:
-                slot = self._slot_of((path & 0xFFFF) - (not shared), address, port, ssrc)
+                slot = self._slot_of((path & 0xFFFF) - (not shared), address, port, ssrc, shared)
             if slot is None:
                 continue
             plain = self._srtp.unprotect_rtcp(slot, datagram)
@@ -107,13 +107,14 @@ class Reports:
                     self._legs.rtcp_port[slot] = port  # NAT: answer where it came from
                 self._take(slot, compound, float(batch.arrivals[row]))
 
-    def _slot_of(self, local_port: int, address: int, port: int, ssrc: int) -> int | None:
+    def _slot_of(self, local_port: int, address: int, port: int, ssrc: int, shared: bool) -> int | None:
         legs = self._legs
         near = np.flatnonzero(legs.used & (legs.local_port == local_port) & (legs.address == address))
         source = self._reception.ssrc[near]
         named = near[source == ssrc]
         if named.size == 0:  # a peer that only listens has no RTP stream to name
-            named = near[(source == NO_SOURCE) & (legs.rtcp_port[near] == port)]
+            ports = legs.port if shared else legs.rtcp_port
+            named = near[(source == NO_SOURCE) & (ports[near] == port)]
         return int(named[0]) if named.size == 1 else None
 
     def _take(self, slot: int, compound: rtcp.Compound, at: float) -> None:

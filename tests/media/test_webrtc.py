@@ -5,11 +5,13 @@ from __future__ import annotations
 import secrets
 import time
 
+import numpy as np
 import pytest
 from aioice import stun
 from hypothesis import given
 from hypothesis import strategies as st
 
+from media import rtcp
 from media.dtls import Identity
 from media.ice import read_check, user_of
 from media.messages import (
@@ -23,6 +25,7 @@ from media.messages import (
     Latched,
     MediaLost,
     Release,
+    Released,
     SetRemote,
 )
 from media.webrtc import MAX_CHECKS, MAX_PATHS, MAX_STRANGE_CHECKS
@@ -126,6 +129,16 @@ def test_audio_goes_both_ways_and_is_encrypted_on_the_way(bench: EngineBench, pa
     assert heard.payload == bytes(range(160))
     (said,) = page.hears(phone.talk(bytes(range(160))))
     assert said[12:] == bytes(range(160))
+
+
+def test_a_browser_that_only_listens_reports(bench: EngineBench, page: Page) -> None:
+    """It has no stream of its own by which its reports would be known, and no port but one."""
+    ours = int(bench.engine._parts.legs.ssrc[0])
+    block = rtcp.BlockColumns(*(np.array([value], np.int64) for value in (ours, 3, 100, 16, 0, 0)))
+    report = rtcp.build_reports(np.array([1]), b"page", bench.now, None, block)[0].tobytes()
+    page.send(page.far.protect(report, rtcp=True))
+    [over] = [one for one in bench.do(Release(1)) if isinstance(one, Released)]
+    assert over.quality.remote_lost == 3
 
 
 def test_the_leg_is_told_by_its_checks_alone(bench: EngineBench) -> None:

@@ -61,11 +61,11 @@ class FarBrowser:
         """What DTLS gave, once it is complete."""
         return self.association.keys
 
-    def protect(self, packet: bytes) -> bytes:
-        """RTP to SRTP."""
+    def protect(self, packet: bytes, *, rtcp: bool = False) -> bytes:
+        """RTP to SRTP, or RTCP to SRTCP."""
         if self._outbound is None:
             self._outbound = _session(self.keys, outbound=True)
-        protected: bytes = self._outbound.protect(packet)
+        protected: bytes = self._outbound.protect_rtcp(packet) if rtcp else self._outbound.protect(packet)
         return protected
 
     def unprotect(self, packet: bytes) -> bytes:
