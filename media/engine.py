@@ -123,6 +123,8 @@ class Engine:
         parts = self._parts
         parts.steady.settle()
         sent = [swift, *(self._take(arrived, now) for arrived in parts.listener.listen(batch, seen, now))]
+        if parts.listener.latched:  # by packets that went no further
+            self._announce_latched()
         if parts.listener.control.size:
             parts.reports.receive(batch, parts.listener.control)
         if parts.reception.begun or parts.relay.begun or parts.noise.changed:

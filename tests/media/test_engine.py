@@ -132,6 +132,16 @@ def test_changed_address_unlatches(bench: EngineBench) -> None:
     assert len(a.hears(heard)) == 1
 
 
+def test_the_latch_is_told_though_the_packet_is_not_believed_yet(bench: EngineBench) -> None:
+    """The phone has moved and left many numbers out: the next packet confirms them, if one comes."""
+    phone = bench.phone(1)
+    bench.do(SetRemote(1, "10.1.0.7", 7000, 7001, "PCMU", 0, 101))
+    bench.take(Latched)
+    phone.address, phone.port, phone.sequence = "10.1.0.7", 7000, 20000
+    phone.talk()
+    assert bench.take(Latched) == [Latched(1, "10.1.0.7", 7000)]
+
+
 def test_repeated_remote_keeps_the_latch(bench: EngineBench) -> None:
     a, b = bridged(bench)
     bench.do(b.remote)
