@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from media import comfort_noise
-from media.batch import rounds
+from media.batch import rounds, segments
 from media.latching import Latching
 from media.legs import Legs
 from media.packet import (
@@ -34,7 +34,12 @@ from media.packet import (
 from media.sequence import Reception
 
 MAX_PACKETS_PER_LEG = 32
-"""Packets of one leg that are taken from one batch (of a few milliseconds); more is a flood."""
+"""Packets of one leg that are taken from one batch (of a few milliseconds); more is a flood. It is for what a
+network held back and delivers at once: where a leg goes on so, it is cut down to SEVERAL a batch, because
+each of its packets takes a turn of its own."""
+SEVERAL = 4
+CREDIT_A_TICK = 8
+"""Of the MAX_PACKETS_PER_LEG that a leg may send at once, so many come again with a tick."""
 AUDIO, EVENT, NOISE, OTHER = 0, 1, 2, 3
 """Kinds of packets: of the leg's codec, telephone events, comfort noise, and others, which only count."""
 
@@ -78,13 +83,14 @@ class Seen:
     """What is known of the n datagrams of a batch at first sight.
 
     headers: uint32[n, 3] (`read_headers`); slots: intp[n], of no meaning where `known` (bool[n]) is False;
-    left: bool[n], those that are still to be dealt with, None for nobody.
+    left: bool[n], those that are still to be dealt with, None for nobody; most: of one leg.
     """
 
     headers: U32
     slots: Index
     known: Bools
     left: Bools | None
+    most: int
 
 
 class Listener:
@@ -95,6 +101,7 @@ class Listener:
         self._latching = latching
         self._reception = reception
         self._scratch = np.zeros(legs.capacity, np.intp)
+        self._credit = np.full(legs.capacity, MAX_PACKETS_PER_LEG, np.intp)
         self.latched: list[int] = []
         """Slots that have latched since this list was last cleared."""
         self.control: Index = np.empty(0, np.intp)
@@ -104,7 +111,29 @@ class Listener:
         """Whose datagrams are these?"""
         headers = read_headers(batch.data, batch.count)
         slots, known = self._latching.look_up(batch.paths[: batch.count])
-        return Seen(headers, slots, known, np.ones(batch.count, np.bool_))
+        left = np.ones(batch.count, np.bool_)
+        counts = np.bincount(slots if np.count_nonzero(known) == batch.count else slots[known])
+        most = int(counts.max(initial=0))
+        if most > SEVERAL:
+            self._cut_floods(slots, np.flatnonzero(known), counts, left)
+        return Seen(headers, slots, known, left, most)
+
+    def _cut_floods(self, slots: Index, rows: Index, counts: Index, left: Bools) -> None:
+        """Take what a leg sends beyond its credit out of `left`. rows: those of known legs; counts: by
+        slot."""
+        many = np.flatnonzero(counts > SEVERAL)
+        credit = self._credit[many]
+        quota = np.minimum(counts, SEVERAL)
+        quota[many] = np.minimum(counts[many], np.maximum(credit, SEVERAL))
+        self._credit[many] = np.maximum(credit - quota[many], 0)
+        order = rows[np.argsort(slots[rows], kind="stable")]
+        starts, sizes = segments(slots[order])
+        turn = np.arange(order.size) - np.repeat(starts, sizes)
+        left[order[turn >= quota[slots[order]]]] = False
+
+    def tick(self) -> None:
+        """20 ms have passed."""
+        np.minimum(self._credit + CREDIT_A_TICK, MAX_PACKETS_PER_LEG, out=self._credit)
 
     def listen(self, batch: Batch, seen: Seen, now: float) -> Iterator[Arrived]:
         """The accepted packets of those that are left, in rounds of at most one packet of each leg."""

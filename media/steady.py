@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from media.batch import rounds
 from media.legs import Legs
-from media.listen import MAX_PACKETS_PER_LEG, Seen
+from media.listen import Seen
 from media.outbound import map_even, map_relayed, rises
 from media.packet import (
     F64,
@@ -42,6 +42,8 @@ from media.sequence import Reception, steps
 
 NOTES = 8192
 """Packets that can be noted before they are settled; when half of them are taken, the next tick settles."""
+MOST_TURNS = 64
+"""So does it when there may be so many of one leg, as each may take a turn of its own."""
 BACK, AHEAD = 30, 70
 """How far a number may be from the highest that is settled. Together they are no more than MAX_MISORDER: so
 whatever else is noted meanwhile, each of these packets is believed in its turn."""
@@ -76,7 +78,7 @@ class Steady:
         self._moved = False
         self._mixed = np.zeros(legs.capacity, np.bool_)
         self._scratch = np.zeros(legs.capacity, np.intp)
-        self._noted = 0
+        self._noted = self._turns = 0
         self._slots = np.zeros(NOTES, np.intp)
         self._headers = np.zeros((NOTES, 3), np.uint32)
         self._lengths = np.zeros(NOTES, np.int32)
@@ -124,9 +126,10 @@ class Steady:
         fits &= steps(first, ways["highest"], BACK, AHEAD)[0]
         fits &= seen.known
         fits &= lengths > HEADER_BYTES
+        assert seen.left is not None
+        fits &= seen.left
+        self._turns += seen.most
         if np.count_nonzero(fits) == batch.count:
-            if np.bincount(slots).max() > MAX_PACKETS_PER_LEG:
-                return empty_outgoing(batch.data)
             seen.left = None
             rows = np.arange(batch.count)
         else:
@@ -134,18 +137,16 @@ class Steady:
             rows = np.flatnonzero(fits)
             if not rows.size:
                 return empty_outgoing(batch.data)
-            seen.left = ~fits
+            seen.left &= ~fits
             ways, headers, slots = ways[fits], headers[fits], slots[fits]
             lengths, arrivals = lengths[fits], arrivals[fits]
         self._note(slots, headers, lengths, arrivals, now)
         return self._rewrite(batch.data, rows, headers, lengths, ways)
 
     def _keep_together(self, seen: Seen, fits: Bools) -> None:
-        """What came from one leg goes one way, in its order, and not too much of it: take the others out of
-        `fits`."""
+        """What came from one leg goes one way, in its order: take the others out of `fits`."""
         mixed = self._mixed
         mixed[seen.slots[seen.known & ~fits]] = True
-        mixed[np.flatnonzero(np.bincount(seen.slots[fits]) > MAX_PACKETS_PER_LEG)] = True
         fits &= ~mixed[seen.slots]
         mixed[seen.slots] = False
 
@@ -169,14 +170,14 @@ class Steady:
 
     def tick(self) -> None:
         """A tick has passed, and nobody asks."""
-        if self._noted > NOTES // 2:
+        if self._noted > NOTES // 2 or self._turns > MOST_TURNS:
             self.settle()
 
     def settle(self) -> None:
         """Count what was noted, and move on the streams that it went into. To be called before anything goes
         the long way, too, which moves them as well."""
         noted, self._noted = self._noted, 0
-        self._moved = True
+        self._turns, self._moved = 0, True
         if not noted:
             return
         order = np.argsort(self._slots[:noted].astype(np.uint16), kind="stable")  # a radix sort

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from media.listen import MAX_PACKETS_PER_LEG, Seen
+from media.listen import CREDIT_A_TICK, MAX_PACKETS_PER_LEG, SEVERAL, Seen
 from media.messages import Command, Connect, Disconnect, Play, Release, Released, SetRemote, Stop, WatchSpeech
 from media.packet import Batch, Outgoing, empty_outgoing
 from media.sequence import MAX_MISORDER
+from media.steady import MOST_TURNS
 from tests.support.rtp import Datagram, EngineBench, Phone, rtp
 
 LEGS = 4
@@ -166,6 +167,33 @@ def test_a_flood_is_bounded_and_others_do_not_suffer(twin: Twin) -> None:
     flood = [a.next() for _ in range(MAX_PACKETS_PER_LEG + 20)]
     heard = twin.receive(*flood, c.next())
     assert [len(one) for one in heard] == [0, MAX_PACKETS_PER_LEG, 0, 1]
+
+
+@pytest.mark.parametrize("kind", ["next", "again"])
+def test_a_flood_that_goes_on_is_cut_down_further(twin: Twin, kind: str) -> None:
+    """Each packet of one leg takes a turn: what many batches let through has to be worked off in one tick."""
+    a, c = twin.phones[0], twin.phones[2]
+    twin.receive(*(phone.next() for phone in twin.phones))
+    heard = []
+    for _ in range(10):  # ticks
+        for _ in range(6):
+            heard += twin.receive(*(packet(a, kind) for _ in range(MAX_PACKETS_PER_LEG)))[1]
+        assert len(twin.receive(c.next())[3]) == 1
+        twin.bench.tick()
+    assert len(heard) <= MAX_PACKETS_PER_LEG + 10 * 6 * SEVERAL + 9 * CREDIT_A_TICK
+    twin.bench.tick(10)
+    late = [a.next() for _ in range(MAX_PACKETS_PER_LEG)]  # which a network held back
+    assert len(twin.receive(*late)[1]) == MAX_PACKETS_PER_LEG
+
+
+def test_notes_are_settled_before_one_leg_has_too_many(twin: Twin) -> None:
+    twin.receive(*(phone.next() for phone in twin.phones))
+    steady = twin.bench.engine._parts.steady
+    for _ in range(20):
+        for _ in range(8):
+            twin.receive(*(packet(twin.phones[0], "again") for _ in range(SEVERAL)))
+        twin.bench.tick()
+        assert steady._noted <= MOST_TURNS + 8 * SEVERAL
 
 
 def test_notes_are_bounded(twin: Twin, monkeypatch: pytest.MonkeyPatch) -> None:
