@@ -33,6 +33,7 @@ from media.stall import Stalls
 
 Slots = npt.NDArray[np.intp]
 Bool = npt.NDArray[np.bool_]
+Int16 = npt.NDArray[np.int16]
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 UInt16 = npt.NDArray[np.uint16]
@@ -151,37 +152,39 @@ class JitterBuffer:
         if not slots.size:
             return
         np.add.at(self.received, slots, 1)
-        slack, ahead, fits = self._judge(slots, sequence, timestamps)
+        slack, ahead, bit, fits = self._judge(slots, sequence, timestamps)
         fits &= self._started.take(slots)
         places = self._places(slots, slack)
         order = np.arange(slots.size, dtype=np.int32)
         self._who[places[::-1]] = order[::-1]  # of repeated places the last assigned stays: the first packet
         fits &= self._who.take(places) == order
-        if np.count_nonzero(fits) == slots.size:
+        fitting = np.count_nonzero(fits)
+        if fitting == slots.size:
             self._store(places, payloads)
-            self._place(slots, slack, ahead)
+            self._place(slots, slack, ahead, bit)
             return
-        if fits.any():
+        if fitting:
             some = slots[fits]
             self._store(np.where(fits, places, self._nowhere), payloads)
-            self._place(some, slack[fits], ahead[fits])
+            self._place(some, slack[fits], ahead[fits], bit[fits])
             self._outside_at[some] = self._tick
         odd = np.flatnonzero(~fits)
         for turn in rounds(slots[odd], self._turn, 2 * self._depth):
             at = odd[turn]
             self._put_odd(slots[at], sequence[at], timestamps[at], payloads[at])
 
-    def _judge(self, slots: Slots, sequence: UInt16, timestamps: UInt32) -> tuple[Int32, Int64, Bool]:
-        """Slack int32[n], distance from the highest sequence number int64[n], and bool[n]: it has a free
-        place in the ring."""
+    def _judge(self, slots: Slots, sequence: UInt16, timestamps: UInt32) -> tuple[Int32, Int16, UInt64, Bool]:
+        """Slack int32[n], distance from the highest sequence number int16[n], the bit of its place in `mask`
+        uint64[n], and bool[n]: it has a place in the ring, which is free."""
         # Half a frame is added so that a source that shifts its timestamps by a few samples stays on the
         # grid.
         slack = (timestamps - self._clock.take(slots) + np.uint32(FRAME // 2)).view(np.int32) // FRAME
-        ahead = (sequence - self._top.take(slots).astype(np.uint16)).view(np.int16).astype(np.int64)
+        ahead = (sequence - self._top.take(slots).astype(np.uint16)).view(np.int16)
+        bit = _ONE << slack.astype(np.uint64)
         fits = slack.view(np.uint32) < self._depth
         fits &= ahead > -SEEN
-        fits &= (self._mask.take(slots) >> slack.astype(np.uint64)) & _ONE == 0
-        return slack, ahead, fits
+        fits &= self._mask.take(slots) & bit == 0
+        return slack, ahead, bit, fits
 
     def _places(self, slots: Slots, slack: Int32) -> Int64:
         places: Int64 = self._head.take(slots) + slack
@@ -193,9 +196,9 @@ class JitterBuffer:
         packed = np.ascontiguousarray(payloads).view(f"V{FRAME}").reshape(-1)
         self._packed.put(places, packed, mode="clip")
 
-    def _place(self, slots: Slots, slack: Int32, ahead: Int64) -> None:
+    def _place(self, slots: Slots, slack: Int32, ahead: Int16, bit: UInt64) -> None:
         """Packets of which each has a place of its own, in any order; slots may repeat."""
-        np.add.at(self._mask, slots, _ONE << slack.astype(np.uint64))
+        np.add.at(self._mask, slots, bit)
         np.maximum.at(self._top, slots, self._top.take(slots) + ahead)
         self._outside[slots] = 0
         ahead_of_turn = slack.astype(np.int64)
@@ -208,31 +211,33 @@ class JitterBuffer:
 
     def _put_odd(self, slots: Slots, sequence: UInt16, timestamps: UInt32, payloads: Octets) -> None:
         """One packet of each of distinct slots, whatever it is."""
-        started = self._started[slots]
-        if not started.all():
+        started = self._started.take(slots)
+        if np.count_nonzero(started) != slots.size:
             self._start(slots[~started], sequence[~started], timestamps[~started])
-        slack, ahead, fits = self._judge(slots, sequence, timestamps)
-        inside = (slack >= 0) & (slack < self._depth)
-        far = ahead <= -SEEN
+        slack, ahead, bit, fits = self._judge(slots, sequence, timestamps)
+        inside, below, far = slack.view(np.uint32) < self._depth, slack < 0, ahead <= -SEEN
         newer = (ahead > 0) | far
-        played = (self._past[slots] >> (-1 - slack.astype(np.int64)).astype(np.uint64)) & _ONE != 0
-        duplicate = inside & ~fits & ~far
-        duplicate |= (slack < 0) & played & ~newer
-        self.duplicated[slots] += duplicate
+        played = (self._past.take(slots) >> (~slack).astype(np.uint64)) & _ONE != 0
+        duplicate = (inside & ~(fits | far)) | (below & played & ~newer)
+        if np.count_nonzero(duplicate):
+            self.duplicated[slots] += duplicate
         renumbered = far & inside
-        if renumbered.any():
+        if np.count_nonzero(renumbered):
             self._renumber(slots[renumbered], sequence[renumbered])
-            slack, ahead, fits = self._judge(slots, sequence, timestamps)
-        stray = ~inside & ~duplicate
+            slack, ahead, bit, fits = self._judge(slots, sequence, timestamps)
+        stray = ~(inside | duplicate)
         back = self._way_back(slots, slack)
-        waited_for = stray & ~far & (back > 0) & (back <= self._reach[slots])
-        self._stalls.late(slots[stray & ~far & (slack < 0)], self._tick)
-        if waited_for.any():
+        overdue = stray & below & ~far
+        if np.count_nonzero(overdue):
+            self._stalls.late(slots[overdue], self._tick)
+        waited_for = overdue & (back > 0) & (back <= self._reach.take(slots))
+        if np.count_nonzero(waited_for):
             self._turn_back(slots[waited_for], back[waited_for])
             slack[waited_for] = 0
+            bit[waited_for] = _ONE
             fits |= waited_for  # the places of what was not played are free
             stray &= ~waited_for
-        if stray.any():
+        if np.count_nonzero(stray):
             again = self._again(slots, slack, stray & newer)
             late = stray & ~again & (slack < 0)
             self.late[slots] += late
@@ -240,14 +245,16 @@ class JitterBuffer:
             near[near] = self._stalls.count(slots[near], self._tick)
             self._slack.add(slots[near], slack[near] + self._hold[slots[near]])
             self._slack.miss(slots[near])
-            if again.any():
+            if np.count_nonzero(again):
                 self._begin_again(slots[again], sequence[again], timestamps[again], back[again])
-                slack, ahead, fits = self._judge(slots, sequence, timestamps)
+                slack, ahead, bit, fits = self._judge(slots, sequence, timestamps)
         fits &= ~duplicate
-        if fits.any():
-            slots, slack, ahead = slots[fits], slack[fits], ahead[fits]
-            self._store(self._places(slots, slack), payloads[fits])
-            self._place(slots, slack, ahead)
+        if np.count_nonzero(fits):
+            if np.count_nonzero(fits) != fits.size:
+                slots, slack, ahead, bit = slots[fits], slack[fits], ahead[fits], bit[fits]
+                payloads = payloads[fits]
+            self._store(self._places(slots, slack), payloads)
+            self._place(slots, slack, ahead, bit)
 
     def _again(self, slots: Slots, slack: Int32, stray: Bool) -> Bool:
         """Which strays (bool[n], newer than all before) prove that the clock is wrong, bool[n]."""
@@ -277,7 +284,7 @@ class JitterBuffer:
         self._head[slots] -= frames
         self._past[slots] >>= steps
         self._mask[slots] <<= steps
-        self._hold[slots] = (self._hold[slots] - frames).clip(0)
+        self._hold[slots] = np.maximum(self._hold[slots] - frames, 0)
         self._reach[slots] -= frames
         self._spare[slots] = 0
         self._outside[slots] = 0
@@ -393,7 +400,7 @@ class JitterBuffer:
         grow, spare = verdict.grow, verdict.spare
         self._leaps[here] = verdict.leaps
         waiting = np.bitwise_count(self._mask[here]).astype(np.int64)
-        np.minimum(grow, (self._depth * 3 // 4 - waiting - self._hold[here]).clip(0), out=grow)
+        np.minimum(grow, np.maximum(self._depth * 3 // 4 - waiting - self._hold[here], 0), out=grow)
         spare[(grow > 0) | (self._hold[here] > 0)] = 0
         self._reach[here] = verdict.reach - grow
         if grow.any():
@@ -433,7 +440,7 @@ class JitterBuffer:
         self._clock[slots] += np.uint32(FRAME)
         self._head[slots] += 1
         self._looks[slots] = 0
-        self._spare[slots] = (self._spare[slots] - 1).clip(0)
+        self._spare[slots] = np.maximum(self._spare[slots] - 1, 0)
         self._reach[slots] += 1
         self._leaps[slots] = False
         self._slack.shorter(slots)

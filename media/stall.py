@@ -35,7 +35,7 @@ class Stalls:
     def late(self, slots: Index, tick: int) -> None:
         """A packet of each of these distinct slots has come late: intp[n]; all that comes in the same tick
         belongs to it."""
-        self.busy = self.busy or slots.size > 0
+        self.busy = True
         new = slots[self._late_at[slots] != tick]
         self._late_at[new] = tick
         self._packets[new] = 0
