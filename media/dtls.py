@@ -3,7 +3,7 @@
 It is fed with datagrams and gives datagrams; what it is for is `keys`. Whoever is on the other side shows a
 certificate that nobody has signed: it is his when its fingerprint is the one that signalling brought (RFC
 8122). Invariants: there are no keys before that has been compared; nothing is believed twice, so that a
-failed association stays failed; an association that is complete reads no more. OpenSSL has a clock of its
+failed association stays failed; of what comes after it is complete nothing counts. OpenSSL has a clock of its
 own for repeating what was lost, and is asked by `timer`.
 """
 

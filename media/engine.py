@@ -199,7 +199,7 @@ class Engine:
         """20 ms have passed: what is to be sent. The arrays are good until the next tick."""
         parts = self._parts
         self._ticks += 1
-        parts.listener.tick()
+        parts.listener.tick(now)
         if self._ticks % SETTLE_TICKS:
             parts.steady.tick()
         else:

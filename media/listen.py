@@ -22,6 +22,7 @@ from media.packet import (
     I32,
     I64,
     PLAIN_MASK,
+    TICK_S,
     U8,
     U32,
     Batch,
@@ -39,7 +40,7 @@ network held back and delivers at once: where a leg goes on so, it is cut down t
 each of its packets takes a turn of its own."""
 SEVERAL = 4
 CREDIT_A_TICK = 8
-"""Of the MAX_PACKETS_PER_LEG that a leg may send at once, so many come again with a tick."""
+"""Of the MAX_PACKETS_PER_LEG that a leg may send at once, so many come again in 20 ms."""
 AUDIO, EVENT, NOISE, OTHER = 0, 1, 2, 3
 """Kinds of packets: of the leg's codec, telephone events, comfort noise, and others, which only count."""
 
@@ -102,6 +103,7 @@ class Listener:
         self._reception = reception
         self._scratch = np.zeros(legs.capacity, np.intp)
         self._credit = np.full(legs.capacity, MAX_PACKETS_PER_LEG, np.intp)
+        self._credited_at = 0.0
         self.latched: list[int] = []
         """Slots that have latched since this list was last cleared."""
         self.control: Index = np.empty(0, np.intp)
@@ -131,9 +133,12 @@ class Listener:
         turn = np.arange(order.size) - np.repeat(starts, sizes)
         left[order[turn >= quota[slots[order]]]] = False
 
-    def tick(self) -> None:
-        """20 ms have passed."""
-        np.minimum(self._credit + CREDIT_A_TICK, MAX_PACKETS_PER_LEG, out=self._credit)
+    def tick(self, now: float) -> None:
+        """20 ms have passed, or more where the worker was held up and ticks were left out: what waited for it
+        is no flood."""
+        passed_s, self._credited_at = now - self._credited_at, now
+        again = min(round(passed_s / TICK_S * CREDIT_A_TICK), MAX_PACKETS_PER_LEG)
+        np.minimum(self._credit + again, MAX_PACKETS_PER_LEG, out=self._credit)
 
     def listen(self, batch: Batch, seen: Seen, now: float) -> Iterator[Arrived]:
         """The accepted packets of those that are left, in rounds of at most one packet of each leg."""

@@ -186,6 +186,16 @@ def test_a_flood_that_goes_on_is_cut_down_further(twin: Twin, kind: str) -> None
     assert len(twin.receive(*late)[1]) == MAX_PACKETS_PER_LEG
 
 
+def test_what_came_while_the_worker_was_held_up_is_no_flood(twin: Twin) -> None:
+    """A slow machine: half a second in which nothing is read, of which no tick is made up for, and again."""
+    a = twin.phones[0]
+    twin.receive(a.next())
+    for _ in range(5):
+        twin.bench.now += 0.48
+        twin.bench.tick()
+        assert len(twin.receive(*(a.next() for _ in range(25)))[1]) == 25
+
+
 def test_notes_are_settled_before_one_leg_has_too_many(twin: Twin) -> None:
     twin.receive(*(phone.next() for phone in twin.phones))
     steady = twin.bench.engine._parts.steady
