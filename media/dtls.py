@@ -40,18 +40,10 @@ _SUITES: dict[bytes, SrtpSuite] = {
     b"SRTP_AEAD_AES_256_GCM": "AEAD_AES_256_GCM",
 }
 """In the order of our preference: AES-GCM costs least."""
-_HASHES: dict[str, type[hashes.HashAlgorithm]] = {
-    "sha-256": hashes.SHA256,
-    "sha-384": hashes.SHA384,
-    "sha-512": hashes.SHA512,
-}
+_HASHES = {"sha-256": "sha256", "sha-384": "sha384", "sha-512": "sha512"}
+"""OpenSSL's names by SDP's."""
 _CIPHERS = b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES256-GCM-SHA384"
 _VALID = datetime.timedelta(days=365)
-
-
-def fingerprint_of(certificate: x509.Certificate, algorithm: str = "sha-256") -> str:
-    """As in SDP: `sha-256 AB:CD:...`. Raises KeyError for an algorithm that is not taken."""
-    return f"{algorithm} {certificate.fingerprint(_HASHES[algorithm]()).hex(':').upper()}"
 
 
 @dataclass(frozen=True)
@@ -86,7 +78,7 @@ class Identity:
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
         # Any certificate may come: it is compared with the fingerprint, afterwards.
         context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, lambda *_: True)
-        return cls(context, fingerprint_of(certificate))
+        return cls(context, f"sha-256 {certificate.fingerprint(hashes.SHA256()).hex(':').upper()}")
 
 
 class Association:
@@ -156,11 +148,12 @@ class Association:
 
     def _complete(self) -> None:
         algorithm, _, _ = self.fingerprint.partition(" ")
-        certificate = self._connection.get_peer_certificate(as_cryptography=True)
+        # Nobody reads what is in it: that could fail in many ways, and only its fingerprint counts.
+        certificate = self._connection.get_peer_certificate()
         suite = _SUITES.get(self._connection.get_selected_srtp_profile())
         if certificate is None or algorithm not in _HASHES:
             self.failure = "there is no certificate to compare"
-        elif fingerprint_of(certificate, algorithm) != self.fingerprint:
+        elif f"{algorithm} {certificate.digest(_HASHES[algorithm]).decode()}" != self.fingerprint:
             self.failure = "the certificate is not the one that was announced"
         elif suite is None:
             self.failure = "no SRTP profile in common"

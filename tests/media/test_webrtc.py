@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import datetime
+import hashlib
 import secrets
 import time
+import warnings
 
 import numpy as np
 import pytest
 from aioice import stun
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
+from OpenSSL import crypto
 
 from media import rtcp
 from media.dtls import Identity
@@ -222,6 +230,44 @@ def test_a_foreign_certificate_gets_no_keys_and_is_told(bench: EngineBench) -> N
     assert page.mine(phone.talk()) == []
     bench.tick(30)
     assert bench.take(HandshakeFailed) == []
+
+
+def odd_identity(good: bytes, odd: bytes) -> Identity:
+    """One whose certificate OpenSSL takes, but those do not who read it closely."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "x")])
+    begin = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(77).not_valid_before(begin).not_valid_after(begin.replace(year=2036))
+    der = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER).replace(good, odd)
+    identity = Identity.make()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # there is no other way to have such a one
+        identity.context.use_certificate(crypto.load_certificate(crypto.FILETYPE_ASN1, der))
+    identity.context.use_privatekey(key)
+    return Identity(identity.context, f"sha-256 {hashlib.sha256(der).digest().hex(':').upper()}")
+
+
+@pytest.mark.parametrize(
+    ("good", "odd"),
+    [
+        (b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x09"),
+        (b"000000Z", b"000000X"),
+        (b"\x0c\x01x", b"\x13\x01\xff"),
+    ],
+)  # version, times, name
+@pytest.mark.parametrize("announced", [True, False])
+def test_an_odd_certificate_is_one_all_the_same(
+    bench: EngineBench, good: bytes, odd: bytes, announced: bool
+) -> None:
+    page = Page(bench, 1)
+    page.far = FarBrowser(page.ice, page.allocated.fingerprint, odd_identity(good, odd))
+    page.settle(None if announced else Browser(page.ice, Identity.make().fingerprint))
+    page.shake()
+    bench.tick()
+    assert len(bench.take(HandshakeFailed)) == (not announced)
+    page.send(page.next())
+    assert len(bench.take(Latched)) == announced
 
 
 @pytest.mark.parametrize("what", ["password", "user", "flipped", "indication", "answer"])
