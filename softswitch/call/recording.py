@@ -61,6 +61,12 @@ class Recordings:
         """A tape of an earlier process runs still."""
         self._running[number] = _Running(call, tape)
 
+    def announce_again(self, call: Call, now: float) -> None:
+        """A talk of an earlier process goes on: if it was to be recorded and had not been told, it is now."""
+        taping = call.taping
+        if taping is not None and taping.mode == "always" and not taping.count:
+            self._want(call, BY_CONFIGURATION, now)
+
     def tape_of(self, call: Call) -> Tape | None:
         """The tape that runs now."""
         running = self._running.get(call.taping.number) if call.taping is not None else None

@@ -41,7 +41,7 @@ class TakingOver:
         for one in kept:
             try:
                 if one.id in alive and one.talk is not None:
-                    known |= self._go_on(one, one.talk, now)
+                    known |= self._go_on(one, one.talk, present[one.caller.worker], now)
                     tapes.add(one.talk.taping.number if one.talk.taping is not None else 0)
                 else:
                     self._end(one, now)
@@ -76,7 +76,7 @@ class TakingOver:
 
     # ----- a call that goes on
 
-    def _go_on(self, kept: KeptCall, talk: KeptTalk, now: float) -> set[int]:
+    def _go_on(self, kept: KeptCall, talk: KeptTalk, found: m.Rejoined, now: float) -> set[int]:
         hub = self.hub
         leg, partner = resume_leg(hub, kept.caller, kept.id), resume_leg(hub, talk.partner, kept.id)
         live = ((leg, kept.caller.record), (partner, talk.partner.record))
@@ -97,10 +97,10 @@ class TakingOver:
             outbound = talk.identity.kind == "extension"
             self.desk.own_calls.begin(call, agent, "outbound" if outbound else "inbound")
         self.desk.talking.resume(call)
-        self._tape(call, talk)
+        self._tape(call, talk, found, now)
         return {leg.id, partner.id}
 
-    def _tape(self, call: Call, talk: KeptTalk) -> None:
+    def _tape(self, call: Call, talk: KeptTalk, found: m.Rejoined, now: float) -> None:
         kept = talk.taping
         if kept is None:
             return
@@ -115,6 +115,9 @@ class TakingOver:
         )
         if kept.tape is not None:
             self.desk.recordings.resume(call, kept.number, kept.tape)
+            if kept.number not in found.recordings:
+                self.desk.recordings.lost(call)
+        self.desk.recordings.announce_again(call, now)
 
 
 def _legs(kept: KeptCall) -> tuple[KeptLeg, ...]:
@@ -129,7 +132,7 @@ def _target(text: str) -> Target:
 
 
 def goes_on(kept: KeptCall, present: Mapping[int, m.Rejoined]) -> bool:
-    """Whether both legs of a conversation, and what it is recorded by, are on a worker that was found."""
+    """Whether both legs of a conversation are on a worker that was found."""
     if kept.talk is None:
         return False
     found = present.get(kept.caller.worker)

@@ -9,11 +9,13 @@ from msgspec.structs import replace
 
 from acd import messages as acd
 from acd.events import Kind
+from ivr.messages import Prompt
 from media import messages as m
 from softswitch.call.call import Stage
 from softswitch.call.record import Disposition
-from softswitch.call.settings import ConferenceCare, Target
+from softswitch.call.settings import ConferenceCare, QueueCare, Target
 from softswitch.call.taking_over import goes_on
+from softswitch.call.tape import TapingCare
 from softswitch.sdp.webrtc import LocalBrowser
 from tests.softswitch.call.test_keeping import agent, talk
 from tests.support.centre import Centre, Ended
@@ -233,6 +235,40 @@ def test_a_recording_goes_on_and_is_one_file() -> None:
     assert second.records[name].recording == f"/recordings/1970/01/12/{name}.wav"
     assert [tape.state for tape in second.tapes.values()] == ["waiting"]
     assert not second.workers[1].paused
+
+
+def test_a_recording_that_has_ended_meanwhile() -> None:
+    """The disk was full, and there was nobody whom the worker could have told."""
+    first = Centre()
+    first.log_in("201")
+    talk(first, "300", "201")
+    name = first.call.id
+    first._carry_out(first.switch.record(name, "start", "maria", first.now))
+    first.workers[1].recordings.clear()
+    second = killed(first)
+    assert second.call.taping is not None and second.call.taping.state == ""
+    assert [tape.state for tape in second.tapes.values()] == ["waiting"] and second.taped == [name]
+    second._carry_out(second.switch.record(name, "start", "maria", second.now))
+    assert len(second.workers[1].recordings) == 1
+    second.phones["300"].hang_up(second.phones["300"].legs[-1])
+    second.advance(4)
+    assert name in second.records and {tape.state for tape in second.tapes.values()} == {"waiting"}
+
+
+def test_killed_while_a_recording_is_announced() -> None:
+    """It is announced anew; a talk that must be recorded is."""
+    options = {
+        "care": QueueCare(("/music.wav",), record="always"),
+        "more": {"taping": TapingCare(announce=(Prompt(text="announcement"),))},
+    }
+    first = Centre(**options)  # type: ignore[arg-type]
+    first.log_in("201")
+    talk(first, "300", "201")
+    assert first.heard_names(first.call) == ["announcement"] and not first.workers[1].recordings
+    second = killed(first, **options)
+    assert second.heard_names(second.call) == ["announcement"]
+    second.play_out(second.call)
+    assert len(second.workers[1].recordings) == 1
 
 
 def test_what_cannot_be_read_stops_nothing(first: Centre) -> None:
