@@ -113,7 +113,7 @@ class Ringing:
             return
         transport, host, port, local = usable[0]
         domain = leg.invite.uri.host if transport == "tls" else ""
-        leg.flow = Flow(transport, local, (host, port), domain=domain)
+        self.hub.ua.found(leg, Flow(transport, local, (host, port), domain=domain))
         if leg.audio is not None and leg.audio.local is not None:
             self.allocated(attempt, leg, now)
 

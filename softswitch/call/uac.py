@@ -38,6 +38,13 @@ def new(
     return Leg(ep.new_leg_id(), "out", request, flow, LegState.NEW, tag)
 
 
+def found(ep: Endpoint, leg: Leg, flow: Flow) -> None:
+    """The flow of a leg that was made before it was known."""
+    leg.flow = flow
+    contact = ep.contact(flow, leg.invite.from_.uri.user, leg.invite.uri)
+    leg.invite.headers.set("Contact", f"<{contact}>")
+
+
 def invite(ep: Endpoint, leg: Leg, body: bytes, now: float) -> list[LegOutput]:
     """Send the INVITE with our offer."""
     if not leg.move(LegEvent.INVITE_SENT):

@@ -68,6 +68,10 @@ class UserAgent:
         """An outgoing leg; then `invite`."""
         return uac.new(self.ep, target, flow, caller, called, headers)
 
+    def found(self, leg: Leg, flow: Flow) -> None:
+        """Where an outgoing leg is to be called, which was looked for; we are reached the same way."""
+        uac.found(self.ep, leg, flow)
+
     def invite(self, leg: Leg, body: bytes, now: float) -> list[LegOutput]:
         """Call the phone with our offer."""
         return uac.invite(self.ep, leg, body, now)

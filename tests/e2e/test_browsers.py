@@ -10,9 +10,10 @@ import pytest
 
 from tests.e2e.conftest import SwitchMaker
 from tests.support.audio import dominant_hz, read_wav, write_tone_wav
+from tests.support.baresip import Baresip
 from tests.support.certificates import Authority
 from tests.support.phones import PhoneMaker
-from tests.support.switch import PASSWORD
+from tests.support.switch import CENTRE, PASSWORD
 from tests.support.web_phone import WebPhoneMaker
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("browsers")]
@@ -66,6 +67,30 @@ async def test_a_browser_calls_the_menu_and_talks_to_an_agent(
     assert digits == [{"digit": "1", "method": "rfc4733"}]
     await anna.close()
     assert dominant(heard) == pytest.approx(PAGE_HZ, abs=5)
+
+
+async def test_a_browser_over_ipv6_alone(
+    tmp_path: Path, tones: tuple[Path, Path], switches: SwitchMaker, web_phones: WebPhoneMaker
+) -> None:
+    """No address of IPv4 is there for its candidates: signalling and audio have one way only."""
+    text = CENTRE.replace("127.0.0.1:{port}", "[::1]:{port}").replace('address = "127.0.0.1"\n', "")
+    text = text.replace("{listen}", ', "ws:[::1]:{web_port}"')
+    switch = await switches(browsers=True, text=text)
+    said = write_tone_wav(tmp_path / "agent.wav", PHONE_HZ, 60)
+    options = {"user": "201", "server": switch.ipv6_address, "password": PASSWORD}
+    anna = Baresip(tmp_path, said, answer="auto", ipv6=True, **options)  # type: ignore[arg-type]
+    async with anna:
+        await anna.event("REGISTER_OK", 10)
+        page = await web_phones(tones[0])
+        await page.register(f"ws://[::1]:{switch.web_port}", "203", PASSWORD)
+        await page.call("sip:201@[::1]")
+        await switch.only_call("talking")
+        await page.hears_hz(PHONE_HZ)
+        await page.talk(2)
+        await page.hang_up()
+        await anna.event("CALL_CLOSED", 10)
+    assert (await switch.record())["disposition"] == "answered"
+    assert dominant(anna.heard()[0]) == pytest.approx(PAGE_HZ, abs=5)
 
 
 async def test_an_agent_in_a_browser_is_called_and_holds(

@@ -146,6 +146,7 @@ class RunningSwitch(Program):
         self.config = directory / "cc.toml"
         values: dict[str, Any] = {
             "port": self.port,
+            "web_port": self.web_port,
             "first": first,
             "last": first + 2 * PORT_PAIRS - 1,
             "prompts": prompts,

@@ -1,4 +1,5 @@
-"""Calls to peers over TLS: where they go, whose certificate must be there, which Contact they are given."""
+"""Calls to peers over TLS and IPv6: where they go, whose certificate must be there, which Contact they are
+given."""
 
 import pytest
 
@@ -44,3 +45,18 @@ def test_a_name_that_was_looked_up_stays_the_one_that_the_certificate_must_have(
     [leg] = attempt.legs.values()
     ringing.resolved(leg.id, [("tls", "10.9.9.9", 5061)], centre.now)
     assert leg.flow == Flow("tls", ("10.0.0.1", 5061), ("10.9.9.9", 5061), domain="pbx.example")
+
+
+@pytest.mark.parametrize("target", ["sip:[2001:db8::9]", "sip:pbx.example"])
+def test_a_peer_on_ipv6_is_called_from_our_address_of_ipv6(target: str) -> None:
+    peers = {"pbx": Peer("pbx", Uri.parse(target))}
+    centre = Centre(routes={"700": Target("peer", "pbx")}, more={"peers": peers})
+    ringing = centre.switch.desk.ringing
+    ringing.bound = Places([*ringing.bound, ("udp", "2001:db8::1", 5060)])
+    centre.phones["300"].call("700")
+    centre.settle()
+    [attempt] = centre.switch.hub.attempts.values()
+    [leg] = attempt.legs.values()
+    ringing.resolved(leg.id, [("tcp", "2001:db8::8", 5060), ("udp", "2001:db8::9", 5060)], centre.now)
+    assert leg.flow == Flow("udp", ("2001:db8::1", 5060), ("2001:db8::9", 5060))
+    assert "<sip:300@[2001:db8::1]:5060>" in (leg.invite.headers.get("Contact") or "")
