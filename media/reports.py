@@ -96,7 +96,9 @@ class Reports:
             shared = (path & 1) == 0  # it came to the RTP port
             ssrc = rtcp.source_of(datagram)
             slot = None
-            if ssrc is not None:
+            # An APP packet (RFC 3550 section 6.7) says nothing that is read here, authentic or not. Phones
+            # made with libre open NATs with a plain one, just before or after they take the keys of a call.
+            if ssrc is not None and datagram[1] != rtcp.APP:
                 slot = self._slot_of((path & 0xFFFF) - (not shared), address, port, ssrc, shared)
             if slot is None:
                 continue

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from media import xr
 from media.packet import F64, STRIDE, U8, Bools
 
-SR, RR, SDES, BYE = 200, 201, 202, 203
+SR, RR, SDES, BYE, APP = 200, 201, 202, 203, 204
 NTP_EPOCH_S = 2208988800
 MIN_INTERVAL_S = 5.0
 MAX_CHUNKS = 16

@@ -411,6 +411,18 @@ def test_a_plain_report_does_not_move_where_ours_go(bench: EngineBench) -> None:
     assert ports == {secure.plain.port + 1}
 
 
+def test_what_opens_a_nat_is_no_attack(bench: EngineBench) -> None:
+    """The plain APP packet that baresip sends when it knows where to send to: before its keys are set, or
+    after, as it happens."""
+    secure = SecurePhone(bench, 1, fresh_keys())
+    secure.talk()
+    ping = bytes.fromhex("80cc0003") + secure.plain.ssrc.to_bytes(4, "big") + b"PINGPONG"
+    bench.receive(Datagram(ping, secure.plain.local + 1, secure.plain.address, 6666))
+    ports = {one.remote_port for _ in range(400) for one in bench.tick() if one.port % 2}
+    assert ports == {secure.plain.port + 1}, "nor does it move where reports go"
+    assert refused(bench, 1) == 0
+
+
 # ----- keys are nobody's business
 
 
