@@ -21,9 +21,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.harness import MissingPeerError, Row
 from benchmarks.lag import log_lag
@@ -42,7 +43,6 @@ ENDLESS_MS = 3_600_000
 START_S = 90.0  # the prompts of a new installation are spoken first
 DRAIN_S = 10.0
 SETTLE_S = 2.0
-FLUSH_S = 0.1
 RECORDED = """
 SELECT count(*) FROM calls WHERE started_at >= ? AND disposition = 'answered' AND ended_by = 'agent'
 """
@@ -230,14 +230,19 @@ class Bench:
                     self._api.delete("calls", call["id"])
 
     def _recorded(self, since: float) -> int:
-        """The calls since then that the database has as answered and ended by their agents."""
-        settled_at = time.monotonic() + SETTLE_S
-        while self._api.get("status")["calls_active"] > self._busy and time.monotonic() < settled_at:
-            time.sleep(0.05)
-        time.sleep(2 * FLUSH_S)
+        """The calls since then that the database has as answered and ended by their agents, once all rows are
+        there: a busy disk is late, and loses nothing."""
+        self._until(lambda status: status["calls_active"] <= self._busy, SETTLE_S)
+        self._until(lambda status: not status["store"]["queued"], DRAIN_S)
         with contextlib.closing(sqlite3.connect(self._directory / "cc.db")) as database:
             found = database.execute(RECORDED, (since,)).fetchone()
         return int(found[0])
+
+    def _until(self, what: Callable[[dict[str, Any]], bool], longest_s: float) -> None:
+        """Wait until the status is so, not longer than that."""
+        give_up_at = time.monotonic() + longest_s
+        while not what(self._api.get("status")) and time.monotonic() < give_up_at:
+            time.sleep(0.05)
 
     def _sipp(self, scenario: str, *arguments: str) -> subprocess.Popen[bytes]:
         program = shutil.which("sipp", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
