@@ -4,9 +4,14 @@
 what arrived (late, or skipped to shorten the delay) is its loss; its delay is from sending to playing, one
 way through the network included. Speexdsp's runs with its defaults; ours with a row of late shares, and its
 delay is read off at the loss that speexdsp's had. SEEDS runs of five minutes each. *Floor* is the delay if
-every packet were played at the first tick after it came, in whatever order: nobody is below it without loss,
-and on the constant trace both are at it. *Breaks* are the frames that do not follow what was played a tick
-before: what was not played and what was waited for, so that delay is not bought with broken speech.
+every packet were played at the first tick after it came, in whatever order: nobody is below it without loss.
+On the constant trace both are at it, and it cannot be otherwise: a packet is 31 ms on its way, ticks are at
+whole multiples of 20 ms after it was sent, so the first one that finds it there is at 40 ms; 9 ms of it are
+the tick's. On the traces with drift nearly all of the delay is the way and the tick as well; the note says
+what a buffer would have that knew the clocks and the jitter (`benchmarks.ideal`).
+
+*Breaks* are the frames that do not follow what was played a tick before: what was not played and what was
+waited for, so that delay is not bought with broken speech.
 
 **Time.** Put and get of one frame, 1 000 legs, 0 to 40 ms of jitter, 1 % of loss. Speexdsp's functions are
 called through ctypes, and what an equally long loop of empty ctypes calls costs is subtracted, so that it is
@@ -26,7 +31,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks import speex, traces
+from benchmarks import ideal, speex, traces
 from benchmarks.harness import Row, line
 from media.jitter import JitterBuffer
 
@@ -290,6 +295,14 @@ def _speed(quick: bool) -> Row:
     return Row("jitter", ours, "us a leg and tick", "speexdsp", peer, peer / ours, None, note)
 
 
+def _ideal(one: Comparison) -> str:
+    """What to say of it, of the traces of which it is known."""
+    if not one.name.startswith("drift"):
+        return ""
+    known = ideal.drift_delay_ms(float(one.name.split()[1]), one.speex.lost_percent)
+    return f"; who knew clocks and jitter: {known:.2f} ms"
+
+
 def _delays(comparisons: list[Comparison]) -> list[Row]:
     return [
         Row(
@@ -302,7 +315,7 @@ def _delays(comparisons: list[Comparison]) -> list[Row]:
             None,
             f"mean delay from sending to playing at speexdsp's loss ({one.speex.lost_percent:.2f} %); floor "
             f"{one.floor_ms:.4g} ms; breaks {one.ours_breaks_percent:.2f} %, speexdsp "
-            f"{one.speex.breaks_percent:.2f} %",
+            f"{one.speex.breaks_percent:.2f} %{_ideal(one)}",
         )
         for one in comparisons
     ]

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 PACKET_S = 0.02
+DRIFT_BASE_S, DRIFT_SCALE_S = 0.03, 0.003
 F64 = npt.NDArray[np.float64]
 
 
@@ -66,10 +67,16 @@ def _wifi(random: np.random.Generator, count: int) -> F64:
     return delay
 
 
+def clock_offset_s(ppm: float, count: int) -> F64:
+    """By how much later each packet seems to come, of two clocks that differ: never negative."""
+    late = np.arange(count, dtype=np.float64) * PACKET_S * ppm * 1e-6
+    return late - min(0.0, count * PACKET_S * ppm * 1e-6)
+
+
 def _drift(ppm: float) -> Callable[[np.random.Generator, int], F64]:
     def delays(random: np.random.Generator, count: int) -> F64:
-        jitter: F64 = 0.03 + random.gamma(2.0, 0.003, count) + np.arange(count) * PACKET_S * ppm * 1e-6
-        return jitter - min(0.0, count * PACKET_S * ppm * 1e-6)
+        jitter: F64 = DRIFT_BASE_S + random.gamma(2.0, DRIFT_SCALE_S, count)
+        return jitter + clock_offset_s(ppm, count)
 
     return delays
 

@@ -52,7 +52,8 @@ SEEN: Final = 64  # a sequence number further behind is of another numbering
 ADAPT_EVERY: Final = 16  # ticks between two looks at the histograms
 LULL_LEGS: Final = 64  # of which the next frame is listened to in a tick
 LATE_SHARE: Final = 0.01  # of the packets may be late before the delay grows
-PATIENCE_LOOKS: Final = 8  # for which the delay that could shrink waits for a silence
+SURE_LOOKS: Final = 2  # in a row that find the delay too long, before a frame is skipped for it
+PATIENCE_LOOKS: Final = 6  # for which the delay that could shrink waits for a silence
 
 _ONE: Final = np.uint64(1)
 _TWO: Final = np.uint64(2)
@@ -104,8 +105,8 @@ class JitterBuffer:
         self._leaps = np.zeros(capacity, np.bool_)  # a missing frame is passed over at once, to shorten
         self._stalls = Stalls(capacity)
         self._looks = np.zeros(capacity, np.int32)  # in a row at which the delay could have shrunk
-        self._spare = np.zeros(capacity, np.int64)  # frames by which the delay is still too long
-        self._shrinking = False  # is any too long?
+        self._spare = np.zeros(capacity, np.int64)  # frames to skip before the next look
+        self._shrinking = False  # does any have some?
         self._lulls = Lulls(capacity)
         self._slack = SlackHistograms(capacity, max_frames, late_share)
         self._tick = 0
@@ -409,7 +410,7 @@ class JitterBuffer:
             self._slack.longer(slots, grow)
         self._looks[here] = np.where(spare > 0, self._looks[here] + 1, 0)
         self._spare[:] = 0
-        self._spare[here] = spare
+        self._spare[here] = np.where(self._looks[here] >= SURE_LOOKS, np.minimum(spare, 1), 0)
         long = spare > 0
         if long.any():
             self._shrink(slots[long], spare[long])

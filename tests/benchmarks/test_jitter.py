@@ -8,7 +8,7 @@ import ctypes
 import numpy as np
 import pytest
 
-from benchmarks import traces
+from benchmarks import ideal, traces
 from benchmarks.jitter import compare
 
 
@@ -30,3 +30,10 @@ def test_beside_speexdsp() -> None:
     assert np.mean(list(ratios.values())) > 1.02, ratios
     [constant] = [one for one in found if one.name == "constant"]
     assert constant.ours_ms == constant.floor_ms
+
+
+def test_the_ideal_falls_with_what_may_be_late() -> None:
+    delays = [ideal.drift_delay_ms(300.0, lost, 60.0) for lost in (0.1, 0.5, 2.0)]
+    assert delays == sorted(delays, reverse=True)
+    floor = traces.DRIFT_BASE_S + 2 * traces.DRIFT_SCALE_S + traces.clock_offset_s(300.0, 3000).mean()
+    assert delays[-1] > 1000.0 * floor
