@@ -334,7 +334,7 @@ def test_any_history_leaves_nothing(data: st.DataObject) -> None:
     three = Three()
     centre = three.centre
     steps = ["add 302", "add 301", "answer 302", "answer 301", "down 302", "down 301", "down 201", "down 300"]
-    steps += ["wait", "refuse 302"]
+    steps += ["wait", "refuse 302", "hold 302", "hold 201", "hold 300"]
     for step in data.draw(st.lists(st.sampled_from(steps), max_size=10)):
         what, _, number = step.partition(" ")
         legs = [leg for leg in centre.phones[number].legs if leg.state.name != "ENDED"] if number else []
@@ -345,12 +345,18 @@ def test_any_history_leaves_nothing(data: st.DataObject) -> None:
             centre.phones[number].answer(legs[-1])
         elif what == "refuse" and legs and legs[-1].state.name == "INCOMING":
             centre.phones[number].refuse(legs[-1])
+        elif what == "hold" and legs and legs[-1].state.name == "CONFIRMED":
+            centre.phones[number].hold(legs[-1], held=data.draw(st.booleans()))
         elif what == "down" and legs:
             centre.phones[number].hang_up(legs[-1])
         else:
             centre.advance(2.0)
         centre.settle()
         assert not centre.switch.compare()
+        for call in centre.switch.calls.values():
+            if call.stage is Stage.TALK and call.partner is not None:
+                held = {leg.id for leg in (call.leg, call.partner) if leg.audio and leg.audio.held}
+                assert call.held == held
     for phone in centre.phones.values():
         for leg in phone.legs:
             phone.hang_up(leg)
