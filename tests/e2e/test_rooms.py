@@ -223,7 +223,7 @@ class Talk:
     def __init__(self, switch: RunningSwitch, folder: Path) -> None:
         self.switch = switch
         self.folder = folder
-        self.tones = {"caller": 440.0, "agent": 700.0, "boss": 1000.0}
+        self.tones = {"caller": 440.0, "agent": 700.0, "boss": 1300.0}  # a beep has 1000
         self.phones: dict[str, Softphone] = {}
         self.phases = 0
 
