@@ -6,11 +6,9 @@ packets that reached the other side; it includes what the kernel does for it, an
 delivery to the receiver. The least that these system calls cost here and now is measured too, by a loop that
 does nothing else: what is above it is what an engine can still gain.
 
-Each of the three is kept on one processor, the same for all (for ours that is `media.cpus`), and the
-generator on the others: a process that wanders finds the caches of another's work, and it is a relay that is
-measured, not the scheduler. A machine's speed drifts, by a third on a busy virtual one: so all three stand
-ready at once and are loaded in turns, for a few seconds each, and the row tells the median of the rounds of
-each, and in its note the best and the worst. Nothing is left out: the loss is that of all rounds together.
+A machine's speed drifts, by a third on a busy virtual one: so all three stand ready at once and are loaded
+in turns, for a few seconds each, and the row tells the median of the rounds of each, and in its note the best
+and the worst. Nothing is left out: the loss is that of all rounds together.
 """
 
 from __future__ import annotations
@@ -49,9 +47,6 @@ MOST_CALLS = 3000
 ROUNDS, RUN_S = 5, 4.0
 QUICK_ROUNDS, QUICK_RUN_S = 3, 2.0
 BARE_BATCH = 1024
-_PROCESSORS = os.sched_getaffinity(0)
-RELAY_CPU = max(_PROCESSORS)
-"""The processor of whoever is measured."""
 
 
 class Generator:
@@ -65,7 +60,6 @@ class Generator:
             stdout=subprocess.PIPE,
             text=True,
         )
-        os.sched_setaffinity(self.process.pid, _PROCESSORS - {RELAY_CPU} or _PROCESSORS)
         self.ports: list[int] = self._answer()["ports"]
         self.addresses = [str(ipaddress.IPv4Address(address_of(stream))) for stream in range(streams)]
 
@@ -170,8 +164,8 @@ def _generator(calls: int) -> Iterator[Generator]:
 @contextlib.contextmanager
 def worker(calls: int) -> Iterator[Party]:
     """Our media worker."""
-    options = ("--capacity", str(2 * calls), "--cpu", str(RELAY_CPU))
-    with _generator(calls) as generator, WorkerProcess(*options, pairs=30) as process:
+    capacity = ("--capacity", str(2 * calls))
+    with _generator(calls) as generator, WorkerProcess(*capacity, pairs=30) as process:
         # One after another: a leg that has latched frees its port for others.
         for leg, (address, port) in enumerate(zip(generator.addresses, generator.ports, strict=True)):
             process.send(
@@ -231,7 +225,6 @@ def bare(calls: int) -> Iterator[Party]:
             )
         )
         stack.callback(loop.kill)
-        os.sched_setaffinity(loop.pid, {RELAY_CPU})
         assert loop.stdin is not None and loop.stdout is not None
         port = int(loop.stdout.readline())
         loop.stdin.write(json.dumps(generator.ports) + "\n")
@@ -248,8 +241,6 @@ def rtpengine(calls: int) -> Iterator[Party]:
         engine = Rtpengine(stack.enter_context(tempfile.TemporaryDirectory()))
         stack.callback(engine.close)
         engine.ask(command="ping")
-        for thread in Path(f"/proc/{engine.process.pid}/task").iterdir():
-            os.sched_setaffinity(int(thread.name), {RELAY_CPU})
         for call in range(calls):
             a, b = 2 * call, 2 * call + 1
             common = {"call-id": f"call{call}", "from-tag": "a", "ICE": "remove"}
