@@ -326,7 +326,7 @@ def _compared(calls: int, rounds: int, run_s: float, how: str = "") -> list[Row]
 def _most(run_s: float) -> Row:
     """As many calls as one core is to carry."""
     (ours,) = in_turns([worker], MOST_CALLS, ROUNDS, run_s)
-    busy = ours.us * 1e-6 * ours.sent / ours.seconds
+    busy = ours.us * 1e-6 * ours.distinct / ours.seconds
     note = (
         f"{MOST_CALLS} bridged PCMU calls, {ours.sent / ours.seconds:.0f} packets/s, a worker at {busy:.0%} "
         f"of a core; rounds {ours.spread}; {ours.delay}; {ours.load_proof}"
