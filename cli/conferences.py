@@ -143,7 +143,7 @@ def lock(
     socket: SocketOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Let nobody in any more."""
+    """Let nobody in any more but moderators."""
     client = ApiClient(find_place(config, socket).socket)
     _print(client.post("conferences", name, "lock", body={"by": by}), json)
 

@@ -124,7 +124,7 @@ class Conferences:
     def enter(self, call: Call, name: str, now: float) -> None:
         """He wants to come in."""
         care = self.hub.settings.conferences[name]
-        if self._refused(call, name, care, now):
+        if self._refused(call, name, care, bool(care.moderator_pin), now):  # his PIN will show who he is
             return
         if not care.pin and not care.moderator_pin:
             self._admit(call, name, False, now)
@@ -153,12 +153,12 @@ class Conferences:
         """Without a PIN for members, they press the hash key alone."""
         return not care.pin and not typed
 
-    def _refused(self, call: Call, name: str, care: ConferenceCare, now: float) -> bool:
-        """Whether there is no room for him; then he is told so."""
+    def _refused(self, call: Call, name: str, care: ConferenceCare, moderator: bool, now: float) -> bool:
+        """Whether there is no room for him; then he is told so. A moderator may open what is locked."""
         conference, phrase, why = self._open.get(name), "", ""
         if conference is None:
             return False
-        if conference.locked:
+        if conference.locked and not moderator:
             phrase, why = "conference-locked", f"conference {name} is locked"
         elif len(conference.members) >= care.max_members:
             phrase, why = "conference-full", f"conference {name} is full"
@@ -195,7 +195,7 @@ class Conferences:
         if care is None:  # a reload has taken the room away
             self.steps.farewell(call, self._say(call, "not-possible"), f"no conference {name}", now)
             return
-        if self._refused(call, name, care, now):  # it has filled meanwhile
+        if self._refused(call, name, care, entering.moderator, now):  # it has filled meanwhile
             return
         conference = self._open.get(name)
         if conference is not None:  # it goes on as it began: what a reload says is for the next one

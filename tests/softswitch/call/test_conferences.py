@@ -265,6 +265,21 @@ def test_there_is_no_room(why: str) -> None:
     assert b is not c
 
 
+def test_a_moderator_comes_back_into_what_he_locked() -> None:
+    centre = centre_of(ConferenceCare(pin="1", moderator_pin="2"))
+    a, b = enter(centre, "300", "301")
+    keys(centre, a, "1#")
+    keys(centre, b, "2#")
+    keys(centre, b, "9")
+    down(centre, "301")
+    b, c = enter(centre, "301", "302")
+    keys(centre, b, "2#")
+    keys(centre, c, "1#")
+    assert set(joined(centre)) == {a.leg.id, b.leg.id} and centre.heard_names(c) == ["conference-locked"]
+    keys(centre, b, "9")
+    assert not centre.switch.conferences.open["team"].locked
+
+
 def test_it_fills_while_he_enters_the_pin() -> None:
     centre = centre_of(ConferenceCare(pin="1", max_members=2))
     a, b, c = enter(centre, "300", "301", "302")
