@@ -252,6 +252,10 @@ class Commands:
 
     def _record_room(self, command: RecordRoom, now: float) -> None:
         parts = self._parts
+        if not parts.rooms.has_place(command.room):
+            reason = "all rooms of this media worker are in use; raise its capacity"
+            parts.events.append(RecordFailed(command.recording, command.path, reason))
+            return
         failed = parts.inside.start_room(command.recording, command.path)
         if failed is not None:
             parts.events.append(failed)

@@ -90,6 +90,8 @@ class Rooms:
 
     def join(self, slot: int, command: Join) -> Change:
         """The leg is in that room from now on, in this way. Who is in another room has left it before."""
+        if not self.has_place(command.room):
+            return Change()
         room = self._rooms.get(command.room) or self._open(command.room)
         if slot not in room.joins:
             if len(room.joins) >= MAX_MEMBERS:
@@ -140,6 +142,11 @@ class Rooms:
                 self._close_if_empty(name)
                 return change
         return Change()
+
+    def has_place(self, name: int) -> bool:
+        """Is this room open, or can it be? There are as many as legs, those that are only recorded among
+        them."""
+        return name in self._rooms or bool(self._free)
 
     def _open(self, name: int) -> _Room:
         room = self._rooms[name] = _Room(self._free.pop())

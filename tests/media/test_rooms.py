@@ -396,3 +396,18 @@ def test_any_history_of_rooms(data: st.DataObject) -> None:
             expected = mix(phone, *sources)
         assert max(at_once, ticked) == expected
     bench.close()
+
+
+def test_rooms_without_members_do_not_use_up_the_worker(tmp_path: Path) -> None:
+    bench = EngineBench(capacity=2)
+    try:
+        a = bench.phone(1)
+        for number in (1, 2):
+            assert not bench.do(RecordRoom(number, number, str(tmp_path / f"{number}.wav")))
+        [failed] = bench.do(RecordRoom(3, 3, str(tmp_path / "3.wav")))
+        assert isinstance(failed, RecordFailed) and "capacity" in failed.reason
+        assert not bench.do(Join(1, 4)) and a.leg == 1
+        bench.do(StopRecord(2), RecordRoom(3, 3, str(tmp_path / "3.wav")))
+        bench.tick()
+    finally:
+        bench.close()
