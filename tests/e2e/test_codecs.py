@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.by_menu import agent_of, talk_by_menu
 from tests.e2e.conftest import SwitchMaker
 from tests.support.audio import dominant_hz, read_wav, tone_level_db, write_tone_wav
 from tests.support.baresip import Baresip
@@ -29,28 +30,13 @@ async def test_a_phone_with_no_other_codec_calls_an_agent_with_g711(
     tmp_path: Path, switches: SwitchMaker, phones: PhoneMaker, codec: str, shown: str
 ) -> None:
     switch = await switches()
-    agent = await phones(auto_answer_after_s=0.2, record=str(tmp_path / "agent.wav"), codecs=("PCMU",))
-    await agent.register(switch.address, "201", PASSWORD)
-    await switch.post("agents", "anna", "login")
+    agent = await agent_of(switch, phones, tmp_path / "agent.wav")
     said = write_tone_wav(tmp_path / "caller.wav", 440, 60, rate=16000)
     caller = Baresip(
         tmp_path, said, user="203", server=switch.address, password=PASSWORD, codecs=(codec,), rate=16000
     )
-    async with caller:
-        await caller.event("REGISTER_OK", 10)
-        await caller.dial(switch.uri("600"))
-        await caller.event("CALL_ESTABLISHED", 10)
-        await switch.only_call("menu")
-        await caller.digits("1")
-        await switch.only_call("talking")
-        await agent.play(write_tone_wav(tmp_path / "agent-says.wav", 1000, 3))
-        await agent.wait("played", 20)
-        await caller.hangup()
-        await caller.event("CALL_CLOSED", 10)
-    record = await switch.record()
-    assert (record["disposition"], record["agent"], record["queue"]) == ("answered", "anna", "sales")
+    record = await talk_by_menu(switch, caller, switch.uri("600"), agent, tmp_path / "agent-says.wav")
     assert {leg["role"]: leg["codec"] for leg in record["legs"]} == {"caller": shown, "agent": "PCMU"}
-    await agent.close()
     rate, heard = middle(tmp_path / "agent.wav")
     assert dominant_hz(heard, rate) == pytest.approx(440, abs=4)  # type: ignore[arg-type]
     rate, (heard, *_) = read_wav(caller.heard()[0])  # baresip's Opus is stereo
@@ -91,9 +77,7 @@ async def test_linphone_with_opus_and_srtp(tmp_path: Path, switches: SwitchMaker
     authority = Authority(tmp_path)
     extension = '[extensions.204]\npassword = "secret"\ncodecs = ["opus"]\nsrtp = "required"\n'
     switch = await switches(authority=authority, extra=extension)
-    agent = await phones(auto_answer_after_s=0.2, record=str(tmp_path / "agent.wav"), codecs=("PCMU",))
-    await agent.register(switch.address, "201", PASSWORD)
-    await switch.post("agents", "anna", "login")
+    agent = await agent_of(switch, phones, tmp_path / "agent.wav")
     said = write_tone_wav(tmp_path / "caller.wav", 440, 60)
     caller = Linphone(
         tmp_path, user="204", password="secret", port=switch.tls_port, ca=authority.file, source=said
@@ -126,28 +110,13 @@ async def test_a_phone_that_speaks_gsm_alone_is_heard_and_hears(
 ) -> None:
     """A pjsua2 process speaks its codec; keys, menu, queue, agent and recording are those of any call."""
     switch = await switches(media="endpoint_processes = 1")
-    agent = await phones(auto_answer_after_s=0.2, record=str(tmp_path / "agent.wav"), codecs=("PCMU",))
-    await agent.register(switch.address, "201", PASSWORD)
-    await switch.post("agents", "anna", "login")
+    agent = await agent_of(switch, phones, tmp_path / "agent.wav")
     said = write_tone_wav(tmp_path / "caller.wav", 440, 60)
     caller = Baresip(tmp_path, said, user="203", server=switch.address, password=PASSWORD, codecs=("GSM",))
-    async with caller:
-        await caller.event("REGISTER_OK", 10)
-        await caller.dial(switch.uri("600"))
-        await caller.event("CALL_ESTABLISHED", 10)
-        await switch.only_call("menu")
-        await caller.digits("1")
-        await switch.only_call("talking")
-        await agent.play(write_tone_wav(tmp_path / "agent-says.wav", 1000, 3))
-        await agent.wait("played", 20)
-        await caller.hangup()
-        await caller.event("CALL_CLOSED", 10)
-    record = await switch.record()
-    assert (record["disposition"], record["agent"], record["queue"]) == ("answered", "anna", "sales")
+    record = await talk_by_menu(switch, caller, switch.uri("600"), agent, tmp_path / "agent-says.wav")
     assert {leg["role"]: leg["codec"] for leg in record["legs"]} == {"caller": "GSM", "agent": "PCMU"}
     quality = next(leg["quality"] for leg in record["legs"] if leg["role"] == "caller")
     assert quality[0] > 100
-    await agent.close()
     rate, heard = middle(tmp_path / "agent.wav")
     assert dominant_hz(heard, rate) == pytest.approx(440, abs=4)  # type: ignore[arg-type]
     rate, (heard, *_) = read_wav(caller.heard()[0])

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.by_menu import agent_of, talk_by_menu
 from tests.e2e.conftest import SwitchMaker
 from tests.support.audio import dominant_hz, read_wav, rms_dbfs, tone_level_db, write_tone_wav
 from tests.support.baresip import Baresip
@@ -35,25 +36,12 @@ async def test_a_caller_on_ipv6_and_an_agent_on_ipv4(
     tmp_path: Path, switches: SwitchMaker, phones: PhoneMaker
 ) -> None:
     switch = await switches(ipv6=True)
-    agent = await phones(auto_answer_after_s=0.2, record=str(tmp_path / "agent.wav"), codecs=("PCMU",))
-    await agent.register(switch.address, "201", PASSWORD)
-    await switch.post("agents", "anna", "login")
+    agent = await agent_of(switch, phones, tmp_path / "agent.wav")
     said = write_tone_wav(tmp_path / "caller.wav", 440, 60)
     caller = Baresip(tmp_path, said, user="203", server=switch.ipv6_address, password=PASSWORD, ipv6=True)
-    async with caller:
-        await caller.event("REGISTER_OK", 10)
-        await caller.dial(f"sip:600@{switch.ipv6_address}")
-        await caller.event("CALL_ESTABLISHED", 10)
-        await switch.only_call("menu")
-        await caller.digits("1")
-        await switch.only_call("talking")
-        await agent.play(write_tone_wav(tmp_path / "agent-says.wav", 1000, 3))
-        await agent.wait("played", 20)
-        await caller.hangup()
-        await caller.event("CALL_CLOSED", 10)
-    record = await switch.record()
-    assert (record["disposition"], record["agent"], record["queue"]) == ("answered", "anna", "sales")
-    await agent.close()
+    record = await talk_by_menu(
+        switch, caller, f"sip:600@{switch.ipv6_address}", agent, tmp_path / "agent-says.wav"
+    )
     rate, (heard,) = read_wav(tmp_path / "agent.wav")
     assert dominant_hz(heard[len(heard) // 4 : -len(heard) // 4], rate) == pytest.approx(440, abs=4)
     rate, (heard, *_) = read_wav(caller.heard()[0])
