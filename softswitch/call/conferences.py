@@ -246,15 +246,16 @@ class Conferences:
     # ----- keys and orders
 
     def digit(self, call: Call, digit: str, now: float) -> None:
-        """A member has pressed a key."""
+        """A member has pressed a key. Who has pressed too many can still mute himself, and lock, but not undo
+        it: so the rows of the log are bounded, and nobody is heard who thinks that he is not."""
         conference = self._of.get(call.id)
         member = conference.members.get(call.id) if conference is not None else None
         if conference is None or member is None:
             return
-        if digit == MUTE_KEY:
+        if digit == MUTE_KEY and (not member.muted or call.leg.orders.take(now)):
             member.muted = not member.muted
             self._muted(conference, member, "phone", now)
-        elif digit == LOCK_KEY and member.moderator:
+        elif digit == LOCK_KEY and member.moderator and (not conference.locked or call.leg.orders.take(now)):
             self.lock(conference.name, not conference.locked, "phone", now)
             self._tell(call, "conference-locked" if conference.locked else "conference-unlocked")
 

@@ -13,6 +13,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Literal
 
 from softswitch.call.info_keys import InfoKeys
+from softswitch.call.key_orders import KeyOrders
 from softswitch.sdp.crypto import SrtpPolicy
 from softswitch.sip.flow import Flow
 from softswitch.sip.message import Request
@@ -115,6 +116,8 @@ class Leg:
     """Our ACK of the 2xx, to be sent again whenever that comes again."""
     audio: Audio | None = None
     keys: InfoKeys = field(default_factory=InfoKeys)
+    orders: KeyOrders = field(default_factory=KeyOrders)
+    """What its keys may still change."""
     gone: bool = False
     ringing: bool = False
     contact: str = ""

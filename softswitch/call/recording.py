@@ -176,6 +176,8 @@ class Recordings:
         taping.keys[leg.id] = ("" if order is not None else pressed, now)
         if order is None or (order != "start" and not running):
             return
+        if order in ("resume", "start") and not leg.orders.take(now):  # to pause is never refused
+            return
         try:
             self.order(
                 call, order, f"key of {call.story.agent if leg is call.partner else call.identity.name}", now

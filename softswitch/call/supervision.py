@@ -111,7 +111,7 @@ class Supervision:
     def digit(self, call: Call, digit: str, now: float) -> None:
         """A supervisor has pressed a key."""
         watch = self._watches.get(call.id)
-        if watch is not None and digit in KEYS:
+        if watch is not None and digit in KEYS and call.leg.orders.take(now):
             self._change(watch, KEYS[digit], "phone", now)
             self.hub.emit(self.hub.plane.play(call.leg, ("tone:beep",)))
 

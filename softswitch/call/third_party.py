@@ -127,7 +127,7 @@ class ThirdParties:
             return
         self._pressed.pop(leg.id, None)
         _, found, number = pressed[:-1].rpartition(code)
-        if not found or not number:
+        if not found or not number or not leg.orders.take(now):
             return
         try:
             self.add(host, number, f"key of {host.story.agent or host.identity.number}", now)

@@ -15,6 +15,7 @@ from acd.events import Kind
 from ivr.messages import Prompt
 from media import messages as m
 from softswitch.call.call import Call, Stage
+from softswitch.call.key_orders import BURST, EVERY_S
 from softswitch.call.record import Disposition
 from softswitch.call.settings import ConferenceCare, Route, Target
 from softswitch.call.tape import TapingCare
@@ -128,6 +129,32 @@ def test_he_mutes_himself_and_is_heard_again() -> None:
         {"conference": "team", "muted": True, "by": "phone"},
         {"conference": "team", "muted": False, "by": "phone"},
     ]
+
+
+@pytest.mark.parametrize("key", ["1", "9"])
+def test_a_program_that_presses_keys_does_not_fill_the_log(key: str) -> None:
+    centre = centre_of(ConferenceCare(moderator_pin="77"))
+    [a] = enter(centre, "300")
+    keys(centre, a, "77#")
+    enter(centre, "301")
+    before = centre.now
+    for _ in range(300):
+        keys(centre, a, key)
+    rows = kinds(centre, Kind.CONFERENCE_MUTE, Kind.CONFERENCE_LOCK)
+    assert len(rows) <= 2 * (BURST + (centre.now - before) / EVERY_S) + 1
+    room = centre.switch.conferences.open["team"]
+    assert joined(centre)[a.leg.id].muted if key == "1" else room.locked, "what is refused is the way back"
+    centre.advance(EVERY_S)
+    keys(centre, a, key)
+    assert not (joined(centre)[a.leg.id].muted or room.locked), "he may again"
+
+
+def test_keys_that_mean_nothing_cost_no_orders() -> None:
+    centre = centre_of()
+    a, _ = enter(centre, "300", "301")
+    order(centre, "lock", True)
+    keys(centre, a, "9" * 50 + "5" * 50 + "11")
+    assert len(kinds(centre, Kind.CONFERENCE_MUTE)) == 2 and not joined(centre)[a.leg.id].muted
 
 
 def test_who_is_muted_by_another_stays_so_whatever_he_presses() -> None:

@@ -12,6 +12,7 @@ from acd.events import Kind
 from ivr.messages import Prompt
 from media import messages as m
 from softswitch.call.identity import Identity
+from softswitch.call.key_orders import BURST, EVERY_S
 from softswitch.call.settings import QueueCare, Route, Target
 from softswitch.call.tape import Order, RecordMode, TapingCare
 from softswitch.errors import LocalError
@@ -242,6 +243,16 @@ def test_the_agents_keys_pause_and_resume() -> None:
     centre.advance(4)
     press(centre, "7")
     assert not centre.workers[1].paused, "keys far apart are no code"
+
+
+def test_a_program_that_presses_keys_does_not_fill_the_log() -> None:
+    centre = talking(care=KEYS)
+    before = centre.now
+    for _ in range(100):
+        press(centre, "*7")
+    rows = told(centre, Kind.RECORDING_PAUSE) + told(centre, Kind.RECORDING_RESUME)
+    assert len(rows) <= 2 * (BURST + (centre.now - before) / EVERY_S) + 1
+    assert centre.workers[1].paused, "what is refused is to record again"
 
 
 def test_the_callers_keys_do_nothing() -> None:

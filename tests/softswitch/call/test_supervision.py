@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from acd.events import Kind
 from softswitch.call.call import Call, Stage
+from softswitch.call.key_orders import BURST, EVERY_S
 from softswitch.call.leg import Leg
 from softswitch.call.record import Disposition
 from softswitch.call.settings import Phone
@@ -114,6 +115,17 @@ def test_his_keys_change_what_he_does() -> None:
         story.centre.key(visitor, key)
         story.check(visitor.leg, heard_by)
     assert len(events(story.centre, Kind.SUPERVISION)) == 4
+
+
+def test_a_program_that_presses_his_keys_does_not_fill_the_log() -> None:
+    story = Story(centre_of())
+    story.order("listen")
+    visitor = story.pick_up()
+    before = story.centre.now
+    for _ in range(100):
+        story.centre.key(visitor, "6")
+        story.centre.key(visitor, "5")
+    assert len(events(story.centre, Kind.SUPERVISION)) <= 1 + BURST + (story.centre.now - before) / EVERY_S
 
 
 def test_he_leaves_with_the_talk() -> None:
