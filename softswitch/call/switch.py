@@ -19,8 +19,8 @@ from acd.events import Kind
 from acd.restart import AgentSnapshot
 from ivr.messages import Answer
 from media import messages as m
+from softswitch.call.audio_news import AudioNews
 from softswitch.call.call import Attempt, Call
-from softswitch.call.conferences import Conferences
 from softswitch.call.desk import Desk
 from softswitch.call.endpoint import Endpoint
 from softswitch.call.errand import Errand
@@ -44,17 +44,13 @@ from softswitch.call.identity import Identities
 from softswitch.call.kept import KeptCall, keep
 from softswitch.call.leg import Leg
 from softswitch.call.media import MediaPlane
-from softswitch.call.promises import Promise, cancel, promises
-from softswitch.call.reconcile import Discrepancy, compare
+from softswitch.call.orders import Orders
 from softswitch.call.record import Disposition
 from softswitch.call.settings import Settings
-from softswitch.call.supervision import Mode
 from softswitch.call.taking_over import TakingOver
-from softswitch.call.tape import Order
 from softswitch.call.terminating import EndpointProcess
 from softswitch.call.user_agent import UserAgent
-from softswitch.call.voicemail_box import Message, MessageState
-from softswitch.call.voicemail_messages import Messages
+from softswitch.call.voicemail_box import Message
 from softswitch.errors import LocalError, PeerError
 from softswitch.sip.digest import DigestServer
 from softswitch.sip.flow import Flow, Places, Transport
@@ -64,11 +60,8 @@ from softswitch.sip.outputs import Send
 from softswitch.sip.registrar import Binding, Registrar
 from softswitch.sip.timers import Timers
 
-PROBE_S = 10.0
-"""How often at most a phone on hold that sends nothing is asked whether it is still there."""
 
-
-class Switch:
+class Switch(Orders):
     """All calls of one process.
 
     `addresses` is what we call ourselves (Via, Contact) where that differs from `bound`, where we listen.
@@ -96,6 +89,7 @@ class Switch:
         plane = MediaPlane(token, settings.srtp_suites, comfort_noise=settings.comfort_noise)
         self.hub = Hub(settings, UserAgent(endpoint), plane, distributor, identities, token)
         self.desk = Desk(self.hub, bound, dict(agents))
+        self._audio_news = AudioNews(self.desk)
         self._stopping = False
 
     # ----- the beginning and the end
@@ -103,7 +97,7 @@ class Switch:
     def start(self, now: float) -> list[Effect]:
         """The first input."""
         self.hub.log(now, Kind.SYSTEM_START)
-        return self._finish(now)
+        return self.finish(now)
 
     def restore(
         self,
@@ -123,17 +117,17 @@ class Switch:
         talks = [one.talk.talk for one in calls if one.id in alive and one.talk and one.talk.talk]
         self.desk.queueing.restore(agents, closed, now, talks)
         TakingOver(self.desk).calls(calls, alive, present, now)
-        return self._finish(now)
+        return self.finish(now)
 
     def restore_errands(self, errands: Iterable[Errand], now: float) -> list[Effect]:
         """Once, after `start`: who was promised to be called back and was not reached yet."""
         self.desk.callbacks.restore(errands, now)
-        return self._finish(now)
+        return self.finish(now)
 
     def restore_messages(self, messages: Iterable[Message], now: float) -> list[Effect]:
         """Once, after `start`: what the mailboxes hold."""
         self.desk.voicemail.restore(messages)
-        return self._finish(now)
+        return self.finish(now)
 
     def remember_agents(self, talks: Iterable[tuple[str, str, float]]) -> None:
         """Once: which agent talked with which number, and when (epoch seconds), the oldest first."""
@@ -167,66 +161,66 @@ class Switch:
         self.hub.log(now, Kind.CONFIGRELOAD, by=by)
         self.desk.reconfigured(outputs, agents, now)
         self.desk.voicemail.reconfigured(before, now)
-        return self._finish(now)
+        return self.finish(now)
 
     def stop(self, now: float) -> list[Effect]:
         """End all calls; new ones are refused from now on."""
         self._stopping = True
         for call in list(self.hub.calls.values()):
             self.desk.end(call, None, "shutdown", "system", now)
-        effects = self._finish(now)
+        effects = self.finish(now)
         self.hub.log(now, Kind.SYSTEM_STOP)
-        return effects + self._finish(now)
+        return effects + self.finish(now)
 
     # ----- from the wire, the workers and DNS
 
     def receive(self, data: bytes, flow: Flow, now: float) -> list[Effect]:
         """One SIP message, whatever a peer sent."""
         self.hub.do(self.hub.ua.receive(data, flow, now))
-        return self._finish(now)
+        return self.finish(now)
 
     def transport_failed(self, flow: Flow, now: float) -> list[Effect]:
         """A flow is broken."""
         self.hub.do(self.hub.ua.transport_failed(flow, now))
         for number, _ in self.hub.identities.registrar.flow_failed(flow):
             self.desk.queueing.phone_state(number, now)
-        return self._finish(now)
+        return self.finish(now)
 
     def resolved(self, key: int, places: list[tuple[Transport, str, int]], now: float) -> list[Effect]:
         """The answer to a Resolve: (transport, IP address, port) in order of preference; empty for none."""
         self.desk.ringing.resolved(key, places, now)
-        return self._finish(now)
+        return self.finish(now)
 
     def answered(self, ask: int, values: Mapping[str, str], error: str, now: float) -> list[Effect]:
         """The answer to an Asked: what was found, or why there is nothing (`error` not empty)."""
         self.desk.menu.answered(ask, values, error, now)
-        return self._finish(now)
+        return self.finish(now)
 
     def spoken(self, key: int, error: str, now: float) -> list[Effect]:
         """The answer to a Speak: its clips are there, or why not."""
         self.desk.menu.speaking.spoken(key, error, now)
-        return self._finish(now)
+        return self.finish(now)
 
     def endpoint_ready(self, number: int, process: EndpointProcess, now: float) -> list[Effect]:
         """A pjsua2 process takes calls."""
         self.hub.terminating.process_ready(number, process)
-        return self._finish(now)
+        return self.finish(now)
 
     def endpoint_lost(self, number: int, reason: str, now: float) -> list[Effect]:
         """A pjsua2 process died: what it spoke is spoken by another one, or ends."""
         self.hub.terminating.process_lost(number, reason, now)
-        return self._finish(now)
+        return self.finish(now)
 
     def worker_ready(self, worker: int, now: float) -> list[Effect]:
         """A media worker takes legs."""
         self.hub.plane.worker_ready(worker)
-        return self._finish(now)
+        return self.finish(now)
 
     def worker_lost(self, worker: int, reason: str, now: float) -> list[Effect]:
         """A media worker died: its calls are over, their log is complete."""
         self.hub.warn("a media worker is lost; its calls end", worker=str(worker), reason=reason)
         self.desk.worker_lost(self.hub.plane.worker_lost(worker), f"media worker lost: {reason}", now)
-        return self._finish(now)
+        return self.finish(now)
 
     def media(self, worker: int, event: m.Event, now: float) -> list[Effect]:
         """Something happened in a media worker."""
@@ -248,59 +242,10 @@ class Switch:
             leg = terminal.leg if terminal is not None else self.hub.plane.leg(event.leg)
             if leg is not None and (terminal is None or self.hub.terminating.concerns(event.leg, event)):
                 try:
-                    self._heard(leg, event, now)
+                    self._audio_news.heard(leg, event, now)
                 except Exception as error:  # noqa: BLE001 - see _defect
                     self._defect(error, leg, now)
-        return self._finish(now)
-
-    def _heard(self, leg: Leg, event: m.Event, now: float) -> None:
-        match event:
-            case m.Allocated():
-                self.desk.arrivals.allocated(leg, event, now)
-            case m.AllocateFailed(number, reason) if number != leg.id:
-                self.hub.terminating.failed(leg, reason, now)
-            case m.AllocateFailed():
-                self.desk.arrivals.not_allocated(leg, event.reason, now)
-            case m.Digit(_, digit, method):
-                self.desk.digit(leg, digit, method, now)
-            case m.Played():
-                self.desk.played(leg, event, now)
-            case m.Measured(_, quality):
-                if leg.audio is not None:
-                    leg.audio.quality = quality
-            case m.MediaLost():
-                self._media_lost(leg, event, now)
-            case m.HandshakeFailed(_, reason):
-                self._handshake_failed(leg, reason, now)
-
-    def _media_lost(self, leg: Leg, event: m.MediaLost, now: float) -> None:
-        call = self.hub.call_of(leg)
-        if call is None or leg.audio is None:
-            return
-        if leg.audio.held:  # a phone on hold may be silent for as long as it likes, but it must be there
-            if not leg.audio.probed:
-                leg.audio.probed = True
-                self._probe(leg, max(event.silent_s, PROBE_S), now)
-        else:
-            self._unheard(call, leg, lambda who: f"no audio from {who} for {event.silent_s:.0f} s", now)
-
-    def _handshake_failed(self, leg: Leg, reason: str, now: float) -> None:
-        call = self.hub.call_of(leg)
-        if call is not None:
-            self.hub.warn("no encryption with a browser", call=call.id, reason=reason)
-            self._unheard(call, leg, lambda who: f"no encryption with {who}: {reason}", now)
-
-    def _unheard(self, call: Call, leg: Leg, cause: Callable[[str], str], now: float) -> None:
-        """Somebody cannot be heard, and will not be."""
-        if leg is call.leg or leg is call.partner:
-            who = "caller" if leg is call.leg else call.story.agent
-            disposition = None if call.partner is not None else Disposition.MEDIA_FAILURE
-            self.desk.end(call, disposition, cause(who), "system", now)
-
-    def _probe(self, leg: Leg, every_s: float, now: float) -> None:
-        if self.hub.call_of(leg) is not None:
-            self.hub.do(self.hub.ua.probe(leg, now))
-            self.hub.at(now + every_s, lambda at: self._probe(leg, every_s, at))
+        return self.finish(now)
 
     # ----- time
 
@@ -324,119 +269,9 @@ class Switch:
                 self._defect(error, None, now)
         for number, _ in self.hub.identities.registrar.expire(now):
             self.desk.queueing.phone_state(number, now)
-        return self._finish(now)
+        return self.finish(now)
 
-    # ----- administrators
-
-    def command(self, message: acd.Input, now: float) -> list[Effect]:
-        """A command to the distributor, such as LogIn. Raises LocalError when it is refused."""
-        try:
-            self.desk.queueing.handle(message, now)
-        except AcdError as error:
-            raise LocalError(str(error)) from error
-        return self._finish(now)
-
-    def hang_up(self, name: str, by: str, now: float) -> list[Effect]:
-        """End a call. Raises LocalError when there is none of this name."""
-        call = self.hub.calls.get(name)
-        if call is None:
-            raise LocalError(f"no live call {name!r}; `cc calls list` shows them")
-        self.desk.callbacks.give_up(call, f"hung up by {by}", now)
-        self.desk.end(call, None, f"hung up by {by}", "system", now)
-        return self._finish(now)
-
-    def record(self, name: str, what: Order, by: str, now: float) -> list[Effect]:
-        """Start, stop, pause or resume the recording of a call. Raises LocalError when that cannot be."""
-        call = self.hub.calls.get(name)
-        if call is None:
-            raise LocalError(f"no live call {name!r}; `cc calls list` shows them")
-        self.desk.recordings.order(call, what, by, now)
-        return self._finish(now)
-
-    def supervise(self, name: str, mode: Mode, extension: str, by: str, now: float) -> list[Effect]:
-        """Let whoever is at the extension listen to a talk, whisper to its agent, or talk with both. Raises
-        LocalError when that cannot be."""
-        call = self.hub.calls.get(name)
-        if call is None:
-            raise LocalError(f"no live call {name!r}; `cc calls list` shows them")
-        self.desk.supervision.order(call, mode, extension, by, now)
-        return self._finish(now)
-
-    def add_party(self, name: str, number: str, by: str, now: float) -> list[Effect]:
-        """Call a number and let whoever answers join a talk. Raises LocalError when that cannot be."""
-        call = self.hub.calls.get(name)
-        if call is None:
-            raise LocalError(f"no live call {name!r}; `cc calls list` shows them")
-        self.desk.third_parties.add(call, number, by, now)
-        return self._finish(now)
-
-    @property
-    def conferences(self) -> Conferences:
-        """The conferences, to be looked at; orders go through `carry_out`."""
-        return self.desk.conferences
-
-    def carry_out(self, order: Callable[[float], None], now: float) -> list[Effect]:
-        """An order of an administrator to a part, with all that follows from it. Raises LocalError."""
-        order(now)
-        return self._finish(now)
-
-    def settle(self, now: float) -> list[Effect]:
-        """After an order that was refused: what had been begun for it, and is over."""
-        return self._finish(now)
-
-    def drain(self, worker: int, drained: bool, by: str, now: float) -> list[Effect]:
-        """Let a media worker take no new call, or again. Raises LocalError when there is none."""
-        self.hub.plane.pool.drain(worker, drained)
-        text = "a media worker takes no new calls" if drained else "a media worker takes calls again"
-        self.hub.warn(text, worker=str(worker), by=by)
-        return self._finish(now)
-
-    def refuse_recordings(self, reason: str) -> list[Effect]:
-        """Begin no recording from now on, because of this; "": begin them again."""
-        self.desk.recordings.refusal = reason
-        return self.hub.take_effects()
-
-    def recording_moved(self, call: str, old: str, new: str) -> list[Effect]:
-        """The file of a recording has another name now; "": it is gone."""
-        self.desk.closing.recording_moved(call, old, new)
-        return self.hub.take_effects()
-
-    def promises(self) -> list[Promise]:
-        """Who will be called back."""
-        return promises(self.desk)
-
-    def cancel_promise(self, number: str, by: str, now: float) -> list[Effect]:
-        """Take a promise to call back. Raises LocalError when this number has none."""
-        cancel(self.desk, number, by, now)
-        return self._finish(now)
-
-    @property
-    def mailboxes(self) -> Messages:
-        """What the mailboxes hold, to be looked at."""
-        return self.desk.voicemail.messages
-
-    def mark_message(self, box: str, name: str, state: MessageState, now: float) -> list[Effect]:
-        """A message counts as heard, or as new."""
-        if (message := self.mailboxes.find(box, name)) is not None:
-            self.mailboxes.mark(message, state, now)
-        return self._finish(now)
-
-    def delete_message(self, box: str, name: str, by: str, now: float) -> list[Effect]:
-        """Remove a message."""
-        if (message := self.mailboxes.find(box, name)) is not None:
-            self.mailboxes.delete(message, by, now)
-        return self._finish(now)
-
-    def compare(self) -> list[Discrepancy]:
-        """What contradicts itself between calls, media and distributor (softswitch.call.reconcile)."""
-        return compare(self.desk)
-
-    def mend(self, found: Discrepancy, now: float) -> list[Effect]:
-        """Put right what `compare` has found, and still finds."""
-        if found.mend is not None:
-            self.hub.warn(f"mended: {found.what}", part=found.part, by=found.remedy)
-            found.mend(now)
-        return self._finish(now)
+    # ----- how it stands
 
     @property
     def is_settled(self) -> bool:
@@ -460,7 +295,7 @@ class Switch:
 
     # ----- inside
 
-    def _finish(self, now: float) -> list[Effect]:
+    def finish(self, now: float) -> list[Effect]:
         """Handle what the parts left for one another; then all effects."""
         todo = self.hub.todo
         while todo:
