@@ -13,7 +13,7 @@ import struct
 import numpy as np
 import numpy.typing as npt
 
-from media.packet import U16, U64
+from media.packet import U16, U32, U64
 
 _LOW = np.uint64(0xFFFF)
 _AF_INET = np.uint64(2)
@@ -31,6 +31,12 @@ def remote_of(path: int) -> tuple[int, int]:
     """(address, port) of the remote."""
     port, address = struct.unpack_from(">HI", struct.pack("<Q", path), 2)
     return address, port
+
+
+def remotes_of(paths: U64) -> tuple[U32, U16]:
+    """Addresses and ports of n remotes, uint32[n] and uint16[n]."""
+    addresses = (paths >> np.uint64(ADDRESS_BITS)).astype(np.uint32).byteswap()
+    return addresses, (paths >> np.uint64(FAMILY_BITS)).astype(np.uint16).byteswap()
 
 
 def paths_of(

@@ -4,9 +4,8 @@ A report is due a random time after the last one, and when that time comes the t
 6.3.6, reconsideration). Where RTCP shares the RTP port (RFC 5761) it goes out by it; a peer that asked for
 VoIP metrics gets them with every report that has something to say of its stream (RFC 3611).
 
-Invariants: a report goes only to the address its leg's RTP goes to; a peer's report counts only when it
-comes from that address and names a stream that the leg has; at most MAX_RECEIVED of them are read in a
-batch.
+Invariants: a report goes only to the address its leg's RTP goes to; a peer's report counts only for the leg
+whose it is (media.rtcp_owners), which bounds how many of them are read in a batch.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ from media.messages import Quality
 from media.packet import F64, SAMPLES_PER_S, STRIDE, U8, Batch, Bools, Index, Outgoing, empty_outgoing
 from media.path import path_of, paths_of, remote_of
 from media.quality import NOTHING_HEARD, Heard, Stream, metrics_of, rating_of, score_of
+from media.rtcp_owners import RtcpOwners
 from media.sequence import FIRST_CYCLE, MS_PER_SAMPLE, NO_SOURCE, Reception
 from media.srtp import Srtp
 
-MAX_RECEIVED = 256
 LOOK_EVERY_TICKS = 10
 MEASURE_EVERY = 3
 _MAX_ROUND_TRIP_S = 60.0
@@ -51,6 +50,7 @@ class Reports:
         self._random = random
         self._srtp = srtp
         self._heard = heard
+        self._owners = RtcpOwners(legs, reception)
         self._ticks = 0
         self._due_at: F64 = np.full(capacity, np.inf)
         self._last_at: F64 = np.zeros(capacity)  # of the last report, or of the start
@@ -88,36 +88,16 @@ class Reports:
             )
 
     def receive(self, batch: Batch, rows: Index) -> None:
-        """Read peers' reports, datagrams on RTCP ports."""
-        for row in rows[:MAX_RECEIVED].tolist():
-            datagram = batch.data[row, : int(batch.lengths[row])].tobytes()
-            path = int(batch.paths[row])
-            address, port = remote_of(path)
-            shared = (path & 1) == 0  # it came to the RTP port
-            ssrc = rtcp.source_of(datagram)
-            slot = None
-            # An APP packet (RFC 3550 section 6.7) says nothing that is read here, authentic or not. Phones
-            # made with libre open NATs with a plain one, just before or after they take the keys of a call.
-            if ssrc is not None and datagram[1] != rtcp.APP:
-                slot = self._slot_of((path & 0xFFFF) - (not shared), address, port, ssrc, shared)
-            if slot is None:
-                continue
-            plain = self._srtp.unprotect_rtcp(slot, datagram)
+        """Read peers' reports, datagrams on RTCP ports and RTCP on RTP ports."""
+        rows, slots = self._owners.take(batch, rows)
+        for row, slot in zip(rows.tolist(), slots.tolist(), strict=True):
+            plain = self._srtp.unprotect_rtcp(slot, batch.data[row, : int(batch.lengths[row])].tobytes())
             compound = rtcp.parse(plain) if plain is not None else None
             if compound is not None:
-                if not shared:
-                    self._legs.rtcp_port[slot] = port  # NAT: answer where it came from
+                path = int(batch.paths[row])
+                if path & 1:  # it came to the RTCP port; NAT: answer where it came from
+                    self._legs.rtcp_port[slot] = remote_of(path)[1]
                 self._take(slot, compound, float(batch.arrivals[row]))
-
-    def _slot_of(self, local_port: int, address: int, port: int, ssrc: int, shared: bool) -> int | None:
-        legs = self._legs
-        near = np.flatnonzero(legs.used & (legs.local_port == local_port) & (legs.address == address))
-        source = self._reception.ssrc[near]
-        named = near[source == ssrc]
-        if named.size == 0:  # a peer that only listens has no RTP stream to name
-            ports = legs.port if shared else legs.rtcp_port
-            named = near[(source == NO_SOURCE) & (ports[near] == port)]
-        return int(named[0]) if named.size == 1 else None
 
     def _take(self, slot: int, compound: rtcp.Compound, at: float) -> None:
         if compound.sr_ntp is not None:
