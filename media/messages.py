@@ -65,6 +65,7 @@ class Allocate(Message, frozen=True):
 
 class SrtpKeys(msgspec.Struct, frozen=True, array_like=True):
     """The keys of an encrypted leg: master key and salt, one after the other, of what comes and of what goes.
+    `lifetime`: so many packets of RTP, and of RTCP, may come with the inbound one.
 
     Neither is ever shown. Raises ValueError when a key has not the suite's length.
     """
@@ -72,6 +73,7 @@ class SrtpKeys(msgspec.Struct, frozen=True, array_like=True):
     suite: SrtpSuite
     inbound: bytes
     outbound: bytes
+    lifetime: int = 1 << 48
 
     def __post_init__(self) -> None:
         wanted = SRTP_KEY_BYTES[self.suite]

@@ -46,21 +46,26 @@ def _session(suite: SrtpSuite, key: bytes, direction: int) -> Session:
 
 
 class _Inbound:
-    """One key that packets come with."""
+    """One key that packets come with: `lifetime` of RTP, and as many of RTCP (RFC 3711 section 9.2)."""
 
-    def __init__(self, suite: SrtpSuite, key: bytes) -> None:
+    def __init__(self, suite: SrtpSuite, key: bytes, lifetime: int) -> None:
         self._session = _session(suite, key, Policy.SSRC_ANY_INBOUND)
         self._sources: set[bytes] = set()
+        self._packets = self._reports = 0
+        self.lifetime = lifetime
 
     def rtp(self, packet: bytes) -> bytes | None:
-        """The plain packet; None when it does not authenticate or has been here before."""
+        """The plain packet; None when it does not authenticate, has been here before, or is one too many."""
         source = packet[8:12]
         if source not in self._sources and len(self._sources) >= MAX_SOURCES:
+            return None
+        if self._packets >= self.lifetime:
             return None
         try:
             plain: bytes = self._session.unprotect(packet)
         except (Error, ValueError):
             return None
+        self._packets += 1
         self._sources.add(source)
         return plain
 
@@ -69,10 +74,13 @@ class _Inbound:
         source = packet[4:8]
         if source not in self._sources and len(self._sources) >= MAX_SOURCES:
             return None
+        if self._reports >= self.lifetime:
+            return None
         try:
             plain: bytes = self._session.unprotect_rtcp(packet)
         except (Error, ValueError):
             return None
+        self._reports += 1
         self._sources.add(source)
         return plain
 
@@ -129,6 +137,7 @@ class Srtp:
         else:
             if (keys.suite, keys.inbound) != (old.keys.suite, old.keys.inbound):
                 old.before, old.inbound = old.inbound, _inbound(keys)
+            old.inbound.lifetime = keys.lifetime
             if (keys.suite, keys.outbound) != (old.keys.suite, old.keys.outbound):
                 old.outbound = _outbound(keys)
             old.keys = keys
@@ -238,7 +247,7 @@ class Srtp:
 
 
 def _inbound(keys: SrtpKeys) -> _Inbound:
-    return _Inbound(keys.suite, keys.inbound)
+    return _Inbound(keys.suite, keys.inbound, keys.lifetime)
 
 
 def _outbound(keys: SrtpKeys) -> Session:

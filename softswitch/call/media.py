@@ -389,4 +389,4 @@ def _browser(audio: Audio, agreed: Negotiated) -> m.Browser | None:
 
 def _keys(agreed: Negotiated) -> m.SrtpKeys | None:
     srtp = agreed.srtp
-    return None if srtp is None else m.SrtpKeys(srtp.suite, srtp.inbound, srtp.outbound)
+    return None if srtp is None else m.SrtpKeys(srtp.suite, srtp.inbound, srtp.outbound, srtp.lifetime)

@@ -1,8 +1,11 @@
 """Keys of SRTP in a description (SDES: `a=crypto`, RFC 4568; AES-GCM: RFC 7714 section 14.2).
 
 Pure; random keys are given by the caller. Invariants: a line that we could not honour to the letter (an
-unknown suite or session parameter, an MKI, several keys, a key of another length) is none of ours and is
-passed over, as 5.1.3 asks; a key is in no repr and in no error.
+unknown suite or session parameter, an MKI, several keys, a key of another length, a lifetime that is none) is
+none of ours and is passed over, as 5.1.3 asks; a key is in no repr and in no error.
+
+A lifetime (6.1) is of the key in its line, by which its writer sends: ours have none, which stands for the
+longest, and no call outlasts that; theirs goes with the key to whoever receives by it.
 """
 
 from __future__ import annotations
@@ -36,12 +39,19 @@ _HARMLESS: Final = re.compile(r"WSH=\d+|KDR=0", re.IGNORECASE)
 """Session parameters that change nothing for us: how far a receiver looks back, and keys derived once."""
 
 
+LIFETIME: Final = 1 << 48
+"""Packets that a key is for, where a line does not say, and at most: of all suites (RFC 3711 section 9.2, RFC
+7714 section 14.2)."""
+_LIFETIME: Final = re.compile(r"(2\^)?([0-9]{1,15})")
+
+
 class Crypto(msgspec.Struct, frozen=True, gc=False):
-    """One line: the key by which whoever wrote it encrypts what he sends."""
+    """One line: the key by which whoever wrote it encrypts what he sends, so many packets at most."""
 
     tag: int
     suite: Suite
     key: bytes
+    lifetime: int = LIFETIME
 
     def __repr__(self) -> str:
         return f"Crypto({self.tag}, {self.suite})"
@@ -51,11 +61,12 @@ class Crypto(msgspec.Struct, frozen=True, gc=False):
 
 
 class Srtp(msgspec.Struct, frozen=True, gc=False):
-    """What offer and answer settled: by which keys we receive and send."""
+    """What offer and answer settled: by which keys we receive (so many packets at most) and send."""
 
     suite: Suite
     inbound: bytes
     outbound: bytes
+    lifetime: int = LIFETIME
 
     def __repr__(self) -> str:
         return f"Srtp({self.suite})"
@@ -73,7 +84,7 @@ class Chosen(msgspec.Struct, frozen=True, gc=False):
     @property
     def srtp(self) -> Srtp:
         """The keys of both directions."""
-        return Srtp(self.ours.suite, self.theirs.key, self.ours.key)
+        return Srtp(self.ours.suite, self.theirs.key, self.ours.key, self.theirs.lifetime)
 
 
 def parse_crypto(value: str) -> Crypto | None:
@@ -89,14 +100,29 @@ def parse_crypto(value: str) -> Crypto | None:
         return None
     method, _, info = parameters.partition(":")
     text, *rest = info.split("|")
-    if method.lower() != "inline" or any(":" in one for one in rest) or ";" in info:
-        return None  # an MKI (`|1:4`), or several keys, which need one
+    lifetime = _lifetime(rest)
+    if method.lower() != "inline" or lifetime is None or ";" in info:
+        return None  # several keys, which need an MKI
     try:
         # The padding is left out by some.
         key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError):
         return None
-    return Crypto(int(tag), suite, key) if len(key) == KEY_BYTES[suite] else None
+    return Crypto(int(tag), suite, key, lifetime) if len(key) == KEY_BYTES[suite] else None
+
+
+def _lifetime(parts: Sequence[str]) -> int | None:
+    """What stands behind a key: nothing, or its lifetime (`2^20`, `1048576`). None for what is too long or
+    malformed, by which the line becomes invalid, and for an MKI (`1:4`)."""
+    if not parts:
+        return LIFETIME
+    found = _LIFETIME.fullmatch(parts[0])
+    if found is None or len(parts) > 1:
+        return None
+    number = int(found[2])
+    if found[1]:
+        number = 1 << number if number <= 48 else 0
+    return number if 1 <= number <= LIFETIME else None
 
 
 def crypto_of(media: MediaDescription) -> list[Crypto]:

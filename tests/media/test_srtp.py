@@ -330,6 +330,23 @@ def test_the_same_keys_again_change_nothing(bench: EngineBench) -> None:
     assert len(secure.hears(plain.talk())) == 1
 
 
+def test_a_key_ends_with_its_lifetime(bench: EngineBench) -> None:
+    """RFC 4568 section 6.1: the phone has a new one by then, or is not heard any more."""
+    keys = msgspec.structs.replace(fresh_keys(), lifetime=5)
+    secure = SecurePhone(bench, 1, keys)
+    plain = bench.phone(2, "10.1.0.6", 6004)
+    bench.do(Connect(1, 2))
+    assert sum(len(plain.hears(secure.talk())) for _ in range(9)) == 5
+    assert len(secure.hears(plain.talk())) == 1, "ours goes on"
+    bench.do(secure.remote(srtp=keys))
+    assert secure.talk() == [], "the same key again does not begin anew"
+    new = fresh_keys()
+    secure.rekey(new)
+    bench.do(secure.remote(srtp=new))
+    assert len(plain.hears(secure.talk())) == 1
+    assert refused(bench, 1) == 5
+
+
 def test_only_our_key_changes(bench: EngineBench) -> None:
     """Every offer and answer of ours has a fresh key; the phone may have kept its own."""
     secure = SecurePhone(bench, 1, fresh_keys())

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from softswitch.errors import PeerError
 from softswitch.sdp.crypto import (
     KEY_BYTES,
+    LIFETIME,
     MAX_LINES,
     SUITES,
     Crypto,
@@ -65,6 +66,48 @@ def session(*media: str) -> SessionDescription:
 def test_lines_that_are_ours(value: str, tag: int, suite: Suite) -> None:
     found = parse_crypto(value)
     assert found is not None and (found.tag, found.suite, len(found.key)) == (tag, suite, KEY_BYTES[suite])
+
+
+@pytest.mark.parametrize(
+    ("text", "lifetime"),
+    [
+        ("", LIFETIME),
+        ("|2^48", LIFETIME),
+        ("|281474976710656", LIFETIME),
+        ("|2^20", 1 << 20),
+        ("|1048576", 1 << 20),
+        ("|0002^4", None),
+        ("|2^0", 1),
+        ("|007", 7),
+        ("|0", None),
+        ("|2^49", None),
+        ("|281474976710657", None),
+        ("|2^999999999999", None),
+        ("|9" * 400, None),
+        ("|" + "9" * 400, None),
+        ("|-1", None),
+        ("|2^", None),
+        ("|^20", None),
+        ("|3^20", None),
+        ("|\u0662^20", None),
+        ("|", None),
+        ("||", None),
+        ("|2^20|2^20", None),
+    ],
+)
+def test_lifetimes(text: str, lifetime: int | None) -> None:
+    found = parse_crypto(f"1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}{text}")
+    assert (None if found is None else found.lifetime) == lifetime
+
+
+def test_their_lifetime_goes_with_their_key() -> None:
+    lines = f"a=crypto:1 {CM80} inline:{KEY}|2^64\r\na=crypto:2 {CM80} inline:{KEY}|2^20\r\n"
+    offer = SessionDescription.parse(session("m=audio 4000 RTP/SAVP 0").serialise() + lines.encode())
+    answer, negotiated = make_answer(offer, side("allowed"))
+    assert negotiated.srtp is not None and negotiated.srtp.lifetime == 1 << 20
+    [line] = crypto_of(answer.media[0])
+    assert line.tag == 2
+    assert line.lifetime == LIFETIME, "of ours: the longest, which needs no word"
 
 
 @pytest.mark.parametrize(
