@@ -131,7 +131,8 @@ def _text(data: bytes) -> str:
 
 
 def _first_line(data: bytes) -> str:
-    return redact(data[:200].split(b"\r\n", 1)[0].decode("utf-8", "backslashreplace"))
+    """Hidden first, then cut: half a password is one too."""
+    return redact(data.split(b"\r\n", 1)[0].decode("utf-8", "backslashreplace"))[:200]
 
 
 Event = MutableMapping[str, Any]
@@ -145,9 +146,11 @@ def _add_time(_: object, method: str, event: Event) -> Event:
 
 
 def _hide_secrets(_: object, __: str, event: Event) -> Event:
-    for name in event:
+    for name, value in event.items():
         if name.lower() in _SECRET_FIELDS:
             event[name] = _HIDDEN
+        elif isinstance(value, str) and "@" in value and name != "data":  # which is redacted already
+            event[name] = _URI_PASSWORD.sub(rf"\1{_HIDDEN}@", value)
     return event
 
 

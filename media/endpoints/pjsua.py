@@ -5,8 +5,9 @@ offers the codec of the phone outside, the other one that the engine has; what c
 by the other, audio and keys. When one half ends, so does the other.
 
 The only module of the switch that imports pjsua2 (GPL). Its SIP and its RTP are bound to 127.0.0.1, and it
-answers only those who know the secret that it was started with. Standard input: the secret, then any lines,
-each answered; its end is the end of the process. Standard output: `Ready`, then an answer to each line.
+answers only those who know the secret that it was started with, and call `sip:NAME:SECRET@...`. Standard
+input: the secret, then any lines, each answered; its end is the end of the process. Standard output: `Ready`,
+then an answer to each line.
 """
 
 from __future__ import annotations
@@ -122,7 +123,7 @@ class Account(pj.Account):
     def onIncomingCall(self, parameter: Any) -> None:  # noqa: N802
         try:
             target = parameter.rdata.wholeMsg.split("\r\n", 1)[0].split(" ")[1]
-            secret, _, name = target.partition(":")[2].partition("@")[0].partition("-")
+            name, _, secret = target.partition(":")[2].partition("@")[0].partition(":")
             half = Half(self._halves, self, parameter.callId, name)
             if secret != self._secret or not name:
                 refusal = pj.CallOpParam()

@@ -47,11 +47,12 @@ FORGET_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class EndpointProcess:
-    """A process that takes calls. Who calls it names its secret."""
+    """A process that takes calls. Who calls it names its secret, as the password of the URI: so it is in no
+    log (`log.redact`)."""
 
     udp_port: int
     tcp_port: int
-    secret: str
+    secret: str = field(repr=False)
 
 
 @dataclass(slots=True, eq=False)
@@ -167,8 +168,7 @@ class Terminating:
         port = process.udp_port if self._transport == "udp" else process.tcp_port
         assert self._local is not None
         flow = Flow(self._transport, self._local, (LOOPBACK, port))
-        name = f"{process.secret}-{self.hub.token()}"
-        to = NameAddr(Uri("sip", name, None, LOOPBACK, port))
+        to = NameAddr(Uri("sip", self.hub.token(), process.secret, LOOPBACK, port))
         us = NameAddr(Uri("sip", "switch", None, LOOPBACK))
         return self.hub.ua.new_leg(to.uri, flow, us, to, []), self.hub.ua.new_leg(to.uri, flow, us, to, [])
 

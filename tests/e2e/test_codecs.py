@@ -1,6 +1,7 @@
 """Phones that speak no G.711: menu, queue, an agent who does, tones both ways; and two of them together."""
 
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -108,8 +109,9 @@ async def test_linphone_with_opus_and_srtp(tmp_path: Path, switches: SwitchMaker
 async def test_a_phone_that_speaks_gsm_alone_is_heard_and_hears(
     tmp_path: Path, switches: SwitchMaker, phones: PhoneMaker
 ) -> None:
-    """A pjsua2 process speaks its codec; keys, menu, queue, agent and recording are those of any call."""
-    switch = await switches(media="endpoint_processes = 1")
+    """A pjsua2 process speaks its codec; keys, menu, queue, agent and recording are those of any call. Its
+    secret is not even in a debug log."""
+    switch = await switches(media="endpoint_processes = 1", extra='[log]\nlevel = "debug"\n')
     agent = await agent_of(switch, phones, tmp_path / "agent.wav")
     said = write_tone_wav(tmp_path / "caller.wav", 440, 60)
     caller = Baresip(tmp_path, said, user="203", server=switch.address, password=PASSWORD, codecs=("GSM",))
@@ -121,6 +123,8 @@ async def test_a_phone_that_speaks_gsm_alone_is_heard_and_hears(
     assert dominant_hz(heard, rate) == pytest.approx(440, abs=4)  # type: ignore[arg-type]
     rate, (heard, *_) = read_wav(caller.heard()[0])
     assert tone_level_db(heard[-2 * rate : -rate // 2], rate, 1000) > -6, "the agent's tone"
+    assert re.search(r"> INVITE sip:\w+:\[hidden\]@127\.0\.0\.1", switch.output), "the process was called"
+    assert not re.search(r"sip:\w+:\w+@", switch.output)
 
 
 async def test_a_phone_that_speaks_gsm_alone_is_called(tmp_path: Path, switches: SwitchMaker) -> None:

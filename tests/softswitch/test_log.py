@@ -73,6 +73,16 @@ def test_secrets_are_never_written(style: log.Style) -> None:
     assert "nonce" in text
 
 
+@pytest.mark.parametrize("style", ["console", "json"])
+@pytest.mark.parametrize("fill", [0, *range(160, 200)])
+def test_a_password_in_a_uri_is_hidden_wherever_it_stands(style: log.Style, fill: int) -> None:
+    stream = captured(style)
+    uri = f"sip:{'u' * (fill % 100)}bob:topsecret@example.org"
+    log.WireLog(log.logger("udp")).sent(f"{'I' * (fill // 100 * 100)} {uri} SIP/2.0\r\n\r\n".encode(), FLOW)
+    log.logger("sip").info(f"calls {uri}", to=uri)
+    assert "tops" not in stream.getvalue() and stream.getvalue().count("[hidden]") >= 3
+
+
 @pytest.mark.parametrize(
     ("text", "hidden"),
     [

@@ -11,6 +11,7 @@ from softswitch.call.media import G722
 from softswitch.call.record import Disposition
 from softswitch.call.settings import Phone, Target
 from softswitch.call.terminating import SPOKEN
+from softswitch.log import redact
 from softswitch.sdp.codecs import PCMA, PCMU, Codec
 from softswitch.sip.uri import Uri
 from tests.support.centre import Accepted, Centre, Ended, Handset
@@ -60,6 +61,22 @@ def test_a_caller_with_gsm_is_answered_and_spoken_with_by_a_process() -> None:
     at.advance(60)
     assert [one.codec for one in at.record.legs] == ["GSM"]
     at.check_empty()
+
+
+def test_the_secret_of_a_process_is_in_no_log() -> None:
+    at, sent = centre(1), []
+
+    def note(data: bytes) -> bool:
+        sent.append(data.decode())
+        return False
+
+    at.lose = note
+    phone, leg = caller(at)
+    phone.hang_up(leg)
+    at.settle()
+    told = [one for one in sent if "secret1" in one]
+    assert any(one.startswith("INVITE") for one in told), "the process is told it"
+    assert not any("secret1" in redact(one) for one in sent)
 
 
 def test_what_happens_in_front_and_behind_is_told_apart() -> None:
