@@ -35,6 +35,7 @@ def status(config: ConfigOption = None, socket: SocketOption = None, json: JsonO
             *((f"media {worker['name']}", _worker(worker)) for worker in answer["media"]),
             ("media", None if answer["media"] else "NO WORKER RUNS: no call can be taken"),
             ("media lost", _lost(answer)),
+            ("endpoints", _endpoints(answer["endpoints"])),
             ("log", _store(answer["store"])),
         ]
     )
@@ -54,6 +55,14 @@ def _lost(answer: dict[str, Any]) -> str | None:
         return None
     count, last = answer["media_lost"], moment(answer["media_lost_at"])
     return f"{count} workers since the start, the last at {last}: {answer['media_lost_reason']}"
+
+
+def _endpoints(pool: dict[str, Any]) -> str | None:
+    if not pool["configured"]:
+        return None
+    lost = f", {pool['lost']} LOST since the start" if pool["lost"] else ""
+    where = f"{pool['processes']} of {pool['configured']} pjsua2 processes"
+    return f"{where}, {pool['legs']} legs, {pool['free']} places free{lost}"
 
 
 def _store(store: dict[str, Any]) -> str:

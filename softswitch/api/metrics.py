@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from softswitch.api.control import Control
-from softswitch.api.types import MediaWorkerStatus, QueueStatus, Status
+from softswitch.api.types import MediaEndpointStatus, MediaWorkerStatus, QueueStatus, Status
 
 _AGENT_FIELDS = ("ready", "ringing", "talking", "wrapup", "paused", "own_call", "unreachable")
 
@@ -40,6 +40,7 @@ class _Figures:
         yield calls
         yield from _queues(self._control.queues())
         yield from _workers(status.media)
+        yield from _endpoints(status.endpoints)
 
 
 def _switch(status: Status) -> Iterator[Metric]:
@@ -90,6 +91,19 @@ def _workers(workers: tuple[MediaWorkerStatus, ...]) -> Iterator[Metric]:
     for worker in workers:
         late.add_metric([worker.name], worker.late_ticks)
     yield late
+
+
+def _endpoints(pool: MediaEndpointStatus) -> Iterator[Metric]:
+    def gauge(name: str, text: str, value: int) -> Metric:
+        return GaugeMetricFamily(f"cc_media_endpoint_{name}", text, value)
+
+    yield gauge("processes_configured", "pjsua2 processes that there should be.", pool.configured)
+    yield gauge("processes", "pjsua2 processes that take calls.", pool.processes)
+    yield gauge("legs", "Legs whose codec they speak.", pool.legs)
+    yield gauge("free_places", "Legs that they could take beside those.", pool.free)
+    yield CounterMetricFamily(
+        "cc_media_endpoint_processes_lost", "pjsua2 processes that died; each is replaced.", pool.lost
+    )
 
 
 class MetricRoutes:

@@ -166,6 +166,18 @@ class MediaWorkerStatus(Answer, frozen=True, kw_only=True):
     """It takes no new calls."""
 
 
+class MediaEndpointStatus(Answer, frozen=True, kw_only=True):
+    """The pjsua2 processes together: how many there should be and how many take calls, the legs that they
+    terminate, how many more they could, and how many processes died since the start (each is replaced).
+    """
+
+    configured: int = 0
+    processes: int = 0
+    legs: int = 0
+    free: int = 0
+    lost: int = 0
+
+
 class StoreStatus(Answer, frozen=True, kw_only=True):
     """The log's writer; `lag_s` is the age of the oldest row not on disk, `failing` is empty while all is
     well.
@@ -201,6 +213,7 @@ class Status(Answer, frozen=True, kw_only=True):
     media_lost_at: float | None = None
     media_lost_reason: str = ""
     """Of the last one."""
+    endpoints: MediaEndpointStatus = MediaEndpointStatus()
     store: StoreStatus
 
 

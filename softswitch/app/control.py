@@ -18,6 +18,7 @@ from softswitch.api.types import (
     AgentStatus,
     CallState,
     CallStatus,
+    MediaEndpointStatus,
     QueueStatus,
     Status,
     StoreStatus,
@@ -116,7 +117,19 @@ class SwitchControl:
             media_lost=losses.count,
             media_lost_at=losses.at,
             media_lost_reason=losses.reason,
+            endpoints=self._endpoints(),
             store=self._store_status(self._database),
+        )
+
+    def _endpoints(self) -> MediaEndpointStatus:
+        pool = self._switch.hub.terminating
+        legs, places = pool.places
+        return MediaEndpointStatus(
+            configured=self._config.media.endpoint_processes,
+            processes=pool.processes,
+            legs=legs,
+            free=max(places - legs, 0),  # legs of a dead process are still ending
+            lost=pool.lost,
         )
 
     def agents(self) -> Sequence[AgentStatus]:

@@ -79,6 +79,8 @@ class Terminating:
         self._processes: dict[int, EndpointProcess] = {}
         self._terminals: dict[int, Terminal] = {}  # by each of their legs, in the engine and in SIP
         self._fronts: dict[int, Leg] = {}  # whose statistics are still to come
+        self.lost = 0
+        """Processes that died; others took their places."""
 
     @property
     def places(self) -> tuple[int, int]:
@@ -87,6 +89,11 @@ class Terminating:
 
     # ----- processes
 
+    @property
+    def processes(self) -> int:
+        """How many take calls."""
+        return len(self._processes)
+
     def process_ready(self, number: int, process: EndpointProcess) -> None:
         """It takes calls."""
         self._processes[number] = process
@@ -94,6 +101,7 @@ class Terminating:
     def process_lost(self, number: int, reason: str, now: float) -> None:
         """It is gone, and all calls to it: establish them anew, in another one."""
         self._processes.pop(number, None)
+        self.lost += 1
         self.hub.warn("a media endpoint is lost", endpoint=str(number), reason=reason)
         for terminal in {id(one): one for one in self._terminals.values()}.values():
             if terminal.process == number and terminal.leg.id in self._terminals:  # no other one ended it

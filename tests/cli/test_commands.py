@@ -41,6 +41,7 @@ def test_status(cc: Cc, busy: AcdCentre) -> None:
     shown = cc("status")
     assert shown.code == 0
     assert "2 now, 4 since the start" in shown.out
+    assert "1 of 2 pjsua2 processes, 1 legs, 1 places free, 3 LOST since the start" in shown.out
     assert cc("status", "--json").json["calls_active"] == 2
 
 

@@ -172,6 +172,9 @@ async def test_a_pjsua2_process_is_killed_in_the_middle_of_a_call(
         if processes == 1:
             await agent.wait("ended", 10)
         await switch.wait_line(rf"media endpoint ready endpoint={processes + 1} ", 20)
+        pool = (await switch.get("status"))["endpoints"]
+        now = {"configured": processes, "processes": processes, "lost": 1}
+        assert pool == now | ({"legs": 1, "free": 3} if processes == 2 else {"legs": 0, "free": 2})
         if processes == 2:
             await agent.play(write_tone_wav(tmp_path / "agent-says.wav", 1000, 3))
             await agent.wait("played", 20)

@@ -23,7 +23,15 @@ from acd.queue import QueueConfig
 from softswitch.api.control import Control, Refused
 from softswitch.api.routes import build_app
 from softswitch.api.server import ApiServer
-from softswitch.api.types import AgentStatus, CallStatus, MediaWorkerStatus, QueueStatus, Status, StoreStatus
+from softswitch.api.types import (
+    AgentStatus,
+    CallStatus,
+    MediaEndpointStatus,
+    MediaWorkerStatus,
+    QueueStatus,
+    Status,
+    StoreStatus,
+)
 from softswitch.call.promises import Promise
 from softswitch.call.record import CallRecord, Disposition
 from softswitch.call.workers import Workers
@@ -140,6 +148,7 @@ class AcdCentre(Control):
             registrations=2,
             listeners=("udp:127.0.0.1:5060",),
             media=tuple(self.workers()),
+            endpoints=MediaEndpointStatus(configured=2, processes=1, legs=1, free=1, lost=3),
             store=StoreStatus(path=str(self._path), queued=0, lost=health.lost, failing=health.failing),
         )
 

@@ -54,6 +54,10 @@ async def test_figures(api: Api) -> None:
     assert found["cc_media_worker_late_ticks_total", ("worker-0",)] == 3
     assert found["cc_media_worker_drained", ("worker-1",)] == 1
     assert found["cc_media_worker_busy_ratio", ("worker-0",)] == 0.07
+    assert found["cc_media_endpoint_processes_configured", ()] == 2
+    assert found["cc_media_endpoint_processes", ()] == found["cc_media_endpoint_legs", ()] == 1
+    assert found["cc_media_endpoint_free_places", ()] == 1
+    assert found["cc_media_endpoint_processes_lost_total", ()] == 3
     assert found["cc_store_lost_rows_total", ()] == 0
     assert ("process_resident_memory_bytes", ()) in found
     page = (Path(__file__).resolve().parents[3] / "docs" / "metrics.md").read_text()
