@@ -55,7 +55,17 @@ from acd.offers import Offers
 from acd.places import PlaceView, place_views
 from acd.queue import QueueConfig
 from acd.reconfigure import reconfigure
-from acd.restart import AgentSnapshot, GoingOn, close, going_on, restore, snapshot, snapshot_of
+from acd.restart import (
+    AgentSnapshot,
+    GoingOn,
+    StillWaiting,
+    close,
+    going_on,
+    restore,
+    snapshot,
+    snapshot_of,
+    still_waiting,
+)
 from acd.roster import Roster
 from acd.rules import QueueRules
 from acd.strategies import BUILT_IN
@@ -227,9 +237,21 @@ class Acd:
         restore(self._floor, self._talks, agents, now, talks)
         return self._finish(now)
 
+    def wait_on(self, callers: Iterable[StillWaiting], now: float) -> list[Output]:
+        """Once, after `restore`: these wait where they waited. The log has their entry already."""
+        for caller in sorted(callers, key=lambda one: one.entered_at):
+            self._waiting.go_on(caller, now)
+        for queue in self._floor.queues.values():  # some of its agents may not be back
+            self._waiting.staff_left(queue, now)
+        return self._finish(now)
+
     def going_on(self, call: str) -> GoingOn | None:
         """The talk of a call, to be kept; None: it does not talk with an agent of a queue."""
         return going_on(self._floor, call)
+
+    def still_waiting(self, call: str) -> StillWaiting | None:
+        """A caller's place in his queue, to be kept; None: he has none."""
+        return still_waiting(self._floor, call)
 
     def remember_place(self, queue: str, number: str, since: float, now: float) -> None:
         """At the start: who waited in the queue since then was cut off with the last run, and has his place

@@ -24,6 +24,7 @@ from acd.needs import ANYONE, Needs, Skills
 
 if TYPE_CHECKING:
     from acd.callbacks import Callback
+    from acd.inputs import Enqueue
     from acd.live import LiveOffer
     from acd.queue import Queue
     from acd.timers import Timer
@@ -43,7 +44,8 @@ class Caller(Struct, eq=False):
     `missed` are the agents who missed or refused him, the latest miss last, with the timer of their rest from
     him (acd.offers). `wanted` scores agents: the
     better ones are asked first. While `named`, only that agent will do. `extra` phones ring beyond what the
-    strategy says. `callback` makes him a place without a caller (acd.callbacks).
+    strategy says. `callback` makes him a place without a caller (acd.callbacks). `asked` is what he entered
+    with.
     """
 
     call: str
@@ -67,6 +69,7 @@ class Caller(Struct, eq=False):
     estimate_s: float | None = None  # as last announced
     comforted: int = 0
     callback: Callback | None = None
+    asked: Enqueue | None = None
     place: Place = (0.0, 0.0, 0)
 
     def __post_init__(self) -> None:

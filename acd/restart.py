@@ -2,7 +2,8 @@
 
 Offers do not survive: they are gone with the process that held them, and whoever was ringing is ready.
 Conversations do if the switch has taken them over (`GoingOn`); whoever talked in another has his wrap-up, as
-after any talk. Idle time, and the counters of the day, go on. The log gets a new AGENTLOGIN (a restart has
+after any talk. So do callers who wait (`StillWaiting`), where they stood; the agents who had missed them are
+asked anew. Idle time, and the counters of the day, go on. The log gets a new AGENTLOGIN (a restart has
 ended the old one; `in_call` names the talk that goes on), and the pause or wrap-up that goes on.
 """
 
@@ -12,9 +13,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
+from msgspec import Struct
+
 from acd.agent import Agent, State, Step
 from acd.events import Kind
 from acd.floor import Floor
+from acd.inputs import Enqueue
 from acd.live import Talk
 from acd.pausing import begin
 from acd.talks import Talks
@@ -57,6 +61,45 @@ class GoingOn:
     entry_position: int = 1
     hold_s: float = 0.0
     held_since: float | None = None
+
+
+class StillWaiting(Struct, frozen=True):
+    """A caller whom the restart has not cut off, as of `acd.line.Caller`; `asked` is what he entered with.
+
+    `named`: the agent whom alone he waits for, until `named_until`; `handed` to him by a supervisor.
+    """
+
+    asked: Enqueue
+    entered_at: float
+    priority: int
+    entry_position: int = 1
+    credit_s: float = 0.0
+    named: str = ""
+    named_until: float = 0.0
+    handed: bool = False
+    extra: int = 0
+    estimate_s: float | None = None
+    comforted: int = 0
+
+
+def still_waiting(floor: Floor, call: str) -> StillWaiting | None:
+    """A caller's place, to be kept; None: he does not wait, or is called back."""
+    caller = floor.callers.get(call)
+    if caller is None or caller.asked is None or caller.callback is not None:
+        return None
+    return StillWaiting(
+        caller.asked,
+        caller.entered_at,
+        caller.priority,
+        caller.entry_position,
+        caller.credit_s,
+        caller.named,
+        caller.timers["named"].at if caller.named else 0.0,
+        caller.handed,
+        caller.extra,
+        caller.estimate_s,
+        caller.comforted,
+    )
 
 
 def going_on(floor: Floor, call: str) -> GoingOn | None:

@@ -6,6 +6,7 @@ behind, and exactly one event says how it ended.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ from acd.line import Caller
 from acd.messages import Callback, CallbackAnswered, Enqueue, LeaveQueue, OpenQueue, SetPriority, Withdraw
 from acd.offers import Offers
 from acd.queue import Queue
+from acd.restart import StillWaiting
 from acd.returning import Returning
 from acd.talks import Talks
 from acd.wishes import Wishes, is_plain
@@ -149,6 +151,7 @@ class Waiting:
         """Into the line, with all that the command and the queue want for him; nothing, if it is `plain`."""
         floor, queue = self._floor, caller.queue
         floor.callers[caller.call] = caller
+        caller.asked = command
         caller.entry_position = queue.line.add(caller)
         more: dict[str, Any] = {"credit_s": caller.credit_s} if caller.credit_s else {}
         if command.agent:
@@ -168,11 +171,39 @@ class Waiting:
             self.wishes.take(command, caller, now)
         floor.seek(caller)
 
-    def _attend(self, caller: Caller, max_wait_s: float | None, now: float) -> None:
-        """From now on he hears something, and his patience is limited."""
+    def go_on(self, was: StillWaiting, now: float) -> None:
+        """A caller whom a restart has not cut off: where he stood, and what waiting has opened to him since
+        he entered is open. The log has his entry already. Nothing, where his queue is no longer there."""
+        floor, asked = self._floor, was.asked
+        queue = floor.queues.get(asked.queue)
+        if queue is None:
+            return
+        since = min(was.entered_at, now)
+        caller = Caller(
+            *(asked.call, queue, asked.caller, was.priority, floor.serial(), since),
+            entry_position=was.entry_position,
+            credit_s=was.credit_s,
+            extra=was.extra,
+            estimate_s=was.estimate_s,
+            comforted=was.comforted,
+            asked=asked,
+        )
+        floor.callers[caller.call] = caller
+        queue.line.add(caller)
+        self._attend(caller, asked.max_wait_s, now, since)
+        if not (is_plain(asked) and queue.is_plain):
+            self.wishes.take(replace(asked, agent="", last_agent=""), caller, since)
+        self.wishes.name_on(caller, was)
+        floor.seek(caller)
+
+    def _attend(
+        self, caller: Caller, max_wait_s: float | None, now: float, since: float | None = None
+    ) -> None:
+        """From now on he hears something, and his patience (`since`, if not from now) is limited."""
         limit_s = caller.queue.config.max_wait_s if max_wait_s is None else max_wait_s
         if limit_s is not None:
-            caller.timers["wait"] = self._floor.timers.set(now + limit_s, partial(self._too_long, caller))
+            over = (now if since is None else since) + limit_s
+            caller.timers["wait"] = self._floor.timers.set(over, partial(self._too_long, caller))
         if not caller.queue.is_silent:
             self._hearing.begin(caller, now)
 

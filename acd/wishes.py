@@ -16,6 +16,7 @@ from acd.inputs import Enqueue
 from acd.line import Caller
 from acd.needs import ANY_LEVEL, Needs, check_skills
 from acd.offers import Offers
+from acd.restart import StillWaiting
 
 
 def is_plain(command: Enqueue) -> bool:
@@ -86,6 +87,14 @@ class Wishes:
             return
         caller.named = agent.name
         self.fall_back_at(caller, now + max(wait_s, 0.0))
+
+    def name_on(self, caller: Caller, was: StillWaiting) -> None:
+        """Whom alone he waited for, he waits for still, until when he would have."""
+        agent = self._floor.agents.get(was.named)
+        if agent is None or agent.state is State.LOGGED_OUT:
+            return
+        caller.named, caller.handed = agent.name, was.handed
+        self.fall_back_at(caller, was.named_until)
 
     def _prefer(self, caller: Caller, agent: Agent, now: float) -> None:
         wait_s = caller.queue.rules.last_agent_wait_s

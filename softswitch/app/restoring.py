@@ -12,6 +12,7 @@ from softswitch.app.control import Feed
 from softswitch.app.messages import MessageShell
 from softswitch.app.survivors import Survivors
 from softswitch.call.switch import Switch
+from softswitch.call.taking_over import LastRun
 from softswitch.config import Config
 from softswitch.log import logger
 from softswitch.store import Recovered, Writer
@@ -59,13 +60,13 @@ async def restore(
 def _restore_agents(switch: Switch, feed: Feed, store: Writer, survivors: Survivors) -> None:
     """Agents, registrations and conversations, as the last run left them."""
     kept = store.kept
-    alive, present = survivors.calls, survivors.present
-    if not feed(
-        lambda now: switch.restore(kept.agents, kept.phones, now, kept.closed, kept.calls, alive, present)
-    ):
+    last = LastRun(kept.calls, survivors.calls, survivors.present, store.recovered.at)
+    if not feed(lambda now: switch.restore(kept.agents, kept.phones, now, kept.closed, last)):
         return
     if kept.calls:
-        log.info("= calls of the last run", go_on=len(alive), ended=len(kept.calls) - len(alive))
+        waiting = sum(call.wait is not None for call in last.going_on)
+        ended = len(kept.calls) - len(survivors.calls)
+        log.info("= calls of the last run", go_on=len(survivors.calls), waiting=waiting, ended=ended)
     if kept.agents:
         log.info("= agents are logged in as they were", agents=len(kept.agents), phones=len(kept.phones))
     if kept.closed:

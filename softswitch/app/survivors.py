@@ -1,4 +1,4 @@
-"""Which conversations of a switch that has died go on: those that the media workers still carry, and that the
+"""Which calls of a switch that has died go on: those that the media workers still carry, and that the
 configuration still knows.
 
 Invariant: it is decided once, before the log is closed behind the last run; whatever does not go on is closed
@@ -38,8 +38,10 @@ class Survivors:
         return self.calls
 
     def _fits(self, call: KeptCall, talking: set[str]) -> bool:
-        """Whether its agent, if it has one, can be put back into it: he and his queue are configured, and he
-        was not about to log out."""
+        """Whether its queue, and its agent, if it has one, can be put back into it: they are configured, and
+        he was not about to log out."""
+        if call.wait is not None:
+            return call.wait.asked.queue in self._config.queues
         talk = call.talk
         if talk is None:
             return False

@@ -206,7 +206,9 @@ class Desk:
         self.talking.forget(leg)
         if leg is call.leg:
             self.third_parties.caller_left(call, now)
-            self.end(call, None, event.reason, "caller" if event.status in (200, 487) else "system", now)
+            # 481: his phone was asked, and knows nothing of the call any more.
+            by: EndedBy = "caller" if event.status in (200, 481, 487) else "system"
+            self.end(call, None, event.reason, by, now)
         elif leg is call.partner and not self.third_parties.agent_left(call, event.reason, now):
             self.end(call, None, event.reason, "agent" if event.status == 200 else "system", now)
 

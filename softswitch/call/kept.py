@@ -12,7 +12,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from acd.restart import GoingOn
+from acd.restart import GoingOn, StillWaiting
 from softswitch.call.call import Call, Stage
 from softswitch.call.hub import Hub
 from softswitch.call.identity import Identity
@@ -28,6 +28,8 @@ from softswitch.sip.dialog import Dialog, DialogState
 from softswitch.sip.flow import Flow
 from softswitch.sip.message import Headers, Request
 from softswitch.sip.uri import Uri
+
+_OF_INVITE = frozenset(("Via", "Route", "Max-Forwards", "From", "To", "Call-ID", "CSeq", "Contact"))
 
 
 class KeptLeg(Struct, frozen=True):
@@ -60,15 +62,11 @@ class KeptTaping(Struct, frozen=True):
     tape: Tape | None = None
 
 
-class KeptTalk(Struct, frozen=True):
-    """The conversation. `agent` is "" when no agent of a queue is on it, `talk` is the distributor's part."""
+class KeptCourse(Struct, frozen=True):
+    """How a call that could go on has gone so far, as of `softswitch.call.call.Call`; targets are written as
+    in the configuration, "" for none."""
 
-    partner: KeptLeg
     since: float
-    agent: str
-    talk: GoingOn | None
-    taping: KeptTaping | None
-    held: tuple[int, ...]
     record: CallRecord
     since_of: dict[Stretch, float]
     """When the stretches began that run now."""
@@ -78,18 +76,56 @@ class KeptTalk(Struct, frozen=True):
     channels: tuple[str, ...] = ()
     language: str = ""
     client: str = ""
+    priority: int = 0
+    hops: int = 0
+    digits: int = 0
+    overflowed: bool = False
+    waited_since: float | None = None
+    fallback: str = ""
+    agent_wait_s: float | None = None
+    then: tuple[str, ...] = ()
+    came_from: tuple[str, float] | None = None
+    recorded: RecordMode | Literal[""] = ""
+    carried: dict[str, str] = {}
+
+
+class KeptTalk(Struct, frozen=True):
+    """The conversation. `agent` is "" when no agent of a queue is on it, `talk` is the distributor's part."""
+
+    partner: KeptLeg
+    agent: str
+    talk: GoingOn | None
+    taping: KeptTaping | None
+    held: tuple[int, ...]
     phone: str = ""
     """The extension that he talks with, if it is one of ours."""
     peer: str = ""
     """The peer behind whom he talks with somebody."""
 
 
+class KeptRing(Struct, frozen=True):
+    """A phone that rings for the call, or (`dialog`) whose agent has picked up and is not connected yet: what
+    is needed to stop it. `headers` are those of our INVITE that its CANCEL and ACK repeat."""
+
+    id: int
+    phone: str
+    flow: Flow
+    local_tag: str
+    uri: str
+    headers: tuple[tuple[str, str], ...]
+    dialog: DialogState | None = None
+
+
 class KeptCall(Struct, frozen=True):
-    """A call that was answered; `talk` is None while it is no conversation that could go on."""
+    """A call that was answered. It could go on as a conversation (`talk`), or in a queue (`wait`); with
+    neither it is only to be ended."""
 
     id: str
     caller: KeptLeg
+    course: KeptCourse | None = None
     talk: KeptTalk | None = None
+    wait: StillWaiting | None = None
+    ringing: tuple[KeptRing, ...] = ()
 
 
 # ----- what a call is
@@ -98,27 +134,21 @@ class KeptCall(Struct, frozen=True):
 def keep(hub: Hub, call: Call, tape: Tape | None) -> KeptCall | None:
     """The call as it is now; None where its phone could not even be told that it is over."""
     caller = _leg(call, call.leg)
-    return KeptCall(call.id, caller, _talk(hub, call, tape)) if caller is not None else None
+    if caller is None:
+        return None
+    rings = [(one.phone, leg) for one in call.attempts.values() for leg in one.legs.values()]
+    ringing = tuple(ring for phone, leg in rings if (ring := _ring(hub, phone, leg)) is not None)
+    if caller.agreed is None or call.is_made_by_us:
+        return KeptCall(call.id, caller, ringing=ringing)
+    talk = _talk(hub, call, tape)
+    wait = hub.acd.still_waiting(call.id) if call.stage is Stage.QUEUE else None
+    course = _course(call) if talk is not None or wait is not None else None
+    return KeptCall(call.id, caller, course, talk, wait, ringing)
 
 
-def _talk(hub: Hub, call: Call, tape: Tape | None) -> KeptTalk | None:
-    if call.stage is not Stage.TALK or call.partner is None or call.errand is not None:
-        return None
-    partner, caller = _leg(call, call.partner), _leg(call, call.leg)
-    if partner is None or caller is None or partner.agreed is None or caller.agreed is None:
-        return None
-    taping = call.taping
-    return KeptTalk(
-        partner,
+def _course(call: Call) -> KeptCourse:
+    return KeptCourse(
         call.since,
-        call.agent,
-        hub.acd.going_on(call.id) if call.agent else None,
-        KeptTaping(
-            taping.mode, taping.number, taping.count, taping.paused, taping.announced, taping.steered_by, tape
-        )
-        if taping is not None
-        else None,
-        tuple(call.held),
         call.story.record(),
         call.story.running,
         call.identity,
@@ -127,6 +157,46 @@ def _talk(hub: Hub, call: Call, tape: Tape | None) -> KeptTalk | None:
         tuple(call.channels),
         call.language,
         call.client,
+        call.priority,
+        call.hops,
+        call.digits,
+        call.overflowed,
+        call.waited_since,
+        str(call.fallback or ""),
+        call.agent_wait_s,
+        tuple(map(str, call.then)),
+        call.came_from,
+        call.record,
+        dict(call.carried),
+    )
+
+
+def _ring(hub: Hub, phone: str, leg: Leg) -> KeptRing | None:
+    invite = hub.ua.sent_invite(leg)
+    if invite is None:
+        return None
+    headers = tuple(pair for pair in invite.headers if pair[0] in _OF_INVITE)
+    dialog = leg.dialog.state() if leg.dialog is not None else None
+    return KeptRing(leg.id, phone, leg.flow, leg.local_tag, str(invite.uri), headers, dialog)
+
+
+def _talk(hub: Hub, call: Call, tape: Tape | None) -> KeptTalk | None:
+    if call.stage is not Stage.TALK or call.partner is None:
+        return None
+    partner = _leg(call, call.partner)
+    if partner is None or partner.agreed is None:
+        return None
+    taping = call.taping
+    return KeptTalk(
+        partner,
+        call.agent,
+        hub.acd.going_on(call.id) if call.agent else None,
+        KeptTaping(
+            taping.mode, taping.number, taping.count, taping.paused, taping.announced, taping.steered_by, tape
+        )
+        if taping is not None
+        else None,
+        tuple(call.held),
         call.partner_phone,
         call.partner_peer,
     )
@@ -160,6 +230,23 @@ def _has_keys(sent: SessionDescription) -> bool:
 
 
 # ----- and the way back
+
+
+def resume_ring(hub: Hub, kept: KeptRing, call: str) -> Leg:
+    """The leg of a phone that rings, to be hung up. Raises LocalError when it cannot be read."""
+    flow = replace(kept.flow, connection=0)
+    try:
+        invite = Request("INVITE", Uri.parse(kept.uri), Headers(kept.headers))
+        state = LegState.CALLING if kept.dialog is None else LegState.CONFIRMED
+        leg = Leg(kept.id, "out", invite, flow, state, kept.local_tag, call)
+        if kept.dialog is None:
+            hub.ua.rings_on(leg)
+        else:
+            leg.dialog = Dialog.resumed(kept.dialog)
+            hub.ua.ep.add_dialog(leg.dialog.key, leg)
+    except PeerError as error:
+        raise LocalError(f"a phone that rings for it cannot be read: {error.reason}") from error
+    return leg
 
 
 def resume_leg(hub: Hub, kept: KeptLeg, call: str) -> Leg:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from acd import messages as acd
 from acd.events import Kind
-from acd.restart import AgentSnapshot, GoingOn
+from acd.restart import AgentSnapshot, GoingOn, StillWaiting
 from softswitch.call.asking import Questions
 from softswitch.call.call import Attempt, Call, Heard, Stage
 from softswitch.call.callbacks import Callbacks
@@ -135,6 +135,11 @@ class Queueing:
         if isinstance(message, acd.LogIn):
             self.phone_state(message.phone, now)
 
+    def phone_busy(self, number: str, now: float) -> None:
+        """An agent's phone cannot take a call, until `phone_state` says otherwise."""
+        if (agent := self.hub.acd.agent_of_phone(number)) is not None:
+            self.handle(acd.PhoneState(agent, False), now)
+
     def phone_state(self, number: str, now: float) -> None:
         """Whether the phone at which an agent is logged in can be reached at this moment."""
         agent = self.hub.acd.agent_of_phone(number)
@@ -167,6 +172,10 @@ class Queueing:
         for one in usable:
             self.phone_state(one.phone, now)
 
+    def wait_on(self, callers: Iterable[StillWaiting], now: float) -> None:
+        """Callers of an earlier process wait on; their calls are there."""
+        self._carry_out(self.hub.acd.wait_on(callers, now), now)
+
     def reconfigured(self, outputs: list[acd.Output], now: float) -> None:
         """Carry out what another configuration has led to; phones may be reached in another way now."""
         self._look(outputs)
@@ -193,6 +202,7 @@ class Queueing:
             match output:
                 case acd.Log(event):
                     self.hub.emit([Append(event)])
+                    self._keep(event.call)
                     if event.kind is Kind.CALLBACK_DROPPED:
                         self.callbacks.dropped(event.call)
                     elif event.kind in (Kind.QUEUE_OPEN, Kind.QUEUE_CLOSE):
@@ -221,10 +231,16 @@ class Queueing:
                             self.hearing.music(call)
                 case acd.Announce(call=name):
                     if (call := self.hub.calls.get(name)) is not None:
+                        self.hub.keep(call)  # no estimate is announced as rising
                         self.hearing.announce(call, output)
                 case acd.Comfort(call=name, message=clip):
                     if (call := self.hub.calls.get(name)) is not None:
                         self.hearing.tell(call, (clip,))
+
+    def _keep(self, name: str) -> None:
+        """The log tells something of this call: of its place in the queue, or of who is rung for it."""
+        if (call := self.hub.calls.get(name)) is not None:
+            self.hub.keep(call)
 
     def _bridge(self, bridge: acd.Bridge, now: float) -> None:
         attempt = self.hub.offers.get(bridge.offer)

@@ -97,6 +97,7 @@ class Ringing:
         """The leg has its port: call, unless its address is still looked for."""
         if leg.flow.remote[1]:
             self.hub.do(self.hub.ua.invite(leg, self.hub.plane.offer(leg, attempt.call.leg), now))
+            self.hub.keep(attempt.call)
 
     def resolved(self, key: int, places: list[tuple[Transport, str, int]], now: float) -> None:
         """The answer to Resolve."""
@@ -135,6 +136,7 @@ class Ringing:
             return False
         self.hub.terminating.agreed(leg, now)
         attempt.call.story.leg_answered(leg, now)
+        self.hub.keep(attempt.call)
         for other in [other for other in attempt.legs.values() if other is not leg]:
             self._drop(attempt, other, now, 487)
         return True

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal, Self, get_args
 
+from msgspec.structs import replace
+
 from media.messages import Quality
 from softswitch.call.identity import Identity
 from softswitch.call.leg import Leg
@@ -114,19 +116,25 @@ class Story:
         identity: Identity,
         running: Mapping[Stretch, float],
         legs: Sequence[tuple[Leg, LegRecord]],
+        died_at: float,
     ) -> Self:
-        """The story of a call of another process so far; `legs` are those that live, with what the record
-        tells of them: the caller's, and whom he talks with."""
+        """The story of a call of another process so far, which was last heard of at `died_at`; `legs` are
+        those that live, with what the record tells of them: the caller's, and whom he talks with."""
         story = cls.__new__(cls)
         story.__dict__.update({name: getattr(record, own) for name, own in _FROM_RECORD.items()})
         story.identity, story.path = identity, list(record.path)
         story._since = dict(running)
         told = {stretch: getattr(record, f"{stretch}_s") for stretch in get_args(Stretch)}
         story._total = {stretch: seconds for stretch, seconds in told.items() if seconds is not None}
+        story.stop("ring", max(died_at, running.get("ring", died_at)))
         live = [one for _, one in legs]
-        story._past = tuple(one for one in record.legs if one not in live)
+        past = (one for one in record.legs if one not in live)
+        story._past = tuple(
+            one if one.ended_at is not None else replace(one, ended_at=max(died_at, one.started_at))
+            for one in past
+        )
         story._legs = {leg.id: _LegNotes.resumed(leg, one) for leg, one in legs}
-        story._talked = legs[-1][0].id
+        story._talked = legs[-1][0].id if len(legs) > 1 else 0
         return story
 
     # ----- what happens

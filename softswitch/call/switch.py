@@ -9,8 +9,7 @@ Invariant: one input is handled to its end, with all that follows from it in oth
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Collection, Iterable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable, Iterable, Mapping
 
 from acd import messages as acd
 from acd.dispatcher import Acd
@@ -41,13 +40,13 @@ from softswitch.call.events import (
 )
 from softswitch.call.hub import Hub, Todo
 from softswitch.call.identity import Identities
-from softswitch.call.kept import KeptCall, keep
+from softswitch.call.kept import keep
 from softswitch.call.leg import Leg
 from softswitch.call.media import MediaPlane
 from softswitch.call.orders import Orders
 from softswitch.call.record import Disposition
 from softswitch.call.settings import Settings
-from softswitch.call.taking_over import TakingOver
+from softswitch.call.taking_over import LastRun, TakingOver
 from softswitch.call.terminating import EndpointProcess
 from softswitch.call.user_agent import UserAgent
 from softswitch.call.voicemail_box import Message
@@ -105,18 +104,15 @@ class Switch(Orders):
         phones: Iterable[tuple[str, tuple[Binding, ...]]],
         now: float,
         closed: Iterable[str] = (),
-        calls: Iterable[KeptCall] = (),
-        alive: Collection[str] = (),
-        present: Mapping[int, m.Rejoined] = MappingProxyType({}),
+        last: LastRun | None = None,
     ) -> list[Effect]:
         """Once, after `start`: the agents, registrations, closed queues and calls of the last run (see
-        AgentKept, PhoneKept, QueueKept, CallKept). Of the calls those that are `alive` go on, by what is
-        `present` on the media workers that were taken over."""
-        calls = tuple(calls)
+        AgentKept, PhoneKept, QueueKept, CallKept)."""
+        last = last or LastRun()
         self.desk.queueing.keeping.phones_were(phones, now)
-        talks = [one.talk.talk for one in calls if one.id in alive and one.talk and one.talk.talk]
+        talks = [one.talk.talk for one in last.going_on if one.talk and one.talk.talk]
         self.desk.queueing.restore(agents, closed, now, talks)
-        TakingOver(self.desk).calls(calls, alive, present, now)
+        TakingOver(self.desk, last).run(now)
         return self.finish(now)
 
     def restore_errands(self, errands: Iterable[Errand], now: float) -> list[Effect]:

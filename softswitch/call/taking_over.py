@@ -1,64 +1,91 @@
-"""Conversations of a process that has died go on in this one; all other calls that it had are ended at their
-phones.
+"""Conversations of a process that has died go on in this one, and callers wait on in their queues; all other
+calls that it had are ended at their phones.
 
 Invariant: a call that is taken over is in every table as if it had begun here; of one that is not, its phones
-hear a BYE, and its legs in the workers are released. What cannot be read is told, and stops nothing.
+hear a BYE, and its legs in the workers are released. Phones that rang ring no more: whoever waits is offered
+anew. What cannot be read is told, and stops nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
+from acd.restart import StillWaiting
 from media import messages as m
 from softswitch.call.call import Call, Stage
 from softswitch.call.desk import Desk
 from softswitch.call.events import CallKept, Media
-from softswitch.call.kept import KeptCall, KeptLeg, KeptTalk, resume_leg
+from softswitch.call.kept import KeptCall, KeptCourse, KeptLeg, KeptRing, KeptTalk, resume_leg, resume_ring
+from softswitch.call.leg import Leg
 from softswitch.call.settings import Target
 from softswitch.call.story import Story
 from softswitch.call.tape import Taping
 from softswitch.errors import LocalError
 
 CAUSE = 'SIP;cause=503;text="the switch was restarted"'
+FREE_S = 1.0
+"""How long a phone may take to stop ringing, before it is called again."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """What is left of it: `calls` as they were kept, of which those that are `alive` go on by what is
+    `present` on each media worker that was taken over. `at` is the last sign of life (epoch seconds)."""
+
+    calls: tuple[KeptCall, ...] = ()
+    alive: Collection[str] = ()
+    present: Mapping[int, m.Rejoined] = field(default_factory=dict)
+    at: float = 0.0
+
+    @property
+    def going_on(self) -> list[KeptCall]:
+        """The calls that go on."""
+        return [one for one in self.calls if one.id in self.alive]
 
 
 class TakingOver:
     """Once, at the start."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, last: LastRun) -> None:
         self.desk = desk
         self.hub = desk.hub
+        self.last = last
+        self._legs: set[int] = set()
+        """Those that go on."""
+        self._tapes: set[int] = set()
+        self._waiting: list[StillWaiting] = []
 
-    def calls(
-        self, kept: Iterable[KeptCall], alive: Collection[str], present: Mapping[int, m.Rejoined], now: float
-    ) -> None:
-        """`alive` are the calls that go on, `present` is what is on each worker that was taken over."""
-        kept = tuple(kept)
-        if kept or present:
-            self._skip_numbers(kept, present, now)
-        known: set[int] = set()
-        tapes: set[int] = set()
-        for one in kept:
+    def run(self, now: float) -> None:
+        """All of it."""
+        last = self.last
+        if last.calls or last.present:
+            self._skip_numbers(now)
+        for one in last.calls:
             try:
-                if one.id in alive and one.talk is not None:
-                    known |= self._go_on(one, one.talk, present[one.caller.worker], now)
-                    tapes.add(one.talk.taping.number if one.talk.taping is not None else 0)
+                if one.id in last.alive and one.course is not None:
+                    self._go_on(one, one.course, now)
                 else:
                     self._end(one, now)
+                for ring in one.ringing:
+                    self._ring_no_more(one, ring, now)
             except LocalError as error:
                 self.hub.warn("a call of the last run cannot be read", call=one.id, reason=str(error))
                 self.hub.emit([CallKept(one.id, None)])
-        for worker, found in present.items():
-            stopped = [m.StopRecord(number) for number in found.recordings if number not in tapes]
+        self.desk.queueing.wait_on(self._waiting, now)
+        for worker, found in last.present.items():
+            stopped = [m.StopRecord(number) for number in found.recordings if number not in self._tapes]
             self.hub.emit([Media(worker, command) for command in stopped])
-            released = [m.Release(leg) for leg in found.legs if leg not in known]
+            released = [m.Release(leg) for leg in found.legs if leg not in self._legs]
             self.hub.emit([Media(worker, command) for command in released])
 
-    def _skip_numbers(self, kept: Iterable[KeptCall], present: Mapping[int, m.Rejoined], now: float) -> None:
+    def _skip_numbers(self, now: float) -> None:
         """Legs, playbacks and recordings of the last run keep their numbers: ours come after them."""
-        legs = [leg for found in present.values() for leg in found.legs]
+        present, kept = self.last.present.values(), self.last.calls
+        legs = [leg for found in present for leg in found.legs]
+        legs += [ring.id for one in kept for ring in one.ringing]
         all_legs = [leg for one in kept for leg in _legs(one)]
-        recordings = [number for found in present.values() for number in found.recordings]
+        recordings = [number for found in present for number in found.recordings]
         self.hub.ua.ep.skip_leg_ids(max([*legs, *(leg.id for leg in all_legs)], default=0))
         # Rooms are not kept; since there is never one a second, they are not more than the seconds.
         self.hub.plane.skip_numbers(max((leg.play for leg in all_legs), default=0), int(now))
@@ -74,36 +101,66 @@ class TakingOver:
             self.hub.do(self.hub.ua.hang_up(leg, now, CAUSE))
         self.hub.emit([CallKept(kept.id, None)])
 
+    def _ring_no_more(self, kept: KeptCall, ring: KeptRing, now: float) -> None:
+        """Its agent is offered nothing until his phone has had the time to obey: it would be busy."""
+        self.hub.do(self.hub.ua.hang_up(resume_ring(self.hub, ring, kept.id), now, CAUSE))
+        self.desk.queueing.phone_busy(ring.phone, now)
+        self.hub.at(now + FREE_S, lambda at: self.desk.queueing.phone_state(ring.phone, at))
+
     # ----- a call that goes on
 
-    def _go_on(self, kept: KeptCall, talk: KeptTalk, found: m.Rejoined, now: float) -> set[int]:
+    def _go_on(self, kept: KeptCall, course: KeptCourse, now: float) -> None:
         hub = self.hub
-        leg, partner = resume_leg(hub, kept.caller, kept.id), resume_leg(hub, talk.partner, kept.id)
-        live = ((leg, kept.caller.record), (partner, talk.partner.record))
-        story = Story.resumed(talk.record, talk.identity, talk.since_of, live)
-        call = Call(kept.id, leg, talk.identity, _target(talk.target), story, Stage.TALK)
-        call.partner, call.agent, call.since = partner, talk.agent, talk.since
-        call.partner_phone, call.partner_peer, call.held = talk.phone, talk.peer, set(talk.held)
-        call.language, call.client = talk.language, talk.client
+        live = [(resume_leg(hub, one, kept.id), one.record) for one in _legs(kept)]
+        for leg, _ in live:
+            hub.plane.resume(leg)
+        story = Story.resumed(course.record, course.identity, course.since_of, live, self.last.at)
+        call = self._call(kept, course, live[0][0], story)
         hub.calls[call.id] = call
         hub.kept.add(call.id)
-        for each in (leg, partner):
-            hub.plane.resume(each)
-        for name in talk.channels:
+        hub.keep(call)  # nobody rings for it any more
+        for name in course.channels:
             if name in hub.settings.peers:
                 self.desk.channels.taken[name] = self.desk.channels.taken.get(name, 0) + 1
                 call.channels.append(name)
-        for agent in talk.own_call_of:
-            outbound = talk.identity.kind == "extension"
+        for agent in course.own_call_of:
+            outbound = course.identity.kind == "extension"
             self.desk.own_calls.begin(call, agent, "outbound" if outbound else "inbound")
-        self.desk.talking.resume(call)
-        self._tape(call, talk, found, now)
-        return {leg.id, partner.id}
+        if kept.talk is not None:
+            self._talk_on(call, kept.talk, live[1][0], now)
+        elif kept.wait is not None:
+            call.stage = Stage.QUEUE
+            self.desk.hearing.begin(call, now)
+            self._waiting.append(kept.wait)
+            if not call.leg.flow.reliable:  # a connection is gone in any case, and need not come back at once
+                hub.do(hub.ua.probe(call.leg, now))  # he may have hung up while nobody listened
+        self._legs.update(leg.id for leg, _ in live)
 
-    def _tape(self, call: Call, talk: KeptTalk, found: m.Rejoined, now: float) -> None:
-        kept = talk.taping
-        if kept is None:
+    def _call(self, kept: KeptCall, course: KeptCourse, leg: Leg, story: Story) -> Call:
+        """What it was, whatever it does."""
+        call = Call(kept.id, leg, course.identity, _target(course.target), story, since=course.since)
+        call.status = self.hub.settings.statuses.of(course.identity.number)
+        call.language, call.client = course.language, course.client
+        call.priority, call.hops, call.digits = course.priority, course.hops, course.digits
+        call.overflowed, call.waited_since = course.overflowed, course.waited_since
+        call.fallback = _target(course.fallback) if course.fallback else None
+        call.agent_wait_s, call.came_from = course.agent_wait_s, course.came_from
+        call.then = tuple(map(_target, course.then))
+        call.record, call.carried = course.recorded, dict(course.carried)
+        return call
+
+    def _talk_on(self, call: Call, talk: KeptTalk, partner: Leg, now: float) -> None:
+        call.stage = Stage.TALK
+        call.partner, call.agent, call.held = partner, talk.agent, set(talk.held)
+        call.partner_phone, call.partner_peer = talk.phone, talk.peer
+        self.desk.talking.resume(call)
+        self._tape(call, talk, now)
+
+    def _tape(self, call: Call, talk: KeptTalk, now: float) -> None:
+        kept, audio = talk.taping, call.leg.audio
+        if kept is None or audio is None:
             return
+        self._tapes.add(kept.number)
         call.taping = Taping(
             kept.mode,
             kept.number,
@@ -115,7 +172,7 @@ class TakingOver:
         )
         if kept.tape is not None:
             self.desk.recordings.resume(call, kept.number, kept.tape)
-            if kept.number not in found.recordings:
+            if kept.number not in self.last.present[audio.worker].recordings:
                 self.desk.recordings.lost(call)
         self.desk.recordings.announce_again(call, now)
 
@@ -132,10 +189,7 @@ def _target(text: str) -> Target:
 
 
 def goes_on(kept: KeptCall, present: Mapping[int, m.Rejoined]) -> bool:
-    """Whether both legs of a conversation are on a worker that was found."""
-    if kept.talk is None:
+    """Whether all legs of a call that could go on are on a worker that was found."""
+    if kept.course is None:
         return False
-    found = present.get(kept.caller.worker)
-    if found is None or kept.talk.partner.worker != kept.caller.worker:
-        return False
-    return {kept.caller.id, kept.talk.partner.id} <= set(found.legs)
+    return all(leg.worker in present and leg.id in present[leg.worker].legs for leg in _legs(kept))

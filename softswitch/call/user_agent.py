@@ -76,6 +76,17 @@ class UserAgent:
         """Call the phone with our offer."""
         return uac.invite(self.ep, leg, body, now)
 
+    def sent_invite(self, leg: Leg) -> Request | None:
+        """What a phone got that rings, or was picked up; None: it has got nothing, or is over."""
+        if leg.state is LegState.CALLING:
+            return self.ep.layer.sent(leg.transaction)
+        return leg.invite if leg.state is LegState.CONFIRMED and leg.direction == "out" else None
+
+    def rings_on(self, leg: Leg) -> None:
+        """An outgoing leg of a process that has died, which was not answered yet: `hang_up` ends it."""
+        leg.transaction = self.ep.layer.go_on(leg.invite, leg.flow)
+        self.ep.by_transaction[leg.transaction] = leg
+
     def ring(self, leg: Leg, now: float) -> list[LegOutput]:
         """Tell the caller that it rings."""
         return uas.ring(self.ep, leg, now)

@@ -221,6 +221,18 @@ class TransactionLayer:
             self._send_cancel(transaction, tuple(headers), now, out)
         return out
 
+    def sent(self, client_transaction: int) -> Request | None:
+        """A request as it was sent, while its final response is awaited."""
+        transaction = self._running.by_id.get(client_transaction)
+        return transaction.request if transaction is not None else None
+
+    def go_on(self, invite: Request, flow: Flow) -> int:
+        """Wait for the final response to an INVITE that another process has sent; its transaction number."""
+        key = ("client", invite.top_via.branch, "INVITE")
+        transaction = self._running.open(INVITE_CLIENT, key, invite, flow, flow)
+        transaction.state = "proceeding"
+        return transaction.id
+
     def send_stateless(self, message: Request | Response, flow: Flow, sent_by: str | None = None) -> Send:
         """Send without a transaction: the ACK of a 2xx gets a Via of its own, a response goes as it is."""
         if isinstance(message, Request):

@@ -189,9 +189,9 @@ class CallState:
             events.append(LogEvent(end, kind, call, event.queue, event.agent, known))
         return events
 
-    def ending(self, call: str, end: float, position: int) -> list[LogEvent]:
-        """What the log lacks; `position` is the waiting caller's."""
-        events = [
+    def ringing_no_more(self, call: str, end: float) -> list[LogEvent]:
+        """The offers are over, whatever becomes of the call."""
+        return [
             LogEvent(
                 end,
                 Kind.RINGCANCELED,
@@ -202,7 +202,10 @@ class CallState:
             )
             for number, offer in self.offers.items()
         ]
-        events += self.leaving(call, end)
+
+    def ending(self, call: str, end: float, position: int) -> list[LogEvent]:
+        """What the log lacks; `position` is the waiting caller's."""
+        events = self.ringing_no_more(call, end) + self.leaving(call, end)
         if (waiting := self.waiting) is not None:
             data: dict[str, Any] = {
                 "cause": CAUSE,

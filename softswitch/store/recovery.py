@@ -100,9 +100,10 @@ async def _plan(
         for name, login in await _logins(connection)
     ]
     events, closed = closing(calls, agents, at)
-    for name in sorted(alive):  # the talk goes on, its supervisors and third parties do not
+    for name in sorted(alive):  # it goes on; phones that rang, supervisors and third parties do not
         state = CallState.of(await _events(connection, "call = ? AND call <> ''", (name,)))
-        events += state.leaving(name, max(at, state.last_at))
+        end = max(at, state.last_at)
+        events += [*state.ringing_no_more(name, end), *state.leaving(name, end)]
     statements = [event_statement(event) for event in events]
     statements += [statement for event in events if (statement := wrapup_statement(event)) is not None]
     statements += [call_statement(record) for record in closed]

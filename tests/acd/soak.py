@@ -10,12 +10,15 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import msgspec
+
 from acd import messages as m
 from acd.agent import AgentConfig
 from acd.dispatcher import Acd
 from acd.errors import AcdError
 from acd.events import Kind, LogEvent
 from acd.queue import QueueConfig
+from acd.restart import StillWaiting
 from acd.rules import PLAIN, CallbackRules, ExitKey, QueueRules
 from acd.stats import queue_stats
 from acd.views import AgentView
@@ -500,7 +503,15 @@ class Soak:
         for offer in world.ringing.values():
             data = {"offer": offer.offer, "ring_s": 0.0, "reason": "restart"}
             self.log.append(LogEvent(at, Kind.RINGCANCELED, offer.call, offer.queue, offer.agent, data))
+        places_of = [self.acd.still_waiting(call) for call in world.waiting]
+        # The others are on no media worker that is left.
+        kept = [place for place in places_of if place is not None and self.chance.random() < 0.5]
+        kept = msgspec.json.decode(msgspec.json.encode(kept), type=list[StillWaiting])
+        wait_on = {place.asked.call: place.asked.queue for place in kept}
+        order = [row.call for queue in self.acd.queues(at) for row in queue.waiting if row.call in wait_on]
         for call, queue in world.waiting.items():
+            if call in wait_on:
+                continue
             self.log.append(LogEvent(at, Kind.EXITSYSTEM, call, queue, "", dict(wait)))
         queues = {e.call: e.queue for e in self.log if e.kind is Kind.CONNECT}
         for call, agent in world.talking.items():
@@ -512,6 +523,10 @@ class Soak:
         self.acd, self.offers_before = self.new_acd(), self.acd
         self.pass_time(2.0)
         self.take(self.acd.restore(snapshot, self.now, closed=closed))
+        self.world.waiting = dict(wait_on)
+        self.take(self.acd.wait_on(reversed(kept), self.now))
+        rows = [row for queue in self.acd.queues(self.now) for row in queue.waiting]
+        assert [row.call for row in rows] == [call for call in order if call in self.world.waiting]
         assert self.acd.closed() == closed
         for queue in closed:
             self.give(m.OpenQueue(queue, True, "boss"))

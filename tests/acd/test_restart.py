@@ -10,9 +10,27 @@ from acd.agent import AgentConfig
 from acd.agent_stats import agent_stats
 from acd.dispatcher import Acd
 from acd.events import Kind, LogEvent
-from acd.messages import Ended, LogOut, Pause, PauseExceeded, PhoneState, Ready
+from acd.messages import (
+    Announce,
+    Answered,
+    Callback,
+    Ended,
+    Enqueue,
+    HandCall,
+    LeaveQueue,
+    LogOut,
+    MoveCall,
+    Pause,
+    PauseExceeded,
+    PhoneState,
+    Ready,
+    Refused,
+    SetPriority,
+)
 from acd.queue import QueueConfig
-from acd.restart import AgentSnapshot
+from acd.restart import AgentSnapshot, StillWaiting
+from acd.rules import QueueRules
+from acd.stats import queue_stats
 from tests.acd.centre import Centre, of
 
 NAMES = ["ready", "paused", "wrapping", "talking", "ringing", "waits to pause", "lost", "leaving", "out"]
@@ -176,3 +194,167 @@ def test_a_talk_of_a_queue_that_is_gone_ends_in_a_wrap_up() -> None:
     second = Acd([QueueConfig("support")], [AgentConfig("anna", {"support": 0})])
     second.restore([agent], 10.0, talks=[talk])
     assert second.agents(10.0)[0].state == "ready" and second.audit() == []
+
+
+# ----- callers who wait
+
+
+def desk(**queue: object) -> Centre:
+    """Anna and Boris, who knows more, in the sales queue; Carl in support."""
+    rules = QueueRules(level_after_s=(60.0,), skills_relax_s=100.0, agent_wait_s=50.0, estimate_from=1)
+    boris = AgentConfig("boris", {"sales": 1}, {"wine": 2})
+    return Centre(
+        QueueConfig("sales", **queue),  # type: ignore[arg-type]
+        QueueConfig("support"),
+        agents={"anna": ["sales"], "boris": boris, "carl": ["support"]},
+        rules={"sales": rules},
+    )
+
+
+def go_on(old: Centre, *calls: str, **queue: object) -> Centre:
+    """Ten seconds later these wait on, in a new process."""
+    kept = [was for call in calls if (was := old.acd.still_waiting(call)) is not None]
+    kept = msgspec.json.decode(msgspec.json.encode(kept), type=list[StillWaiting])
+    new = desk(**queue)
+    new.now, new.log = old.now + 10.0, old.log
+    new.log.append(LogEvent(new.now, Kind.SYSTEM_START))
+    new._took(new.acd.restore(old.acd.snapshot(), new.now))
+    new._took(new.acd.wait_on(kept, new.now))
+    assert new.acd.audit() == []
+    return new
+
+
+def waiting(here: Centre, queue: str = "sales") -> list[str]:
+    return [row.call for view in here.acd.queues(here.now) if view.name == queue for row in view.waiting]
+
+
+def test_callers_stand_where_they_stood_and_their_waits_go_on() -> None:
+    old = desk()
+    for call, priority in (("c1", 0), ("c2", 0), ("c3", 5), ("c4", 0)):
+        old.do(Enqueue(call, "sales", f"+7{call}", priority), 5.0)
+    old.do(SetPriority("c4", 9, "boss"))
+    new = go_on(old, "c1", "c2", "c3", "c4")
+    assert waiting(new) == ["c4", "c3", "c1", "c2"]
+    new.log_in("anna")
+    new.answer("anna")
+    connect = next(event for event in new.log if event.kind is Kind.CONNECT)
+    assert (connect.call, connect.data["wait_s"]) == ("c4", pytest.approx(11.0))
+    new.do(Ended("c4", "agent"))
+    complete = next(event for event in new.log if event.kind is Kind.COMPLETEAGENT)
+    assert complete.data["entry_position"] == 4
+    stats = queue_stats(new.log)["sales"]
+    assert (stats.offered, stats.answered) == (4, 1), "nobody has entered twice"
+
+
+def test_an_agent_who_is_there_gets_who_waits_at_once() -> None:
+    """He rang for another caller when the switch died: he rings again, for the first in the line."""
+    old = desk()
+    old.call("c1")
+    old.log_in("anna")
+    assert old.ringing() == {"c1": "anna"}
+    new = go_on(old, "c1")
+    assert new.ringing() == {"c1": "anna"}
+
+
+def test_patience_counts_from_the_entry() -> None:
+    old = desk(max_wait_s=30.0)
+    old.call("c1")
+    old.wait(15.0)
+    old.call("c2")
+    old.wait(10.0)
+    new = go_on(old, "c1", "c2", max_wait_s=30.0)
+    new.wait(1.0)
+    assert [out.call for out in new.outputs if isinstance(out, LeaveQueue)] == ["c1"]
+    assert waiting(new) == ["c2"]
+    left = next(event for event in new.log if event.kind is Kind.EXITWITHTIMEOUT)
+    assert left.data["wait_s"] == pytest.approx(35.0, abs=0.1)
+
+
+def test_what_waiting_has_opened_is_open() -> None:
+    """The level opens after 60 s, and the skills are required for 100 s, of which 85 are over."""
+    old = desk()
+    old.do(Enqueue("c1", "sales", required={"wine": 3}))
+    old.wait(75.0)
+    new = go_on(old, "c1")
+    new.log_in("boris")
+    assert not new.ringing(), "his wine is not good enough"
+    new.wait(14.5)
+    assert new.ringing() == {"c1": "boris"}
+
+
+@pytest.mark.parametrize("handed", [False, True])
+def test_who_waits_for_one_agent_waits_for_him_still(handed: bool) -> None:
+    old = desk()
+    old.log_in("anna", "boris")
+    old.do(Pause("anna", "tea"))
+    old.do(Pause("boris", "tea"))
+    old.do(Enqueue("c1", "sales", agent="" if handed else "boris"))
+    if handed:
+        old.do(HandCall("c1", "boris", "boss"))
+    new = go_on(old, "c1")
+    new.do(Ready("anna"))
+    assert not new.ringing()
+    new.wait(41.0)
+    assert new.ringing() == {"c1": "anna"}, "50 s are over"
+
+
+def test_who_was_moved_waits_where_he_was_moved_to() -> None:
+    old = desk()
+    old.call("c1")
+    old.wait(20.0)
+    old.do(MoveCall("c1", "support", "boss"))
+    old.call("c2", "support")
+    new = go_on(old, "c2", "c1")
+    assert waiting(new, "support") == ["c1", "c2"], "what he waited before counts"
+    new.log_in("carl")
+    assert new.ringing() == {"c1": "carl"}
+
+
+def test_an_estimate_is_not_announced_as_rising() -> None:
+    old = desk(announce_position_s=30.0, wrapup_s=0.0)
+    old.log_in("anna")
+    old.call("c0")
+    old.answer("anna")
+    old.do(Ended("c0", "agent"), 60.0)
+    old.call("c1")
+    old.do(Answered(old.offer_to("anna").offer))
+    old.call("c2")
+    old.wait(31.0)
+    told = [out.estimate_s for out in old.outputs if isinstance(out, Announce)]
+    new = go_on(old, "c2", announce_position_s=30.0)
+    kept = old.acd.still_waiting("c2")
+    assert told and kept is not None and kept.estimate_s == told[-1] is not None
+    assert new.acd.still_waiting("c2").estimate_s == told[-1]  # type: ignore[union-attr]
+
+
+def test_who_has_missed_a_caller_is_asked_anew_and_a_place_of_a_callback_is_no_caller() -> None:
+    old = desk()
+    old.log_in("anna")
+    old.call("c1")
+    old.do(Refused(old.offer_to("anna").offer, "refused"))
+    old.call("c2")
+    old.do(Callback("place", "+7", "c2", "2"))
+    assert old.acd.still_waiting("place") is None and old.acd.still_waiting("nobody") is None
+    assert go_on(old, "c1", "place").ringing() == {"c1": "anna"}
+
+
+def test_a_queue_whose_agents_are_not_back_lets_go_where_it_says_so() -> None:
+    old = desk(leave_empty=True)
+    old.log_in("anna")
+    old.do(Pause("anna", "tea"))
+    old.call("c1")
+    kept = old.acd.still_waiting("c1")
+    new = desk(leave_empty=True)
+    new.now = old.now + 10.0
+    assert kept is not None
+    new._took(new.acd.wait_on([kept], new.now))
+    (left,) = [out for out in new.outputs if isinstance(out, LeaveQueue)]
+    assert (left.call, left.reason) == ("c1", "empty") and new.acd.is_idle()
+
+
+def test_a_queue_that_is_gone_is_let_pass() -> None:
+    old = desk()
+    old.call("c1")
+    kept = old.acd.still_waiting("c1")
+    elsewhere = Acd([QueueConfig("other")], [])
+    assert kept is not None and elsewhere.wait_on([kept], old.now) == [] and elsewhere.audit() == []

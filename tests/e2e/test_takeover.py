@@ -67,18 +67,18 @@ async def test_a_conversation_goes_on(tmp_path: Path, switches: SwitchMaker, pho
     agent = await phones(auto_answer_after_s=0, play=str(tones["anna"]), play_loop=True)
     await agent.register(first.address, "201", PASSWORD)
     await first.post("agents", "anna", "login")
-    caller, waiter = await phones(play=str(tones["he"]), play_loop=True), await phones()
+    caller, other = await phones(play=str(tones["he"]), play_loop=True), await phones()
     await caller.call(first.uri("601"))
     call = await first.only_call("talking")
-    await waiter.call(first.uri("601"))
-    await first.until(lambda all_: {one["state"] for one in all_} == {"talking", "waiting"}, "calls")
+    await other.call(first.uri("600"))
+    await first.until(lambda all_: {one["state"] for one in all_} == {"talking", "menu"}, "calls")
     (worker,) = await first.get("workers")
     await kept(first, 1, 2)
     await agent.record(heard["anna"])
     await caller.record(heard["he"])
     await kill(first)
     async with Again(first) as second:
-        await waiter.wait("ended", 10)
+        await other.wait("ended", 10)
         live = await second.only_call("talking")
         assert (live["id"], live["agent"], live["since"]) == (call["id"], "anna", call["since"])
         assert [one["pid"] for one in await second.get("workers")] == [worker["pid"]], "it is the same one"
@@ -100,12 +100,12 @@ async def test_a_conversation_goes_on(tmp_path: Path, switches: SwitchMaker, pho
             )
         }
         record = records.pop(call["id"])
-        ((waited,),) = [list(records.values())]
+        ((cut,),) = [list(records.values())]
         assert (record["disposition"], record["ended_by"], record["agent"]) == ("answered", "agent", "anna")
         assert record["talk_s"] + record["hold_s"] == pytest.approx(
             record["ended_at"] - record["answered_at"], abs=0.01
         )
-        assert (waited["disposition"], waited["cause"]) == ("restart", "restart")
+        assert (cut["disposition"], cut["cause"]) == ("restart", "restart")
         check_complete(await second.get("log", "events"))
         kinds = await second.kinds(call["id"])
         assert kinds.count("CONNECT") == kinds.count("COMPLETEAGENT") == kinds.count("RECORDING") == 1

@@ -517,13 +517,13 @@ class Centre:
         assert sorted(ends) == sorted(self.records)
 
     def _carry_out(self, effects: list[Effect]) -> None:
+        said: list[tuple[int, m.Event]] = []
         for effect in effects:
             match effect:
                 case Send():
                     self.wire.append((SWITCH, effect.flow.remote, effect.data))
                 case Media(number, command):
-                    for event in self.workers[number].command(command):
-                        self._carry_out(self.switch.media(number, event, self.now))
+                    said += ((number, answer) for answer in self.workers[number].command(command))
                 case Append(event):
                     self.log.append(event)
                 case Opened(record):
@@ -569,6 +569,8 @@ class Centre:
                     self.asked.append(effect)
                 case Warn():
                     self.warnings.append(effect)
+        for worker, answer in said:  # a worker is another process: it is heard after all of this
+            self._carry_out(self.switch.media(worker, answer, self.now))
 
 
 __all__ = ["Accepted", "Centre", "Confirmed", "Ended", "Handset", "Incoming", "Progress", "Reoffer"]

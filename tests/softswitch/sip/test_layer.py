@@ -335,6 +335,27 @@ def test_cancel_after_the_answer_does_nothing() -> None:
     assert client.layer.cancel(999, 1.0) == []
 
 
+@pytest.mark.parametrize(("status", "expected"), [(487, ["> ACK", "487"]), (200, ["200"])])
+def test_another_process_goes_on_with_an_invite(status: int, expected: list[str]) -> None:
+    """It can be cancelled, and its answer is dealt with, whichever it is."""
+    client = Client("INVITE", UDP, 180)
+    sent = client.layer.sent(client.id)
+    assert sent is not None and sent.serialise() == client.request.serialise()
+    second = client.layer = TransactionLayer(token=counter())
+    again = second.go_on(make_again(sent), UDP)
+    assert second.deadline() is None, "it waits for ever, unless it is cancelled"
+    (cancel, *_) = second.cancel(again, 0.0)
+    assert isinstance(cancel, Send) and isinstance(cancel.message, Request)
+    assert (cancel.message.method, cancel.message.top_via.branch) == ("CANCEL", sent.top_via.branch)
+    assert client.get(status) == expected
+    play(second)
+    assert len(second) == 0 and second.sent(again) is None
+
+
+def make_again(request: Request) -> Request:
+    return Request(request.method, request.uri, list(request.headers))
+
+
 def test_response_to_cancel_is_not_the_users_business() -> None:
     client = Client("INVITE", UDP, 180)
     (cancel,) = client.layer.cancel(client.id, 1.0)
