@@ -206,7 +206,7 @@ def bare_loop() -> None:
         now = time.monotonic()
         pace.moved(total, now)
         if now >= pace.next_tick:
-            pace.ticked(now, idle=False)
+            pace.ticked(now)
         time.sleep(pace.wait_s(time.monotonic()))
 
 

@@ -26,7 +26,18 @@ from media.errors import CodecError
 from media.g711 import DECODE, PCMU, encode_ulaw
 from media.legs import NO_PEER, SOURCE_NONE, Legs
 from media.listen import AUDIO, Arrived
-from media.packet import FRAME_SAMPLES, HEADER_BYTES, I32, STRIDE, U8, U32, Bools, Index
+from media.packet import (
+    FRAME_ITEM,
+    FRAME_SAMPLES,
+    HEADER_BYTES,
+    I32,
+    STRIDE,
+    U8,
+    U32,
+    Bools,
+    Index,
+    frames_of,
+)
 
 MOST = MAX_PACKET_MS * SAMPLES_A_MS
 _NOTHING: Samples = np.empty(0, np.int16)
@@ -292,7 +303,7 @@ class Coders:
     def say_own(self, slots: Index, frames: U8, data: U8) -> tuple[Index, I32]:
         """Frames of our own (uint8[n, 160], each in the law of its leg) as payloads in the first rows of
         `data`. Returns the slots that get a packet, intp[k], and the lengths of their payloads, int32[k]."""
-        data[: slots.size, HEADER_BYTES : HEADER_BYTES + FRAME_SAMPLES] = frames
+        frames_of(data)[: slots.size] = frames.view(FRAME_ITEM)[:, 0]
         sizes = np.full(slots.size, FRAME_SAMPLES, np.int32)
         if not self.busy or not (coded := self._legs.coded[slots]).any():
             return slots, sizes

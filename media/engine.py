@@ -209,7 +209,7 @@ class Engine:
             parts.speech.ceased = False
             parts.changed()
         parts.events += played
-        outgoing = [spoken]
+        outgoing = spoken
         if parts.noise.busy:
             parts.noise.tick(parts.legs.listened())
             outgoing.append(parts.noise_relay.tick(now))

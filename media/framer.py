@@ -9,7 +9,19 @@ from __future__ import annotations
 import numpy as np
 
 from media.batch import segments
-from media.packet import FRAME_SAMPLES, HEADER_BYTES, I32, STRIDE, U8, U16, U32, Bools, Index
+from media.packet import (
+    FRAME_SAMPLES,
+    HEADER_BYTES,
+    I32,
+    STRIDE,
+    U8,
+    U16,
+    U32,
+    Bools,
+    Index,
+    as_octets,
+    frames_of,
+)
 
 MAX_ROUNDS = 32
 """Packets of one leg in one batch that are looked at; more is a flood."""
@@ -89,8 +101,7 @@ class Framer:
         else:
             self._frame[slots[forward]] = numbers[forward] + np.uint32(1)
             self._next_timestamp[slots[forward]] = timestamps[forward] + np.uint32(FRAME_SAMPLES)
-        payloads = data[rows, HEADER_BYTES : HEADER_BYTES + FRAME_SAMPLES]
-        return slots, numbers.astype(np.uint16), timestamps, payloads
+        return slots, numbers.astype(np.uint16), timestamps, as_octets(frames_of(data)[rows])
 
     def _cut(
         self, slots: Index, rows: Index, size: Index, timestamps: U32, ahead: Index, fresh: Bools, data: U8

@@ -102,36 +102,40 @@ def _begin(legs: Legs, slots: Index, streams: I64, extended: I64, timestamps: U3
     legs.timestamp_shift[slots] = legs.timestamp[slots] + _elapsed_samples(legs, slots, now) - timestamps
 
 
-def advance_own(legs: Legs, slots: Index, now: float) -> Bools:
-    """Move the clocks of n different legs to this tick's frame of our own audio; bool[n]: our source begins
-    here.
+def move_own(legs: Legs, slots: Index, sizes: I32, now: float) -> tuple[npt.NDArray[np.void], Bools]:
+    """Move on the streams to n different legs by a packet of our own for each, of `sizes` int32[n] octets of
+    payload.
 
-    Afterwards `legs.timestamp` is the frame's timestamp. Sequence numbers are taken by `number_own`.
+    Returns their rows of `legs.outbound`, [n], with the timestamp of this tick's frame and the packet's
+    sequence number (of which 16 bits go on the wire); and bool[n]: our source begins here.
     """
-    begins: Bools = legs.source[slots] != SOURCE_OWN
-    ticks = np.maximum(np.rint(np.clip(now - legs.sent_at[slots], 0.0, MAX_PAUSE_S) / TICK_S), 1.0)
-    legs.timestamp[slots] += (ticks * FRAME_SAMPLES).astype(np.uint32) * legs.scale[slots]
-    legs.source[slots] = SOURCE_OWN
-    legs.sent_at[slots] = now
-    return begins
-
-
-def number_own(legs: Legs, slots: Index, payload_bytes: I32) -> U32:
-    """Sequence numbers for one packet of our own to each of n different legs, uint32[n] of 16 bits; counts
-    them as sent."""
-    legs.sequence[slots] += 1
-    legs.packets_sent[slots] += 1
-    legs.octets_sent[slots] += payload_bytes
-    return legs.sequence[slots].astype(np.uint32) & LOW_16
+    rows = legs.outbound.take(slots, mode="clip")
+    begins: Bools = rows["source"] != SOURCE_OWN
+    ticks = np.rint(np.minimum(now - rows["sent_at"], MAX_PAUSE_S) / TICK_S)
+    samples = np.maximum(ticks, 1.0).astype(np.uint32) * np.uint32(FRAME_SAMPLES)
+    stamps, numbers, packets, octets = (
+        rows[name] for name in ("timestamp", "sequence", "packets_sent", "octets_sent")
+    )
+    stamps += samples * legs.scale.take(slots)
+    numbers += 1
+    packets += 1
+    octets += sizes
+    rows["source"] = SOURCE_OWN
+    rows["sent_at"] = now
+    legs.outbound.put(slots, rows, mode="clip")
+    return rows, begins
 
 
 def own_audio(legs: Legs, coders: Coders, data: U8, slots: Index, frames: U8, now: float) -> Outgoing:
     """A packet of our own audio to each of n different legs: uint8[n, 160] in the law of each, put into the
     first rows of `data` in its codec."""
     slots, sizes = coders.say_own(slots, frames, data)
+    to, begins = move_own(legs, slots, sizes, now)
+    first = to["sequence"].astype(np.uint32)
+    first &= LOW_16
+    first |= to["head"]
+    if np.count_nonzero(begins):
+        first[begins] |= MARKER
     rows = np.arange(slots.size)
-    markers = advance_own(legs, slots, now)
-    first = legs.head[slots] | number_own(legs, slots, sizes)
-    first[markers] |= MARKER
-    write_headers(data, rows, first, legs.timestamp[slots], legs.ssrc[slots])
-    return Outgoing(data, rows, sizes + np.int32(HEADER_BYTES), legs.path[slots], slots)
+    write_headers(data, rows, first, to["timestamp"], to["ssrc"])
+    return Outgoing(data, rows, sizes + np.int32(HEADER_BYTES), to["path"], slots)

@@ -13,9 +13,11 @@ import math
 
 from media.packet import TICK_S
 
-PACES = ((60_000.0, 2), (200_000.0, 6), (math.inf, 4))
-"""Up to so many packets a second, so many batches a tick: seldom where little is to be won by haste, often
-where the working off of a batch adds to the delay, and large where a processor has no more to spare."""
+PACES = ((0.0, 1), (60_000.0, 2), (200_000.0, 6), (math.inf, 4))
+"""Where so many packets a second go on as they come, so many batches a tick: one where all that comes is only
+heard here, by a mixer or a key detector, which wait for the tick anyway; seldom where little is to be won by
+haste, often where the working off of a batch adds to the delay, and large where a processor has no more to
+spare."""
 CATCH_UP_S = 0.0025
 """Missed ticks follow one another so closely."""
 GIVE_UP_TICKS_S = 0.2
@@ -23,7 +25,7 @@ GIVE_UP_TICKS_S = 0.2
 
 
 def batches_a_tick(packets_a_s: float) -> int:
-    """How often datagrams are fetched when they come at this rate."""
+    """How often datagrams are fetched when they are sent on at this rate."""
     return next(batches for most, batches in PACES if packets_a_s <= most)
 
 
@@ -40,7 +42,8 @@ class Pace:
         return max(min(self.next_batch, self.next_tick) - now, 0.0)
 
     def moved(self, packets: int, now: float) -> None:
-        """A batch was worked off at `now`: the next is due at the next step that leaves it time to gather."""
+        """A batch was worked off at `now`, of which so many packets were sent on: the next is due at the next
+        step that leaves it time to gather."""
         self._packets += packets
         step = TICK_S / self._batches
         steps_left = max(math.floor((self.next_tick - now) / step - 0.25), 0)
@@ -56,9 +59,9 @@ class Pace:
             self._due = now
         return self._due
 
-    def ticked(self, now: float, idle: bool) -> None:
-        """The tick was done at `now`. An `idle` worker has no legs."""
-        self._batches = 1 if idle else batches_a_tick(self._packets / TICK_S)
+    def ticked(self, now: float) -> None:
+        """The tick was done at `now`."""
+        self._batches = batches_a_tick(self._packets / TICK_S)
         self._packets = 0
         self._due += TICK_S
         self.next_tick = self._due if self._due > now else now + CATCH_UP_S

@@ -34,6 +34,7 @@ F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Index = npt.NDArray[np.intp]
+FRAME_ITEM = np.dtype((np.void, FRAME_SAMPLES))
 
 
 @dataclass(slots=True)
@@ -77,6 +78,18 @@ def read_headers(data: U8, count: int) -> U32:
     """The headers of the first `count` rows, uint32[count, 3] in native byte order: first word, timestamp,
     SSRC. Meaningless where there is no RTP."""
     return words(data)[:count, :3].astype(np.uint32)
+
+
+def frames_of(data: U8) -> npt.NDArray[np.void]:
+    """The first 20 ms of G.711 after the header of each row of `data`, uint8[rows, STRIDE], without a copy:
+    one item a row, [rows] of FRAME_ITEM, so that they are gathered and stored several times as fast."""
+    frames: npt.NDArray[np.void] = data[:, HEADER_BYTES : HEADER_BYTES + FRAME_SAMPLES].view(FRAME_ITEM)[:, 0]
+    return frames
+
+
+def as_octets(frames: npt.NDArray[np.void]) -> U8:
+    """[n] of FRAME_ITEM, side by side, as uint8[n, 160], without a copy."""
+    return frames.view(np.uint8).reshape(-1, FRAME_SAMPLES)
 
 
 def compact(rows: Index) -> slice | Index:

@@ -16,17 +16,18 @@ from media.coders import Coders
 from media.errors import ClipError
 from media.legs import NO_EVENTS, Legs
 from media.messages import Play, Played
-from media.outbound import advance_own, number_own
+from media.outbound import move_own, own_audio
 from media.packet import (
     FRAME_SAMPLES,
     HEADER_BYTES,
+    LOW_16,
     MARKER,
     STRIDE,
     U8,
     VERSION_2,
+    Bools,
     Index,
     Outgoing,
-    empty_outgoing,
     write_headers,
 )
 from media.player import Player
@@ -185,45 +186,50 @@ class Speech:
         self._left_at.pop(slot, None)
         return events
 
-    def tick(self, now: float) -> tuple[Outgoing, list[Played]]:
+    def tick(self, now: float) -> tuple[list[Outgoing], list[Played]]:
         """This tick's packets, and the plays that ended with it. The packets are good until the next tick."""
         legs = self._legs
+        self.aside = self.aside[0][:0], self.aside[1][:0]
         if not self.busy:
-            self.aside = self.aside[0][:0], self.aside[1][:0]
-            return empty_outgoing(self._data), []
-        played = self._player.tick(legs.law)
-        pressed = self._keys.tick()
-        mixed = legs.mixed[played.slots]
-        self.aside = played.slots[mixed], played.frames[mixed]
+            return [], []
         audible = legs.send & (legs.address != 0)
-        clips_to = audible[played.slots] & ~legs.keying[played.slots] & ~mixed
-        keys_to = audible[pressed.slots] & (legs.event_type[pressed.slots] >= 0)
-        speaking, keying = played.slots[clips_to], pressed.slots[keys_to]
-        self.ceased |= bool(played.finished) or not np.array_equal(legs.keying, self._keys.active)
-        legs.keying[:] = self._keys.active
+        played = self._player.tick(legs.law)
+        slots, frames = played.slots, played.frames
+        mixed = legs.mixed.take(slots)
+        if np.count_nonzero(mixed):
+            self.aside = slots[mixed], frames[mixed]
+        clips_to = (audible & ~(legs.keying | legs.mixed)).take(slots)
+        if np.count_nonzero(clips_to) < slots.size:
+            slots, frames = slots[clips_to], frames[clips_to]
+        sent: list[Outgoing] = []
+        if np.count_nonzero(legs.keying):
+            sent.append(self._press_keys(audible, now))
+        self.ceased |= bool(played.finished)
         events = self._finish(played.finished)
-        if not speaking.size + keying.size:
-            return empty_outgoing(self._data), events
-        if self._data.shape[0] < speaking.size + keying.size:
-            self._data = np.zeros((max(64, 2 * (speaking.size + keying.size)), STRIDE), np.uint8)
-        speaking, spoken_bytes = self._coders.say_own(speaking, played.frames[clips_to], self._data)
-        spoken = speaking.size
-        slots = np.concatenate((speaking, keying))
-        rows = np.arange(slots.size)
-        self._data[spoken : slots.size, HEADER_BYTES : HEADER_BYTES + EVENT_BYTES] = pressed.payloads[keys_to]
-        size = np.concatenate((spoken_bytes, np.full(keying.size, EVENT_BYTES, np.int32)))
-        markers = advance_own(legs, slots, now)
-        timestamps = legs.timestamp[slots]
-        begins = pressed.marker[keys_to]
-        legs.key_timestamp[keying[begins]] = timestamps[spoken:][begins]
-        timestamps[spoken:] = legs.key_timestamp[keying]
-        markers[spoken:] = begins
-        types = np.where(rows < spoken, legs.payload_type[slots], legs.event_type[slots]).astype(np.uint32)
-        first = np.uint32(VERSION_2) | types << np.uint32(16) | number_own(legs, slots, size)
-        first[markers] |= MARKER
-        write_headers(self._data, rows, first, timestamps, legs.ssrc[slots])
-        sent = Outgoing(self._data, rows, size + np.int32(HEADER_BYTES), legs.path[slots], slots)
+        if slots.size:
+            if self._data.shape[0] < slots.size:
+                self._data = np.zeros((max(64, 2 * slots.size), STRIDE), np.uint8)
+            sent.append(own_audio(legs, self._coders, self._data, slots, frames, now))
         return sent, events
+
+    def _press_keys(self, audible: Bools, now: float) -> Outgoing:
+        """This tick's event packets; `audible` bool[capacity] may be sent to."""
+        legs, pressed = self._legs, self._keys.tick()
+        if not np.array_equal(legs.keying, self._keys.active):
+            self.ceased = True
+            legs.keying[:] = self._keys.active
+        to = audible[pressed.slots] & (legs.event_type[pressed.slots] >= 0)
+        slots, begins = pressed.slots[to], pressed.marker[to]
+        data, rows = np.zeros((slots.size, STRIDE), np.uint8), np.arange(slots.size)
+        data[:, HEADER_BYTES : HEADER_BYTES + EVENT_BYTES] = pressed.payloads[to]
+        sizes = np.full(slots.size, EVENT_BYTES, np.int32)
+        stream, _ = move_own(legs, slots, sizes, now)
+        legs.key_timestamp[slots[begins]] = stream["timestamp"][begins]
+        first = np.uint32(VERSION_2) | legs.event_type[slots].astype(np.uint32) << np.uint32(16)
+        first |= stream["sequence"].astype(np.uint32) & LOW_16
+        first[begins] |= MARKER
+        write_headers(data, rows, first, legs.key_timestamp[slots], stream["ssrc"])
+        return Outgoing(data, rows, sizes + np.int32(HEADER_BYTES), stream["path"], slots)
 
     def _finish(self, finished: list[tuple[int, int]]) -> list[Played]:
         events = []

@@ -46,6 +46,7 @@ from media.io import (
     SplitSender,
 )
 from media.io.live import LiveRecorder
+from media.io.memory import keep_memory
 from media.io.readiness import Readiness
 from media.io.scheduling import go_realtime, pin
 from media.load import Load
@@ -127,7 +128,7 @@ class Worker:
             if now >= pace.next_tick:
                 self._engine.load.tick(pace.late_s(now))
                 self._tick(pace.due(now))
-                pace.ticked(self._clock(), idle=not len(self._engine))
+                pace.ticked(self._clock())
             events = self._engine.events()
             if events or self._lifeline.congested:
                 self._lifeline.send(events, now)
@@ -144,15 +145,18 @@ class Worker:
         self._lifeline.send(events, now)
 
     def _move_datagrams(self) -> int:
+        """Take what has come, and send at once what is to go on: how much that was."""
         total = 0
         for io in self._receivers:
             for _ in range(MAX_BATCHES_A_TURN):
                 batch = io.receive()
                 if batch.count == 0:
                     break
-                total += batch.count
-                self._send(self._engine.ingest(batch, self._clock()))
+                sent = self._engine.ingest(batch, self._clock())
+                total += sent.rows.size
+                self._send(sent)
                 if (answers := self._engine.answers()) is not None:
+                    total += answers.rows.size
                     self._send(answers)
                 if batch.count < io.capacity:
                     break
@@ -234,6 +238,7 @@ def main(arguments: Sequence[str]) -> int:
     io = BatchIo(ipv4, clock, time.time, batched=batched)
     io6 = Ipv6Io(ipv6, clock, time.time, engine.addresses, batched=batched) if ipv6 is not None else None
     sys.setswitchinterval(THREAD_SWITCH_S)
+    keep_memory()  # after the arrays of the legs, of which most is never touched
     grace = Grace(options.rejoin, options.incarnation, options.grace_s) if options.rejoin else None
     worker = Worker(engine, io, sockets, Lifeline(connected, grace), ClipLoader(ClipStore()), clock, io6)
     signal.signal(signal.SIGTERM, worker.stop)

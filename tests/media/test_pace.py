@@ -24,12 +24,12 @@ def wakes(pace: Pace, packets_a_s: float, work_s: float, ticks: int) -> list[flo
             packets, last, now = round(packets_a_s * (now - last)), now, now + work_s
             pace.moved(packets, now)
         if now >= pace.next_tick:
-            pace.ticked(now, idle=False)
+            pace.ticked(now)
             ticks -= 1
     return due
 
 
-@pytest.mark.parametrize(("packets_a_s", "batches"), [(5_000, 2), (100_000, 6), (300_000, 4)])
+@pytest.mark.parametrize(("packets_a_s", "batches"), [(0, 1), (5_000, 2), (100_000, 6), (300_000, 4)])
 def test_batches_lie_on_a_grid_that_ends_with_the_tick(packets_a_s: int, batches: int) -> None:
     due = wakes(Pace(START), packets_a_s, 0.0005, 12)[-2 * batches :]
     steps = [(at - START) / TICK_S * batches for at in due]
@@ -43,12 +43,12 @@ def test_a_batch_that_takes_long_leaves_steps_out() -> None:
     assert all(gap == pytest.approx(2 * TICK_S / 6) for gap in gaps), "every other step"
 
 
-def test_an_idle_worker_wakes_with_the_ticks_alone() -> None:
+def test_a_worker_that_sends_nothing_on_wakes_with_the_ticks_alone() -> None:
     pace = Pace(START)
     for turn in range(1, 4):
         assert pace.next_batch == pace.next_tick == pytest.approx(START + turn * TICK_S)
         pace.moved(0, pace.next_tick)
-        pace.ticked(pace.next_tick, idle=True)
+        pace.ticked(pace.next_tick)
 
 
 def test_missed_ticks_follow_one_another_closely_but_not_in_a_burst() -> None:
@@ -57,7 +57,7 @@ def test_missed_ticks_follow_one_another_closely_but_not_in_a_burst() -> None:
     done = []
     while pace.next_tick < START + 6.5 * TICK_S:
         done.append(pace.due(now))
-        pace.ticked(now, idle=False)
+        pace.ticked(now)
         assert pace.next_tick - now >= CATCH_UP_S
         now = pace.next_tick
     assert done == pytest.approx([START + turn * TICK_S for turn in range(1, 7)]), "none is left out"
@@ -69,7 +69,7 @@ def test_after_a_long_stop_the_missed_ticks_are_left_out() -> None:
     woken = START + 1.0
     assert pace.late_s(woken) == pytest.approx(1.0 - TICK_S)
     assert pace.due(woken) == woken
-    pace.ticked(woken, idle=False)
+    pace.ticked(woken)
     assert pace.next_tick == woken + TICK_S
 
 
@@ -78,15 +78,15 @@ def test_every_rate_has_its_pace(rate: float) -> None:
     assert batches_a_tick(rate) in {batches for _, batches in PACES}
 
 
-@given(st.lists(st.tuples(st.integers(0, 5000), st.floats(0.0, 0.5), st.booleans()), max_size=50))
-def test_it_never_waits_longer_than_a_tick_whatever_happened(steps: list[tuple[int, float, bool]]) -> None:
+@given(st.lists(st.tuples(st.integers(0, 5000), st.floats(0.0, 0.5)), max_size=50))
+def test_it_never_waits_longer_than_a_tick_whatever_happened(steps: list[tuple[int, float]]) -> None:
     pace, now = Pace(START), START
-    for packets, passed, idle in steps:
+    for packets, passed in steps:
         now += passed
         if now >= pace.next_batch:
             pace.moved(packets, now)
         if now >= pace.next_tick:
             assert pace.due(now) <= now
-            pace.ticked(now, idle)
+            pace.ticked(now)
         assert 0.0 <= pace.wait_s(now) <= TICK_S + 1e-6
         assert pace.next_batch <= pace.next_tick
