@@ -13,15 +13,17 @@ from typing import Any
 import numpy as np
 
 from media import mmsg
-from media.addresses import NAME_BYTES, Addresses, are_ipv6
+from media.addresses import NAME_WORDS, Addresses, are_ipv6
 from media.errors import PortsExhaustedError
 from media.io.datagrams import BatchIo, Clock, PortSockets
 from media.packet import U16, U32, U64, Batch, Outgoing
 from media.path import ADDRESS_BITS, FAMILY_BITS, paths_of
 
 SOCKADDR_BYTES = 28
-_PORT, _NAME = slice(2, 4), slice(SOCKADDR_BYTES - NAME_BYTES, SOCKADDR_BYTES)
-"""Where in a `sockaddr_in6` the port is, and address and scope; between them is the flow label, 0."""
+_PORT = slice(2, 4)
+_NAME = slice(1, 1 + NAME_WORDS)
+"""Where in a `sockaddr_in6` the port is (bytes), and address and scope (words of 64 bits, the last one filled
+up with zeros); between them is the flow label, 0."""
 
 
 class Ipv6Messages(mmsg.Messages):
@@ -35,9 +37,9 @@ class Ipv6Messages(mmsg.Messages):
 
     def read_paths(self, first: int, paths: U64, local_port: int) -> None:
         """As of Messages; the address is 0 for a stranger who is turned away."""
-        rows = self._bytes[first : first + paths.size]
-        ports = np.ascontiguousarray(rows[:, _PORT]).view(">u2")[:, 0]
-        numbers = self._addresses.read(rows[:, _NAME], local_port)
+        here = slice(first, first + paths.size)
+        ports = np.ascontiguousarray(self._bytes[here, _PORT]).view(">u2")[:, 0]
+        numbers = self._addresses.read(self.names[here, _NAME], local_port)
         paths[:] = paths_of(np.full(paths.size, local_port), numbers, ports)
 
     def set_paths(self, first: int, paths: U64, local_port: int) -> None:
@@ -46,7 +48,7 @@ class Ipv6Messages(mmsg.Messages):
         numbers: U32 = (paths >> np.uint64(ADDRESS_BITS)).astype(np.uint32).byteswap()
         ports: U16 = (paths >> np.uint64(FAMILY_BITS)).astype(np.uint16)  # in network order as it lies there
         rows[:, _PORT] = ports.view(np.uint8).reshape(-1, 2)
-        forgotten = self._addresses.write(numbers, rows[:, _NAME])
+        forgotten = self._addresses.write(numbers, self.names[first : first + paths.size, _NAME])
         if forgotten is not None:
             rows[forgotten, _PORT] = 0
 
@@ -80,8 +82,8 @@ class Ipv6Io(BatchIo):
 
     def _number(self, source: tuple[Any, ...], local_port: int) -> int:
         address, scope = source[0].partition("%")[0], source[3]
-        name = socket.inet_pton(socket.AF_INET6, address) + scope.to_bytes(4, "little")
-        return int(self._addresses.read(np.frombuffer(name, np.uint8)[None, :], local_port)[0])
+        name = socket.inet_pton(socket.AF_INET6, address) + scope.to_bytes(8, "little")
+        return int(self._addresses.read(np.frombuffer(name, np.uint64)[None, :], local_port)[0])
 
     def _text(self, number: int) -> str:
         text = self._addresses.text(number)

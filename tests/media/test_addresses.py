@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from media.addresses import FIRST, LAST, MAX_STRANGERS, NAME_BYTES, Addresses, are_ipv6
+from media.addresses import FIRST, LAST, MAX_STRANGERS, NAME_WORDS, Addresses, are_ipv6
 from media.path import path_of
 
 OPEN, SHUT = 40000, 40002
@@ -30,8 +30,8 @@ def names(*addresses: str) -> np.ndarray:
     rows = []
     for text in addresses:
         address, _, scope = text.partition("%")
-        rows.append(ipaddress.IPv6Address(address).packed + int(scope or 0).to_bytes(4, "little"))
-    return np.frombuffer(b"".join(rows), np.uint8).reshape(-1, NAME_BYTES)
+        rows.append(ipaddress.IPv6Address(address).packed + int(scope or 0).to_bytes(8, "little"))
+    return np.frombuffer(b"".join(rows), np.uint64).reshape(-1, NAME_WORDS)
 
 
 @given(st.lists(IPV6, min_size=1, max_size=30))
@@ -42,7 +42,7 @@ def test_addresses_come_back_and_different_ones_differ(given_: list[ipaddress.IP
     assert [addresses.text(number) for number in numbers] == texts
     assert len(set(numbers)) == len(set(texts))
     assert addresses.read(names(*texts), SHUT).tolist() == numbers
-    written = np.zeros((len(texts), NAME_BYTES), np.uint8)
+    written = np.zeros((len(texts), NAME_WORDS), np.uint64)
     assert addresses.write(np.array(numbers, np.uint32), written) is None
     assert written.tolist() == names(*texts).tolist()
     assert are_ipv6(np.array([path_of(OPEN, number, 5004) for number in numbers], np.uint64)).all()
@@ -125,11 +125,26 @@ def test_a_number_that_is_forgotten_does_not_soon_mean_somebody_else() -> None:
     addresses.make_room()
     assert len(addresses) == 0 and addresses.text(gone) == "::"
     assert addresses.number("2001:db8::2") != gone
-    written = np.zeros((2, NAME_BYTES), np.uint8)
+    written = np.zeros((2, NAME_WORDS), np.uint64)
     there = addresses.number("2001:db8::2")
     missing = addresses.write(np.array([gone, there], np.uint32), written)
     assert missing is not None and missing.tolist() == [True, False]
     assert written[1].tolist() == names("2001:db8::2")[0].tolist()
+
+
+def test_many_names_are_written_by_their_numbers() -> None:
+    used: set[int] = set()
+    addresses = table(1000, used)
+    texts = [f"2001:db8::{number:x}" for number in range(1, 2001)]
+    numbers = np.array([addresses.number(text) for text in texts], np.uint32)
+    written = np.zeros((2000, NAME_WORDS), np.uint64)
+    assert len(set(numbers.tolist())) == 2000 and addresses.write(numbers, written) is None
+    assert (written == names(*texts)).all() and (addresses.read(written, SHUT) == numbers).all()
+    used.update(numbers[::7].tolist())
+    addresses.make_room()
+    forgotten = addresses.write(numbers, written)
+    assert forgotten is not None and (forgotten == ~np.isin(numbers, numbers[::7])).all()
+    assert (written[::7] == names(*texts[::7])).all() and not written[forgotten].any()
 
 
 def test_numbers_begin_again_after_the_last_and_pass_over_those_in_use() -> None:

@@ -108,7 +108,7 @@ def _number(one: Datagram, addresses: Addresses | None) -> int:
     if isinstance(parsed, ipaddress.IPv4Address):
         return int(parsed)
     assert addresses is not None, "this test has no IPv6"
-    name = np.frombuffer(parsed.packed + bytes(4), np.uint8)
+    name = np.frombuffer(parsed.packed + bytes(8), np.uint64)
     return int(addresses.read(name[None, :], one.port)[0])
 
 
