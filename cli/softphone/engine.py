@@ -292,6 +292,10 @@ class Phone:
 
 def start(options: messages.Start) -> Phone:
     """A phone that listens. Raises Refusal when it cannot, for instance because a port is taken."""
+    if ":" in options.address:  # an assertion in the library would end the process
+        raise Refusal(
+            f"pjsua2 as it is installed here has no IPv6: give an IPv4 address instead of {options.address}"
+        )
     try:
         return Phone(options)
     except pj.Error as error:

@@ -26,6 +26,7 @@ from softswitch.call.record import (
 from softswitch.call.text import printable
 from softswitch.sdp.offer_answer import Negotiated
 from softswitch.sip.message import Request
+from softswitch.sip.uri import host_port
 
 Stretch = Literal["menu", "wait", "talk", "hold", "ring"]
 Role = Literal["caller", "agent", "extension", "peer"]
@@ -56,13 +57,12 @@ class _LegNotes:
 
     def record(self) -> LegRecord:
         leg = self.leg
-        host, port = leg.flow.remote
         audio = leg.audio
         agreed = audio.agreed if audio is not None else None
         return LegRecord(
             role=self.role,
             party=self.party,
-            address=f"{leg.flow.transport}:{host}:{port}",
+            address=f"{leg.flow.transport}:{host_port(*leg.flow.remote)}",
             user_agent=printable(leg.invite.headers.get("User-Agent") or "") if leg.direction == "in" else "",
             codec=agreed.codec if agreed is not None else "",
             srtp=_encryption(agreed) if agreed is not None else "",

@@ -12,6 +12,8 @@ from typing import Final, Literal
 
 import msgspec
 
+from softswitch.sip.uri import host_port
+
 Transport = Literal["udp", "tcp", "tls", "ws", "wss"]
 DEFAULT_PORTS: Mapping[Transport, int] = {"udp": 5060, "tcp": 5060, "tls": 5061, "ws": 80, "wss": 443}
 BROWSER_TRANSPORTS: Final[tuple[Transport, ...]] = ("ws", "wss")
@@ -38,7 +40,7 @@ class Flow(msgspec.Struct, frozen=True, gc=False):
         return self.transport != "udp"
 
     def __str__(self) -> str:
-        return f"{self.transport}:{self.local[0]}:{self.local[1]}<->{self.remote[0]}:{self.remote[1]}"
+        return f"{self.transport}:{host_port(*self.local)}<->{host_port(*self.remote)}"
 
 
 class Places:

@@ -69,20 +69,26 @@ async def test_a_browser_calls_the_menu_and_talks_to_an_agent(
     assert dominant(heard) == pytest.approx(PAGE_HZ, abs=5)
 
 
+@pytest.mark.parametrize("transport", ["ws", "wss"])
 async def test_a_browser_over_ipv6_alone(
-    tmp_path: Path, tones: tuple[Path, Path], switches: SwitchMaker, web_phones: WebPhoneMaker
+    tmp_path: Path,
+    tones: tuple[Path, Path],
+    switches: SwitchMaker,
+    web_phones: WebPhoneMaker,
+    transport: str,
 ) -> None:
     """No address of IPv4 is there for its candidates: signalling and audio have one way only."""
     text = CENTRE.replace("127.0.0.1:{port}", "[::1]:{port}").replace('address = "127.0.0.1"\n', "")
-    text = text.replace("{listen}", ', "ws:[::1]:{web_port}"')
-    switch = await switches(browsers=True, text=text)
+    text = text.replace("{listen}", f', "{transport}:[::1]:{{web_port}}"')
+    authority = Authority(tmp_path) if transport == "wss" else None
+    switch = await switches(browsers=True, text=text, authority=authority)
     said = write_tone_wav(tmp_path / "agent.wav", PHONE_HZ, 60)
     options = {"user": "201", "server": switch.ipv6_address, "password": PASSWORD}
     anna = Baresip(tmp_path, said, answer="auto", ipv6=True, **options)  # type: ignore[arg-type]
     async with anna:
         await anna.event("REGISTER_OK", 10)
-        page = await web_phones(tones[0])
-        await page.register(f"ws://[::1]:{switch.web_port}", "203", PASSWORD)
+        page = await web_phones(tones[0], "--ignore-certificate-errors")
+        await page.register(f"{transport}://[::1]:{switch.web_port}", "203", PASSWORD)
         await page.call("sip:201@[::1]")
         await switch.only_call("talking")
         await page.hears_hz(PHONE_HZ)

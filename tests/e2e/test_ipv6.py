@@ -12,9 +12,12 @@ import pytest
 
 from tests.e2e.by_menu import agent_of, talk_by_menu
 from tests.e2e.conftest import SwitchMaker
+from tests.support import sipp_scenarios
 from tests.support.audio import dominant_hz, read_wav, rms_dbfs, tone_level_db, write_tone_wav
 from tests.support.baresip import Baresip
+from tests.support.certificates import Authority
 from tests.support.phones import PhoneMaker
+from tests.support.sipp import Sipp, Transport
 from tests.support.switch import CENTRE, PASSWORD
 
 pytestmark = pytest.mark.e2e
@@ -98,3 +101,68 @@ async def test_a_switch_on_ipv6_alone(tmp_path: Path, switches: SwitchMaker) -> 
     assert (record["queue"], record["ended_by"]) == ("support", "caller")
     rate, (heard, *_) = read_wav(caller.heard()[0])
     assert rms_dbfs(heard[rate:]) > -50
+
+
+async def test_a_caller_over_tls_with_srtp(tmp_path: Path, switches: SwitchMaker, phones: PhoneMaker) -> None:
+    """The certificate names ::1, which the phone checks."""
+    authority = Authority(tmp_path)
+    switch = await switches(ipv6=True, authority=authority)
+    agent = await agent_of(switch, phones, tmp_path / "agent.wav")
+    said = write_tone_wav(tmp_path / "caller.wav", 440, 60)
+    server = f"[::1]:{switch.tls_port}"
+    caller = Baresip(
+        tmp_path,
+        said,
+        user="203",
+        server=server,
+        password=PASSWORD,
+        transport="tls",
+        ca=authority.file,
+        srtp="srtp-mand",
+        ipv6=True,
+    )
+    number = f"sip:600@{server};transport=tls"
+    record = await talk_by_menu(switch, caller, number, agent, tmp_path / "agent-says.wav")
+    assert record["transport"] == "tls"
+    legs = {leg["role"]: leg for leg in record["legs"]}
+    assert legs["caller"]["srtp"] and legs["caller"]["address"].startswith("tls:[::1]:")
+    rate, (heard,) = read_wav(tmp_path / "agent.wav")
+    assert dominant_hz(heard[len(heard) // 4 : -len(heard) // 4], rate) == pytest.approx(440, abs=4)
+    rate, (heard, *_) = read_wav(caller.heard()[0])
+    assert tone_level_db(heard[-2 * rate : -rate // 2], rate, 1000) > -3, "the agent's tone"
+
+
+async def test_a_phone_that_speaks_gsm_alone(
+    tmp_path: Path, switches: SwitchMaker, phones: PhoneMaker
+) -> None:
+    """Its codec is spoken by a pjsua2 process, which is on IPv4."""
+    switch = await switches(ipv6=True, media="endpoint_processes = 1")
+    agent = await agent_of(switch, phones, tmp_path / "agent.wav")
+    said = write_tone_wav(tmp_path / "caller.wav", 440, 60)
+    server = switch.ipv6_address
+    caller = Baresip(tmp_path, said, user="203", server=server, password=PASSWORD, codecs=("GSM",), ipv6=True)
+    record = await talk_by_menu(switch, caller, f"sip:600@{server}", agent, tmp_path / "agent-says.wav")
+    assert {leg["role"]: leg["codec"] for leg in record["legs"]} == {"caller": "GSM", "agent": "PCMU"}
+    rate, (heard,) = read_wav(tmp_path / "agent.wav")
+    assert dominant_hz(heard[len(heard) // 4 : -len(heard) // 4], rate) == pytest.approx(440, abs=4)
+    rate, (heard, *_) = read_wav(caller.heard()[0])
+    assert tone_level_db(heard[-2 * rate : -rate // 2], rate, 1000) > -6, "the agent's tone"
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_sipp_calls_sipp(tmp_path: Path, switches: SwitchMaker, transport: Transport) -> None:
+    """Through the switch, from one on IPv6 to one on IPv6."""
+    called = Sipp(tmp_path, sipp_scenarios.called(), transport=transport, ipv6=True)
+    async with called:
+        peer = f'[peers.far]\naddress = "192.0.2.1"\ntarget = "sip:{called.address};transport={transport}"\n'
+        route = '[[routes]]\nnumber = "77"\nto = "peer:far"\nguests = true\n'
+        switch = await switches(ipv6=True, extra=peer + route)
+        call = sipp_scenarios.call(talk_ms=500)
+        caller = Sipp(
+            tmp_path, call, remote=switch.ipv6_address, service="77", transport=transport, ipv6=True
+        )
+        async with caller:
+            assert (await caller.result(20)).successful == 1
+        assert (await called.result(20)).successful == 1
+    record = await switch.record()
+    assert (record["disposition"], record["transport"]) == ("answered", transport)

@@ -55,11 +55,13 @@ class Sipp(Program):
         injection: Path | None = None,
         port: int | None = None,
         media_port: int | None = None,
+        ipv6: bool = False,
     ) -> None:
         """`scenario` is a built-in name (`uac`, `uas` ...) or the XML itself;
 
-        its files stay in `directory`.
+        its files stay in `directory`. With `ipv6` it is on ::1, else on 127.0.0.1.
         """
+        self.host = "[::1]" if ipv6 else "127.0.0.1"
         self.port = port if port is not None else free_port()
         self.media_port = media_port if media_port is not None else free_rtp_port(2)
         self.directory = directory
@@ -75,8 +77,8 @@ class Sipp(Program):
             arguments += ["-key", name, value]
         if injection is not None:
             arguments += ["-inf", injection]
-        arguments += ["-i", "127.0.0.1", "-p", str(self.port)]
-        arguments += ["-mi", "127.0.0.1", "-mp", str(self.media_port)]
+        arguments += ["-i", self.host, "-p", str(self.port)]
+        arguments += ["-mi", self.host, "-mp", str(self.media_port)]
         arguments += ["-t", "t1" if transport == "tcp" else "u1", "-s", service]
         arguments += ["-m", str(calls), "-r", f"{rate:g}", "-nostdin"]
         arguments += ["-timeout", f"{GLOBAL_TIMEOUT_S}s"]  # should the tests be killed, it ends by itself
@@ -90,7 +92,7 @@ class Sipp(Program):
     @property
     def address(self) -> str:
         """host:port of its SIP."""
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     async def start(self) -> None:
         """Starts it, and returns when it can be called."""
@@ -146,4 +148,8 @@ class Sipp(Program):
                 await asyncio.sleep(0.02)
 
     def _is_bound(self) -> bool:
-        return f"0100007F:{self.port:04X} " in Path(f"/proc/net/{self.transport}").read_text()
+        if self.host == "[::1]":
+            there, table = f"{'0' * 24}01000000:{self.port:04X} ", f"/proc/net/{self.transport}6"
+        else:
+            there, table = f"0100007F:{self.port:04X} ", f"/proc/net/{self.transport}"
+        return there in Path(table).read_text()

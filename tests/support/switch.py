@@ -122,7 +122,7 @@ guests = true
 class RunningSwitch(Program):
     """One switch. `extra` is TOML added at the end, `sales` keys of the queue `sales`, `recordings` of
     [recordings], `media` of [media]; with `browsers` it listens for WebSockets too, with an `authority` over
-    TLS, at `tls_address`, with `ipv6` on ::1 too."""
+    TLS, at `tls_address`; with `ipv6` on ::1 too (not for browsers)."""
 
     def __init__(
         self,
@@ -157,8 +157,10 @@ class RunningSwitch(Program):
         if ipv6:
             values["listen"] += f', "udp:[::1]:{self.port}", "tcp:[::1]:{self.port}"'
         if authority is not None:
-            pair = authority.sign("switch", "127.0.0.1", "localhost")
+            pair = authority.sign("switch", "127.0.0.1", "::1", "localhost")
             values["listen"] += f', "tls:127.0.0.1:{self.tls_port}"'
+            if ipv6:
+                values["listen"] += f', "tls:[::1]:{self.tls_port}"'
             values["tls"] = (
                 f'[tls]\ncertificate = "{pair.certificate}"\nkey = "{pair.key}"\nca = "{authority.file}"'
             )

@@ -63,6 +63,12 @@ async def test_what_does_not_come_is_told_with_what_came(phones: PhoneMaker) -> 
     assert any("ready" in note for note in late.value.__notes__)
 
 
+async def test_ipv6_is_refused_and_does_not_end_the_process() -> None:
+    with pytest.raises(SoftphoneError, match=r"no IPv6: give an IPv4 address instead of ::1"):
+        async with Softphone(messages.Start(address="::1")):
+            pass
+
+
 async def test_a_taken_port_is_told() -> None:
     port = free_port()
     async with Softphone(messages.Start(sip_port=port)):
