@@ -13,7 +13,6 @@ from media.packet import (
     FRAME_SAMPLES,
     HEADER_BYTES,
     I32,
-    STRIDE,
     U8,
     U16,
     U32,
@@ -125,7 +124,7 @@ class Framer:
         total = fill + size
         width = int(total.max())
         at = np.arange(width)[None, :] - fill[:, None]
-        fresh = data[rows[:, None], np.clip(at + HEADER_BYTES, HEADER_BYTES, STRIDE - 1)]
+        fresh = data[rows[:, None], np.clip(at + HEADER_BYTES, HEADER_BYTES, data.shape[1] - 1)]
         left = self._rest[slots[:, None], np.clip(at + fill[:, None], 0, FRAME_SAMPLES - 1)]
         line = np.where(at >= 0, fresh, left)
         whole = total // FRAME_SAMPLES

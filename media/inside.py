@@ -16,8 +16,8 @@ from media.comfort_noise import ComfortNoise
 from media.conceal import Concealer
 from media.dtmf import InbandDetector
 from media.errors import RecordError
-from media.framer import Framer
 from media.g711 import SILENCE, decode
+from media.intake import Intake
 from media.jitter import JitterBuffer
 from media.legs import NO_PEER, Legs
 from media.messages import Recorded, RecordFailed, RecordSilent
@@ -54,11 +54,10 @@ class Inside:
         self._legs = legs
         self._rooms = rooms
         self._noise = noise
-        self._framer = Framer(legs.capacity)
         self._jitter = JitterBuffer(legs.capacity, jitter_frames, law=legs.law)
+        self._intake = Intake(legs.capacity, self._jitter)
         self._jitter_frames = jitter_frames
         self._concealer = Concealer(legs.capacity)
-        self._stream = np.zeros(legs.capacity, np.int64)  # whose audio it is, as `put` was told
         self.detector = InbandDetector(legs.capacity)
         self._recorder = recorder
         self._recordings: dict[int, _Recording] = {}
@@ -73,8 +72,7 @@ class Inside:
 
     def reset(self, slot: int) -> None:
         """A new leg has the slot."""
-        self._framer.reset(slot)
-        self._jitter.reset(slot)
+        self._intake.reset(slot)
         self._concealer.reset(slot)
         self.detector.reset(slot)
 
@@ -104,16 +102,7 @@ class Inside:
     def put(self, slots: Index, rows: Index, lengths: I32, timestamps: U32, data: U8, streams: I64) -> None:
         """Audio packets that arrived for n different listening legs, rows of `data`; another name in
         `streams` (int64[n]) is another source, to which the buffer turns at once."""
-        if slots.size:
-            other = slots[self._stream[slots] != streams]
-            if other.size:
-                self._stream[slots] = streams
-                self._jitter.restart(other)
-                for slot in other.tolist():
-                    self._framer.reset(slot)
-            legs, numbers, begin, payloads = self._framer.frames(slots, rows, lengths, timestamps, data)
-            if legs.size:
-                self._jitter.put(legs, numbers, begin, payloads)
+        self._intake.put(slots, rows, lengths, timestamps, data, streams)
 
     def tick(self, aside: tuple[Index, U8]) -> tuple[Index, U8]:
         """Take 20 ms of every listening leg; `aside` as in `Speech`. Returns slots[k] and codes uint8[k] of
@@ -121,6 +110,7 @@ class Inside:
         legs = self._legs
         if not self._some_listen():
             return np.empty(0, np.intp), np.empty(0, np.uint8)
+        self._intake.settle()
         slots = np.flatnonzero(legs.listened())
         coded, present = self._jitter.get(slots)
         if self._noise.busy:
@@ -203,8 +193,7 @@ class Inside:
         if not (legs.recordings[slot] or legs.voiced[slot]):
             self._concealer.restart(slot)
             if not (legs.detecting[slot] or legs.watched[slot]):
-                self._framer.reset(slot)
-                self._jitter.restart(np.array([slot], np.intp))
+                self._intake.begin(slot)
 
     def detect(self, slot: int, wanted: bool) -> None:
         """Search the leg's audio for keys, or no longer."""
