@@ -2,8 +2,7 @@
 disk.
 
 The tick thread hands over one block for all recordings (`write`); twice a second the writer thread takes the
-waiting blocks together, sorts them by recording, appends to each file once and then brings its header up to
-date.
+waiting blocks together, sorts them by recording, appends to each file and then brings its header up to date.
 
 Invariant: a file on disk is a valid WAV file at every moment after its first octets (a kill loses the last
 half second); the memory in between is bounded by `queue_bytes`, and what does not fit, or a disk that fails,
@@ -14,48 +13,34 @@ it with a thread.
 from __future__ import annotations
 
 import contextlib
-import io
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from media import wav
 from media.errors import RecordError
+from media.recording_file import RecordingFile, by_recording
 
 FRAME: Final = 160
 FRAME_MS: Final = 20
-BLOCK_BYTES: Final = FRAME * 2 * 2  # 20 ms of 16-bit stereo
-HEADER_BYTES: Final = 44
 FLUSH_EVERY_S: Final = 0.5
 RESUME_FRAMES: Final = 25
 """A pause ends so many frames late: what was said in it may still wait in a jitter buffer."""
-MAX_FRAMES: Final = (0xFFFFFFFF - HEADER_BYTES) // BLOCK_BYTES  # 37 hours: the format holds no more
 
 Int64 = npt.NDArray[np.int64]
 Int16 = npt.NDArray[np.int16]
 
 
 @dataclass(slots=True)
-class _File:
-    """A recording as the writer thread sees it."""
-
-    recording: int
-    path: Path
-    file: io.FileIO | None = None
-    frames: int = 0
-    mono: bool = False
-
-
-@dataclass(slots=True)
 class _Work:
     """What the tick thread has left for the writer since it last looked."""
 
-    opened: list[_File] = field(default_factory=list)
+    opened: list[RecordingFile] = field(default_factory=list)
     blocks: list[tuple[Int64, npt.NDArray[np.int16]]] = field(default_factory=list)
     closed: list[tuple[int, bool]] = field(default_factory=list)  # (recording, to be reported as saved)
 
@@ -104,7 +89,7 @@ class Recorder:
         self._ids = np.insert(self._ids, at, recording)
         self._frames = np.insert(self._frames, at, 0)
         with self._lock:
-            self._work.opened.append(_File(recording, target, mono=mono))
+            self._work.opened.append(RecordingFile(recording, target, mono))
 
     def write(self, recordings: Int64, left: Int16, right: Int16) -> None:
         """20 ms of sound for each recording: int64[n] (a recording at most once), int16[n, 160] twice.
@@ -215,7 +200,7 @@ class Recorder:
     # ----- the writer thread
 
     def _run(self) -> None:
-        files: dict[int, _File] = {}
+        files: dict[int, RecordingFile] = {}
         while True:
             ending = self._ending
             with self._lock:
@@ -232,79 +217,38 @@ class Recorder:
                 self._wake.wait(FLUSH_EVERY_S)
                 self._wake.clear()
 
-    def _append(self, files: dict[int, _File], work: _Work) -> None:
+    def _append(self, files: dict[int, RecordingFile], work: _Work) -> None:
         for opened in work.opened:
             files[opened.recording] = opened
-            self._attempt(files, opened, _create)
+            self._attempt(files, opened, opened.create)
         if work.blocks:
-            recordings = np.concatenate([ids for ids, _ in work.blocks])
-            sound = np.concatenate([block for _, block in work.blocks])
-            order = np.argsort(recordings, kind="stable")
-            ids, starts = np.unique(recordings[order], return_index=True)
-            for recording, rows in zip(ids.tolist(), np.split(order, starts[1:]), strict=True):
-                if recording in files:
-                    self._attempt(files, files[recording], _extend, sound[rows])
+            for recording, pieces in by_recording(work.blocks).items():
+                if (file := files.get(recording)) is not None:
+                    self._attempt(files, file, partial(file.extend, pieces))
             with self._lock:
-                self._queued -= sound.nbytes
+                self._queued -= sum(block.nbytes for _, block in work.blocks)
         for recording, report in work.closed:
             closing = files.get(recording)
-            if closing is None or not self._attempt(files, closing, _finish):
+            if closing is None or not self._attempt(files, closing, closing.close):
                 continue
             del files[recording]
             if report:
                 with self._lock:
                     self._saved.append((recording, str(closing.path), closing.frames * FRAME_MS))
 
-    def _attempt(self, files: dict[int, _File], file: _File, step: _Step, sound: Int16 | None = None) -> bool:
+    def _attempt(
+        self, files: dict[int, RecordingFile], file: RecordingFile, step: Callable[[], None]
+    ) -> bool:
         """Do one step with the disk; a failure ends this recording only and is reported."""
         try:
-            step(file, sound)
+            step()
         except (OSError, ValueError) as error:
             del files[file.recording]
             with contextlib.suppress(OSError):
-                if file.file is not None:
-                    file.file.close()
+                file.close()
             cause = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             reason = f"{file.path}: {cause}; check the disk's space and the folder's permissions"
             with self._lock:
                 self._reports.append((file.recording, str(file.path), reason))
             return False
         return True
-
-
-def _create(file: _File, _: Int16 | None) -> None:
-    file.path.parent.mkdir(parents=True, exist_ok=True)
-    file.file = file.path.open("wb", buffering=0)
-    _write(file.file, _header(file))
-
-
-def _extend(file: _File, sound: Int16 | None) -> None:
-    """Append int16[n, 160, 2], then bring the header up to date: samples first, so that it never promises
-    more."""
-    if file.file is None or sound is None:
-        return
-    if file.frames + len(sound) > MAX_FRAMES:
-        raise ValueError("a WAV file holds no more than 37 hours")
-    file.file.seek(0, io.SEEK_END)
-    _write(file.file, (sound[:, :, 0] if file.mono else sound).tobytes())
-    file.frames += len(sound)
-    file.file.seek(0)
-    _write(file.file, _header(file))
-
-
-def _header(file: _File) -> bytes:
-    return wav.header(file.frames * FRAME, channels=1 if file.mono else 2)
-
-
-def _finish(file: _File, _: Int16 | None) -> None:
-    if file.file is not None:
-        file.file.close()
-
-
-def _write(file: io.FileIO, data: bytes) -> None:
-    view = memoryview(data)
-    while view:  # a nearly full disk takes a part
-        view = view[file.write(view) :]
-
-
-_Step = Callable[[_File, Int16 | None], None]
