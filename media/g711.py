@@ -12,6 +12,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from media.packet import compact
+
 PCMU: Final = 0
 PCMA: Final = 1
 
@@ -117,7 +119,7 @@ def encode_laws(samples: Int16, row: npt.NDArray[np.intp], laws: npt.NDArray[np.
     used = np.zeros(2 * len(samples), np.bool_)
     used[key] = True
     mu, a = np.flatnonzero(used[: len(samples)]), np.flatnonzero(used[len(samples) :])
-    parts = [encode(samples[mu], PCMU)] + ([encode(samples[a], PCMA)] if a.size else [])
+    parts = [encode(samples[compact(mu)], PCMU)] + ([encode(samples[a], PCMA)] if a.size else [])
     codes = parts[0] if len(parts) == 1 else np.concatenate(parts)
     if len(codes) == len(row) and np.array_equal(key, np.flatnonzero(used)):
         return codes

@@ -21,7 +21,7 @@ from typing import Final
 
 import numpy as np
 
-from media.packet import F32, FRAME_SAMPLES, I16, I32, Bools, Index
+from media.packet import F32, FRAME_SAMPLES, I16, I32, Bools, Index, compact
 
 SPEAKERS: Final = 4
 """Voices of one room that are mixed: more at a time nobody understands."""
@@ -123,12 +123,12 @@ class Mixer:
         wanted[plan.recorded] = True
         common = np.flatnonzero(wanted)
         room = np.concatenate((common, plan.room[mine]))
-        mixes = total[room]
+        mixes = total.take(room, axis=0)
         row = np.full(plan.slots.size, -1, np.intp)
         row[mine] = np.arange(common.size, room.size)
         heard = voice_of[mine]
         without = np.flatnonzero(heard >= 0)
-        mixes[common.size + without] -= voices[heard[without]]
+        mixes[compact(common.size + without)] -= voices[compact(heard[without])]
         mixes[row[plan.deaf]] = 0
         if plan.whispers_to.size:
             said = _at_gain(whispers, plan.whisper_gain)
@@ -229,5 +229,5 @@ def _sums(room: Index, voices: I32, rooms: int) -> I32:
     rank = np.arange(room.size) - np.searchsorted(room, room)
     for turn in range(int(rank.max()) + 1):
         now = np.flatnonzero(rank == turn)
-        total[room[now]] += voices[now]
+        total[compact(room[now])] += voices.take(now, axis=0)
     return total
