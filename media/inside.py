@@ -21,7 +21,7 @@ from media.intake import Intake
 from media.jitter import JitterBuffer
 from media.legs import NO_PEER, Legs
 from media.messages import Recorded, RecordFailed, RecordSilent
-from media.packet import I16, I32, I64, U8, U32, Bools, Index
+from media.packet import I16, I32, I64, U8, U32, Bools, Index, compact
 from media.quality import FRAME_MS, Heard
 from media.recorder import Recorder
 from media.rooms import Rooms
@@ -117,17 +117,17 @@ class Inside:
             self._noise.end(slots[present])
         if self._ids.size or self._rooms.busy:
             self._hear(slots, coded, present, aside)
-        coded[~present] = SILENCE[legs.law[slots[~present]]][:, None]
+        if np.count_nonzero(present) < slots.size:
+            coded[~present] = SILENCE[legs.law[slots[~present]]][:, None]
         if len(self._speech):
             music = legs.music[slots]
             heard = np.flatnonzero(legs.watched[slots] & ~music)
             self._spoke += self._speech.hush(slots[music])
             spoken = decode(coded[heard], legs.law[slots[heard]])
             self._spoke += self._speech.hear(slots[heard], spoken)
-        searched = legs.detecting[slots]
-        if not searched.any():
-            return slots[:0], np.empty(0, np.uint8)
-        return self.detector.detect(slots[searched], coded[searched], legs.law[slots[searched]])
+        searched = compact(np.flatnonzero(legs.detecting[slots]))
+        slots = slots[searched]
+        return self.detector.detect(slots, coded[searched], legs.law[slots])
 
     def _hear(self, slots: Index, coded: U8, present: Bools, aside: tuple[Index, U8]) -> None:
         """What mixes and recordings make of this tick's frames, which are concealed where they are not
@@ -135,7 +135,7 @@ class Inside:
         legs = self._legs
         heard = np.flatnonzero(legs.voiced[slots] | (legs.recordings[slots] > 0))
         some = slots[heard]
-        frames: I16 = decode(coded[heard], legs.law[some])
+        frames: I16 = decode(coded[compact(heard)], legs.law[some])
         there = present[heard]
         if self._noise.busy:
             quiet = ~there & self._noise.silent[some]
