@@ -114,7 +114,7 @@ class Engine:
             self._take_secrets(batch, now)
         seen = parts.listener.look(batch)
         sent = parts.steady.relay(batch, seen, now)
-        if seen.left is not None:
+        if not seen.done:
             sent = self._take_long_way(batch, seen, sent, now)
         return parts.srtp.protect(sent) if parts.srtp.active else sent
 

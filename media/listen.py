@@ -84,14 +84,16 @@ class Seen:
     """What is known of the n datagrams of a batch at first sight.
 
     headers: uint32[n, 3] (`read_headers`); slots: intp[n], of no meaning where `known` (bool[n]) is False;
-    left: bool[n], those that are still to be dealt with, None for nobody; most: of one leg.
+    most: of one leg; left: bool[n], those that are still to be dealt with, None for all; done: nothing is
+    left.
     """
 
     headers: U32
     slots: Index
     known: Bools
-    left: Bools | None
     most: int
+    left: Bools | None = None
+    done: bool = False
 
 
 class Listener:
@@ -113,12 +115,12 @@ class Listener:
         """Whose datagrams are these?"""
         headers = read_headers(batch.data, batch.count)
         slots, known = self._latching.look_up(batch.paths[: batch.count])
-        left = np.ones(batch.count, np.bool_)
         counts = np.bincount(slots if np.count_nonzero(known) == batch.count else slots[known])
-        most = int(counts.max(initial=0))
-        if most > SEVERAL:
-            self._cut_floods(slots, np.flatnonzero(known), counts, left)
-        return Seen(headers, slots, known, left, most)
+        seen = Seen(headers, slots, known, int(np.maximum.reduce(counts, initial=0)))
+        if seen.most > SEVERAL:
+            seen.left = np.ones(batch.count, np.bool_)
+            self._cut_floods(slots, np.flatnonzero(known), counts, seen.left)
+        return seen
 
     def _cut_floods(self, slots: Index, rows: Index, counts: Index, left: Bools) -> None:
         """Take what a leg sends beyond its credit out of `left`. rows: those of known legs; counts: by
@@ -142,21 +144,21 @@ class Listener:
 
     def listen(self, batch: Batch, seen: Seen, now: float) -> Iterator[Arrived]:
         """The accepted packets of those that are left, in rounds of at most one packet of each leg."""
-        assert seen.left is not None
         count, headers, slots = batch.count, seen.headers, seen.slots
+        left = seen.left if seen.left is not None else np.ones(count, np.bool_)
         plain = (headers[:, 0] & PLAIN_MASK) == self._legs.expected[slots]
         plain &= seen.known
         plain &= batch.lengths[:count] > HEADER_BYTES
-        plain &= seen.left
+        plain &= left
         self.control = self.control[:0]
         kinds: U8 | None = None
         if np.count_nonzero(plain) == count:
             rows = np.arange(count)
-        elif np.array_equal(plain, seen.left):
+        elif np.array_equal(plain, left):
             rows = np.flatnonzero(plain)
             slots = slots[rows]
         else:
-            rows, slots, kinds = self._examine(batch, seen, plain, now)
+            rows, slots, kinds = self._examine(batch, seen, left, plain, now)
             if not rows.size:
                 return
         self._legs.heard_at[slots] = now
@@ -172,7 +174,9 @@ class Listener:
             if arrived is not None:
                 yield arrived
 
-    def _examine(self, batch: Batch, seen: Seen, plain: Bools, now: float) -> tuple[Index, Index, U8]:
+    def _examine(
+        self, batch: Batch, seen: Seen, left: Bools, plain: Bools, now: float
+    ) -> tuple[Index, Index, U8]:
         """Sort out what is not plain audio. Returns rows[k], slots[k], kinds[k] of all that is accepted."""
         count, legs = batch.count, self._legs
         paths = batch.paths[:count]
@@ -182,7 +186,7 @@ class Listener:
         octet = (first >> np.uint32(16)) & np.uint32(0xFF)
         self.control = np.flatnonzero(to_control | ((first >> np.uint32(30) == 2) & (octet - 192 < 32)))
         candidates = ~(plain | to_control)
-        candidates &= seen.left
+        candidates &= left
         good = plain | valid_rtp(batch.data[:count], batch.lengths[:count], first, candidates)
         types = ((first >> np.uint32(16)) & np.uint32(0x7F)).astype(np.int16)
         unknown = good & ~known

@@ -14,7 +14,7 @@ import sys
 import numpy as np
 import numpy.typing as npt
 
-from media.packet import F64, STRIDE, U8, U64, Bools
+from media.packet import F64, STRIDE, U8, U64
 from media.path import swapped
 
 SO_TIMESTAMPNS = 35
@@ -89,21 +89,13 @@ class Messages:
         # Columns, made once: whoever needs one in every batch does not look it up by its name.
         self.lengths = self.headers["received"]
         self.bases, self.sizes = self.vectors["base"], self.vectors["bytes"]
-        self._control_bytes = self.headers["control_bytes"]
         stamps = self.control[:, : _STAMP.itemsize].view(_STAMP)[:, 0]
         self._seconds, self._nanoseconds = stamps["s"], stamps["ns"]
-        self._with_control = control
 
     def point_at(self, data: U8) -> None:
         """Let message i use row i of `data` (uint8[count, STRIDE]) as a whole."""
         self.bases[:] = _address(data) + np.arange(data.shape[0], dtype=np.uint64) * np.uint64(STRIDE)
         self.sizes[:] = STRIDE
-
-    def rearm(self, count: int) -> None:
-        """Before receiving, where messages had no arrival time: the kernel overwrites the size of the control
-        part with what it has used. (Sizes of addresses, and of arrival times, are what they were.)"""
-        if self._with_control:
-            self._control_bytes[:count] = CONTROL_BYTES
 
     def read_paths(self, first: int, paths: U64, local_port: int) -> None:
         """Write into `paths` (uint64[n]) those of messages first..first+n, which came to this port."""
@@ -115,15 +107,10 @@ class Messages:
 
     def read_stamps(self, stamps: F64) -> None:
         """Write into `stamps` (float64[n], seconds since 1970) when the first n messages arrived, by the
-        kernel's word (SO_TIMESTAMPNS); of no meaning where `unstamped`."""
+        kernel's word: all have a time if their sockets have SO_TIMESTAMPNS. (The kernel overwrites the sizes
+        of addresses and of control parts with what it has used: with what they were.)"""
         np.multiply(self._nanoseconds[: stamps.size], 1e-9, out=stamps)
         stamps += self._seconds[: stamps.size]
-
-    def unstamped(self, count: int) -> Bools | None:
-        """Which of the received messages have no arrival time, bool[count]; None: all have. Else `rearm`
-        before receiving again."""
-        missing: Bools = self._control_bytes[:count] != CONTROL_BYTES
-        return missing if np.count_nonzero(missing) else None
 
     def receive(self, descriptor: int, first: int, count: int) -> int:
         """Receive into messages first..first+count without waiting; how many came (0: none, or an error)."""

@@ -56,7 +56,8 @@ class Batch:
 @dataclass(slots=True)
 class Outgoing:
     """Datagrams to send. `rows` (intp[n]) are rows of `data`, all different; the others are [n], aligned with
-    `rows`. `slots` (intp[n]) are the legs they go to, -1 for one that is gone.
+    `rows`. `slots` (intp[n]) are the legs they go to, -1 for one that is gone. `port` is the local port that
+    all of them leave by, where that is known, and that the rows ascend; else 0.
 
     Same dtypes as Batch; `data` must stay untouched until they are sent.
     """
@@ -66,6 +67,7 @@ class Outgoing:
     lengths: I32
     paths: U64
     slots: Index
+    port: int = 0
 
 
 def words(data: U8) -> npt.NDArray[np.uint32]:
@@ -157,6 +159,11 @@ def write_headers(data: U8, rows: Index, first: U32, timestamps: U32, ssrcs: U32
     view[here, 0] = first
     view[here, 1] = timestamps
     view[here, 2] = ssrcs
+
+
+def put_headers(data: U8, rows: Index, headers: U32) -> None:
+    """The contrary of `read_headers`, for the given rows, which must ascend, no two alike."""
+    words(data)[compact(rows), :3] = headers
 
 
 _NO_ROWS: Index = np.empty(0, np.intp)

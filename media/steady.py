@@ -13,6 +13,8 @@ the long way, with all else that came from its leg in the same batch.
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import numpy.typing as npt
 
@@ -24,18 +26,18 @@ from media.packet import (
     F64,
     HEADER_BYTES,
     I32,
-    LOW_16,
-    MARKER,
     PLAIN_MASK,
     U8,
+    U16,
     U32,
     Batch,
     Bools,
     Index,
     Outgoing,
     empty_outgoing,
-    write_headers,
+    put_headers,
 )
+from media.path import all_of_one_port
 from media.relay import Relay
 from media.runs import Runs
 from media.sequence import Reception, steps
@@ -56,13 +58,14 @@ _WAY = np.dtype(
         ("expected", "u4"),  # first header word of the leg's plain audio, under PLAIN_MASK
         ("ssrc", "u4"),  # of its stream
         ("highest", "u4"),  # sequence number of that, 16 bits, before what is noted
-        ("head", "u4"),  # of the new header: first word without the sequence number,
-        ("shift", "u4"),  # what is to be added to the sequence number, modulo 2**16,
-        ("timestamp_shift", "u4"),  # and to the timestamp,
-        ("new_ssrc", "u4"),
-        ("_", "u4"),
+        # What makes the new header of the old one when it is added: to the sequence number and to the bits
+        # before it, modulo 2**16 each; to the timestamp and to the SSRC.
+        ("head_step", "u2", 2),
+        ("step", "u4", 2),
     ]
 )
+_NUMBER = 0 if sys.byteorder == "little" else 1
+"""Which half of the first word the sequence number is."""
 
 
 class Steady:
@@ -74,6 +77,7 @@ class Steady:
         self._ways = np.zeros(legs.capacity, _WAY)
         self._ways["expected"] = _NEVER
         self._some = False
+        self._port = 0
         self._stale = True
         self._moved = False
         self._mixed = np.zeros(legs.capacity, np.bool_)
@@ -83,7 +87,7 @@ class Steady:
         self._headers = np.zeros((NOTES, 3), np.uint32)
         self._lengths = np.zeros(NOTES, np.int32)
         self._arrivals = np.zeros(NOTES, np.float64)
-        self._came = np.zeros(NOTES, np.float64)
+        self._batches: list[tuple[int, float]] = []  # of the notes: how many, and when the engine saw them
 
     def changed(self) -> None:
         """Something has changed that the table is made from: who hears whom, who listens, a stream."""
@@ -95,14 +99,16 @@ class Steady:
         alone = (hears >= 0) & ~differs & (legs.expected != 0) & (legs.source[hears] == reception.stream)
         alone &= ~(legs.listened() | legs.silent | self._guarded)
         ways["expected"] = np.where(alone, legs.expected, _NEVER)
-        for name in ("path", "head", "timestamp_shift"):
-            ways[name] = legs.outbound[name][hears]
-        ways["to"] = hears
-        ways["new_ssrc"] = legs.ssrc[hears]
-        ways["shift"] = legs.sequence_shift[hears] & 0xFFFF
+        ways["path"], ways["to"] = legs.path[hears], hears
         ways["ssrc"] = reception.ssrc & 0xFFFFFFFF
+        ways["head_step"][:, _NUMBER] = legs.sequence_shift[hears] & 0xFFFF
+        ways["head_step"][:, 1 - _NUMBER] = (legs.head[hears] - legs.expected) >> np.uint32(16)
+        ways["step"][:, 0] = legs.timestamp_shift[hears]
+        ways["step"][:, 1] = legs.ssrc[hears] - ways["ssrc"]
         self._follow()
         self._some = bool(alone.any())
+        paths = ways["path"][alone]
+        self._port = int(paths[0]) & 0xFFFF if self._some and all_of_one_port(paths) else 0
         self._stale = False
 
     def _follow(self) -> None:
@@ -110,7 +116,7 @@ class Steady:
         self._moved = False
 
     def relay(self, batch: Batch, seen: Seen, now: float) -> Outgoing:
-        """Rewrite, in place, what can go the shortest way. `seen.left` then says what has to go the long way,
+        """Rewrite, in place, what can go the shortest way. `seen` then says what has to go the long way,
         after `settle`."""
         if self._stale:
             self._derive()
@@ -126,18 +132,18 @@ class Steady:
         fits &= steps(first, ways["highest"], BACK, AHEAD)[0]
         fits &= seen.known
         fits &= lengths > HEADER_BYTES
-        assert seen.left is not None
-        fits &= seen.left
+        if seen.left is not None:
+            fits &= seen.left
         self._turns += seen.most
         if np.count_nonzero(fits) == batch.count:
-            seen.left = None
+            seen.done = True
             rows = np.arange(batch.count)
         else:
             self._keep_together(seen, fits)
             rows = np.flatnonzero(fits)
             if not rows.size:
                 return empty_outgoing(batch.data)
-            seen.left &= ~fits
+            seen.left = ~fits if seen.left is None else seen.left & ~fits
             ways, headers, slots = ways[fits], headers[fits], slots[fits]
             lengths, arrivals = lengths[fits], arrivals[fits]
         self._note(slots, headers, lengths, arrivals, now)
@@ -153,19 +159,19 @@ class Steady:
     def _rewrite(
         self, data: U8, rows: Index, headers: U32, lengths: I32, ways: npt.NDArray[np.void]
     ) -> Outgoing:
-        first = headers[:, 0]
-        new = (first + ways["shift"]) & LOW_16
-        new |= first & MARKER
-        new |= ways["head"]
-        write_headers(data, rows, new, headers[:, 1] + ways["timestamp_shift"], ways["new_ssrc"])
-        return Outgoing(data, rows, lengths, ways["path"], ways["to"])
+        halves: U16 = headers.view(np.uint16)
+        halves[:, :2] += ways["head_step"]
+        headers[:, 1:] += ways["step"]
+        put_headers(data, rows, headers)
+        return Outgoing(data, rows, lengths, ways["path"], ways["to"], self._port)
 
     def _note(self, slots: Index, headers: U32, lengths: I32, arrivals: F64, now: float) -> None:
         if self._noted + slots.size > NOTES:
             self.settle()
         here = slice(self._noted, self._noted + slots.size)
         self._slots[here], self._headers[here], self._lengths[here] = slots, headers, lengths
-        self._arrivals[here], self._came[here] = arrivals, now
+        self._arrivals[here] = arrivals
+        self._batches.append((slots.size, now))
         self._noted += slots.size
 
     def tick(self) -> None:
@@ -176,35 +182,37 @@ class Steady:
     def settle(self) -> None:
         """Count what was noted, and move on the streams that it went into. To be called before anything goes
         the long way, too, which moves them as well."""
-        noted, self._noted = self._noted, 0
-        self._turns, self._moved = 0, True
+        noted, batches = self._noted, self._batches
+        self._noted, self._batches, self._turns, self._moved = 0, [], 0, True
         if not noted:
             return
+        sizes, times = zip(*batches, strict=True)
+        came = np.repeat(times, sizes)
         order = np.argsort(self._slots[:noted].astype(np.uint16), kind="stable")  # a radix sort
-        runs = self._runs(order)
+        runs = self._runs(order, came)
         self._legs.heard_at[runs.legs] = runs.came[runs.last]
         even = self._reception.is_even(runs) & rises(self._legs, self._to(runs.legs), runs)
         if np.count_nonzero(even) < even.size:
             uneven = np.repeat(~even, runs.counts)
-            self._settle_in_turn(np.sort(order[uneven]))
+            self._settle_in_turn(np.sort(order[uneven]), came)
             order = order[~uneven]
         if order.size:
-            runs = self._runs(order) if order.size < noted else runs
+            runs = self._runs(order, came) if order.size < noted else runs
             map_even(self._legs, self._to(runs.legs), self._reception.observe_even(runs), runs)
 
     def _to(self, slots: Index) -> Index:
         return self._relay.audience()[0][slots]
 
-    def _runs(self, order: Index) -> Runs:
+    def _runs(self, order: Index, came: F64) -> Runs:
         return Runs.of(
             self._slots[order],
             self._headers[order],
             self._lengths[order],
             self._arrivals[order],
-            self._came[order],
+            came[order],
         )
 
-    def _settle_in_turn(self, notes: Index) -> None:
+    def _settle_in_turn(self, notes: Index, came: F64) -> None:
         """Those that are lost, late, repeated or otherwise not as they should be: one of each leg at a
         time."""
         slots = self._slots[notes]
@@ -223,5 +231,5 @@ class Steady:
                 extended,
                 headers[:, 1],
                 self._lengths[here],
-                self._came[here],
+                came[here],
             )

@@ -18,7 +18,7 @@ import numpy as np
 
 from media import mmsg
 from media.errors import DescriptorsExhaustedError, PortRefusedError
-from media.packet import I32, STRIDE, U8, U64, Batch, Index, Outgoing
+from media.packet import F64, I32, STRIDE, U8, U64, Batch, Index, Outgoing
 from media.path import all_of_one_port, local_ports, path_of, remote_of
 
 RECEIVE_BUFFER_BYTES = 8 << 20
@@ -83,6 +83,8 @@ class PortSockets:
         self._epoll: select.epoll | None = None
         self._port_of: dict[int, int] = {}
         self._turn = 0
+        self.stamped = True
+        """Does the kernel say when datagrams arrived?"""
 
     def open(self, port: int) -> bool:
         """Bind `port` and `port + 1`; False when one of them is taken.
@@ -119,8 +121,10 @@ class PortSockets:
 
     def adopt(self, port: int, ready: socket.socket) -> None:
         """Take over a bound socket under the given local port number."""
-        with contextlib.suppress(OSError):
+        try:
             ready.setsockopt(socket.SOL_SOCKET, mmsg.SO_TIMESTAMPNS, 1)
+        except OSError:
+            self.stamped = False
         self._sockets[port] = ready
         self._port_of[ready.fileno()] = port
         if self._poll is not None:
@@ -163,8 +167,8 @@ class PortSockets:
             if len(found) > 1:
                 self._turn = (self._turn + 1) % len(found)
                 found = found[self._turn :] + found[: self._turn]
-        ports = (self._port_of.get(descriptor) for descriptor, _ in found)
-        return [(port, self._sockets[port]) for port in ports if port is not None]
+        ports = [self._port_of[descriptor] for descriptor, _ in found]
+        return [(port, self._sockets[port]) for port in ports]
 
     def get(self, port: int) -> socket.socket | None:
         """The socket bound to a local port."""
@@ -211,8 +215,9 @@ class BatchIo:
         if batched:
             self._in = self._messages(control=True)
             self._in.point_at(self._data)
-            self._row_addresses = self._in.bases.copy()
             self._out = self._messages(control=False)
+            self._straight = self._messages(control=False)  # message i is always row i of our own data
+            self._straight.point_at(self._data)
 
     def _messages(self, *, control: bool) -> mmsg.Messages:
         return mmsg.Messages(self.capacity, control)
@@ -243,23 +248,21 @@ class BatchIo:
             return 0
         lengths = self._lengths[:count]
         lengths[:] = self._in.lengths[:count]
-        too_long = lengths > STRIDE
-        if np.count_nonzero(too_long):
-            lengths[too_long] = 0
-        self._set_arrivals(count)
+        if np.maximum.reduce(lengths) > STRIDE:
+            lengths[lengths > STRIDE] = 0
+        self._set_arrivals(self._arrivals[:count])
         return count
 
-    def _set_arrivals(self, count: int) -> None:
-        """The kernel's arrival times on the engine's clock; the batch's own time where they are absurd, as
-        after the system's time was set."""
+    def _set_arrivals(self, arrivals: F64) -> None:
+        """The kernel's arrival times on the engine's clock; the batch's own time where there are none or
+        they are absurd, as after the system's time was set."""
         now = self._clock()
-        arrivals = self._arrivals[:count]
+        if not self._sockets.stamped:
+            arrivals[:] = now
+            return
         self._in.read_stamps(arrivals)
         arrivals -= self._wall() - now
-        if (unstamped := self._in.unstamped(count)) is not None:  # what is there is of an earlier message
-            arrivals[unstamped] = now
-            self._in.rearm(count)
-        if not (now - 1.0 < arrivals.min() and arrivals.max() <= now):
+        if not (now - 1.0 < np.minimum.reduce(arrivals) and np.maximum.reduce(arrivals) <= now):
             arrivals[(arrivals > now) | (arrivals <= now - 1.0)] = now
 
     def _receive_plainly(self) -> int:
@@ -289,21 +292,20 @@ class BatchIo:
                 self._send_plainly(outgoing.data, rows, lengths, paths)
                 continue
             cuts = [0, rows.size]
-            if not all_of_one_port(paths):
+            if not (outgoing.port or all_of_one_port(paths)):
                 ports = local_ports(paths)
                 order = np.argsort(ports, kind="stable")
                 rows, lengths, paths, ports = rows[order], lengths[order], paths[order], ports[order]
                 cuts[1:1] = (np.flatnonzero(ports[1:] != ports[:-1]) + 1).tolist()
-            self._send_batched(outgoing.data, rows, lengths, paths, cuts)
+            if outgoing.port and outgoing.data is self._data and rows[-1] == rows.size - 1:
+                out = self._straight
+            else:
+                out = self._out
+                out.bases[: rows.size] = rows * STRIDE + outgoing.data.ctypes.data
+            self._send_batched(out, lengths, paths, cuts)
 
-    def _send_batched(self, data: U8, rows: Index, lengths: I32, paths: U64, cuts: list[int]) -> None:
-        count = rows.size
-        out = self._out
-        if data is self._data:
-            out.bases[:count] = self._row_addresses.take(rows)
-        else:
-            out.bases[:count] = rows * STRIDE + data.ctypes.data
-        out.sizes[:count] = lengths
+    def _send_batched(self, out: mmsg.Messages, lengths: I32, paths: U64, cuts: list[int]) -> None:
+        out.sizes[: lengths.size] = lengths
         for start, end in itertools.pairwise(cuts):  # one local port each
             port = int(paths[start]) & 0xFFFF
             out.set_paths(start, paths[start:end], port)
