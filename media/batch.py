@@ -18,8 +18,11 @@ def segments(slots: Index) -> tuple[Index, Index]:
     begins = np.empty(slots.size, np.bool_)
     begins[0] = True
     np.not_equal(slots[1:], slots[:-1], out=begins[1:])
-    starts = np.flatnonzero(begins)
-    return starts, np.diff(starts, append=slots.size)
+    ends = np.flatnonzero(begins)
+    starts = ends.copy()
+    ends[:-1] = starts[1:]
+    ends[-1] = slots.size
+    return starts, ends - starts
 
 
 def rounds(slots: Index, scratch: Index, limit: int) -> Iterator[Index]:

@@ -72,6 +72,8 @@ class Engine:
         self._pressed = Pressed(self._parts)
         self._media_timeout_s = media_timeout_s
         self._ticks = 0
+        self._quiet = False
+        """Does nobody say, mix or listen to anything here? Until a command, or a packet on the long way."""
         self.load = self._parts.load
         """What Pong tells; the owner of the clock notes the lateness of ticks there."""
 
@@ -83,6 +85,7 @@ class Engine:
 
     def command(self, command: Command, now: float) -> list[Event]:
         """Carry out one command; everything that happened up to now, as by `events`."""
+        self._quiet = False
         self._commands.obey(command, now)
         return self.events()
 
@@ -99,6 +102,7 @@ class Engine:
     def loaded(self, name: str, clip: Clip | ClipError) -> None:
         """A clip that was needed, or why it cannot be had."""
         parts = self._parts
+        self._quiet = False
         parts.steady.settle()
         parts.events += parts.speech.loaded(name, clip)
         parts.changed()
@@ -121,6 +125,7 @@ class Engine:
     def _take_long_way(self, batch: Batch, seen: Seen, swift: Outgoing, now: float) -> Outgoing:
         """Deal with the datagrams that are left; what is to be sent, `swift` included."""
         parts = self._parts
+        self._quiet = False
         parts.steady.settle()
         sent = [swift, *(self._take(arrived, now) for arrived in parts.listener.listen(batch, seen, now))]
         if parts.listener.latched:  # by packets that went no further
@@ -204,6 +209,24 @@ class Engine:
             parts.steady.tick()
         else:
             parts.steady.settle()
+        outgoing = [] if self._quiet else self._speak(now)
+        for ended in parts.inside.ended():
+            if isinstance(ended, RecordFailed):
+                self._quiet = False
+                self._commands.rearrange(parts.rooms.stop_record(ended.recording))
+            parts.events.append(ended)
+        if self._ticks % LOST_CHECK_TICKS == 0:
+            self._find_lost(now)
+        reports = parts.reports.tick(now)
+        for slot in parts.reports.measured():
+            parts.events.append(Measured(int(parts.legs.leg[slot]), parts.reports.quality(slot)))
+        if parts.srtp.active:
+            outgoing = [parts.srtp.protect(one) for one in outgoing]
+        return [*outgoing, reports]
+
+    def _speak(self, now: float) -> list[Outgoing]:
+        """20 ms of what is said, mixed and listened to here."""
+        parts = self._parts
         spoken, played = parts.speech.tick(now)
         if parts.speech.ceased:
             parts.speech.ceased = False
@@ -219,10 +242,6 @@ class Engine:
         slots, codes = parts.inside.tick(parts.speech.aside)
         if slots.size:
             self._pressed.report_tones(slots, codes, now)
-        for ended in parts.inside.ended():
-            if isinstance(ended, RecordFailed):
-                self._commands.rearrange(parts.rooms.stop_record(ended.recording))
-            parts.events.append(ended)
         for slot, speaking in parts.inside.spoke():
             parts.events.append(Speaking(int(parts.legs.leg[slot]), speaking))
         outgoing.append(parts.rooms.packets(now))
@@ -231,14 +250,14 @@ class Engine:
             for slot, reason in parts.webrtc.failed:
                 parts.events.append(HandshakeFailed(int(parts.legs.leg[slot]), reason))
             parts.webrtc.failed.clear()
-        if self._ticks % LOST_CHECK_TICKS == 0:
-            self._find_lost(now)
-        reports = parts.reports.tick(now)
-        for slot in parts.reports.measured():
-            parts.events.append(Measured(int(parts.legs.leg[slot]), parts.reports.quality(slot)))
-        if parts.srtp.active:
-            outgoing = [parts.srtp.protect(one) for one in outgoing]
-        return [*outgoing, reports]
+        self._quiet = not (
+            parts.speech.busy
+            or parts.noise.busy
+            or parts.rooms.busy
+            or parts.webrtc.active
+            or parts.inside.wanted is not None
+        )
+        return outgoing
 
     def _find_lost(self, now: float) -> None:
         parts, legs = self._parts, self._parts.legs

@@ -105,6 +105,8 @@ class Listener:
         self._reception = reception
         self._scratch = np.zeros(legs.capacity, np.intp)
         self._credit = np.full(legs.capacity, MAX_PACKETS_PER_LEG, np.intp)
+        self._in_debt = False
+        """Has a leg less credit than it may have?"""
         self._credited_at = 0.0
         self.latched: list[int] = []
         """Slots that have latched since this list was last cleared."""
@@ -130,6 +132,7 @@ class Listener:
         quota = np.minimum(counts, SEVERAL)
         quota[many] = np.minimum(counts[many], np.maximum(credit, SEVERAL))
         self._credit[many] = np.maximum(credit - quota[many], 0)
+        self._in_debt = True
         order = rows[np.argsort(slots[rows], kind="stable")]
         starts, sizes = segments(slots[order])
         turn = np.arange(order.size) - np.repeat(starts, sizes)
@@ -139,8 +142,10 @@ class Listener:
         """20 ms have passed, or more where the worker was held up and ticks were left out: what waited for it
         is no flood."""
         passed_s, self._credited_at = now - self._credited_at, now
-        again = min(round(passed_s / TICK_S * CREDIT_A_TICK), MAX_PACKETS_PER_LEG)
-        np.minimum(self._credit + again, MAX_PACKETS_PER_LEG, out=self._credit)
+        if self._in_debt:
+            again = min(round(passed_s / TICK_S * CREDIT_A_TICK), MAX_PACKETS_PER_LEG)
+            np.minimum(self._credit + again, MAX_PACKETS_PER_LEG, out=self._credit)
+            self._in_debt = int(np.minimum.reduce(self._credit)) < MAX_PACKETS_PER_LEG
 
     def listen(self, batch: Batch, seen: Seen, now: float) -> Iterator[Arrived]:
         """The accepted packets of those that are left, in rounds of at most one packet of each leg."""

@@ -78,8 +78,7 @@ def rises(legs: Legs, to: Index, runs: Runs) -> Bools:
     bool[legs]"""
     stamps = runs.headers[:, 1]
     step = stamps - runs.before(stamps, legs.timestamp[to] - legs.timestamp_shift[to])
-    rising: Bools = np.logical_and.reduceat(step.view(np.int32) > 0, runs.starts)
-    return rising
+    return runs.each(step.view(np.int32) > 0)
 
 
 def map_even(legs: Legs, to: Index, extended: I64, runs: Runs) -> None:

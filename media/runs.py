@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from media.batch import segments
-from media.packet import F64, I32, U32, Index
+from media.packet import F64, I32, U32, Bools, Index
 
 _T = TypeVar("_T", bound=np.generic)
 
@@ -45,6 +45,19 @@ class Runs:
     def last(self) -> Index:
         """Where the last packet of each leg is, intp[L]."""
         return self.starts + self.counts - 1
+
+    def in_turn(self, values: npt.NDArray[_T]) -> tuple[npt.NDArray[_T], Bools]:
+        """Of values [n] of the packets, the first of each leg, then the second ...: [turns, L], of no meaning
+        where there is none, and bool[turns, L]: there is one."""
+        turn = np.arange(int(self.counts.max()))[:, None]
+        return values.take(self.starts + turn, mode="clip"), turn < self.counts
+
+    def each(self, holds: Bools) -> Bools:
+        """Does it hold (bool[n]) for each packet of a leg? bool[L]"""
+        if np.count_nonzero(holds) == holds.size:
+            return np.ones(self.legs.size, np.bool_)
+        all_hold: Bools = np.logical_and.reduceat(holds, self.starts)
+        return all_hold
 
     def before(self, values: npt.NDArray[_T], first: npt.NDArray[_T]) -> npt.NDArray[_T]:
         """Of values [n] of the packets, those of the packets before them; `first` [L] for the first of each

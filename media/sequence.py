@@ -164,8 +164,7 @@ class Reception:
         """Is each packet of a leg the next of its stream, whose transit time is known? bool[legs]"""
         numbers = runs.headers[:, 0]
         step = numbers - runs.before(numbers, self.highest[runs.legs].astype(np.uint32))
-        even: Bools = np.logical_and.reduceat(step.astype(np.int16) == 1, runs.starts)
-        return even & self.has_transit[runs.legs]
+        return runs.each(step.astype(np.int16) == 1) & self.has_transit[runs.legs]
 
     def observe_even(self, runs: Runs) -> I64:
         """As `observe_steady` for each turn of packets, of which `is_even` was found; the extended number of
@@ -178,12 +177,12 @@ class Reception:
         transit = _transit(runs.headers[:, 1], runs.arrivals, rate)
         distance = _distance(transit, runs.before(transit, rows["transit"]), rate)
         rows["transit"] = transit[runs.last]
-        for turn in range(counts.max()):
-            some = np.flatnonzero(counts > turn)
-            moved = jitter[some]
-            moved += (distance[runs.starts[some] + turn] - moved) * JITTER_GAIN
-            jitter[some] = moved
-            peak[some] = np.maximum(peak[some], moved)
+        turns, there = runs.in_turn(distance)
+        for turn, gain in zip(turns, there * JITTER_GAIN, strict=True):
+            turn -= jitter
+            turn *= gain
+            jitter += turn
+            np.maximum(peak, jitter, out=peak)
         self._rows.put(runs.legs, rows, mode="clip")
         return highest
 

@@ -58,14 +58,15 @@ _WAY = np.dtype(
         ("expected", "u4"),  # first header word of the leg's plain audio, under PLAIN_MASK
         ("ssrc", "u4"),  # of its stream
         ("highest", "u4"),  # sequence number of that, 16 bits, before what is noted
-        # What makes the new header of the old one when it is added: to the sequence number and to the bits
-        # before it, modulo 2**16 each; to the timestamp and to the SSRC.
-        ("head_step", "u2", 2),
-        ("step", "u4", 2),
+        # What makes the new header of the old one, added to each of its parts:
+        ("sequence_step", "u2"),
+        ("head_step", "u2"),
+        ("timestamp_step", "u4"),
+        ("ssrc_step", "u4"),
     ]
 )
-_NUMBER = 0 if sys.byteorder == "little" else 1
-"""Which half of the first word the sequence number is."""
+_LOW, _HIGH = (0, 1) if sys.byteorder == "little" else (1, 0)
+"""Halves of the first header word: the sequence number, and what is before it."""
 
 
 class Steady:
@@ -101,10 +102,10 @@ class Steady:
         ways["expected"] = np.where(alone, legs.expected, _NEVER)
         ways["path"], ways["to"] = legs.path[hears], hears
         ways["ssrc"] = reception.ssrc & 0xFFFFFFFF
-        ways["head_step"][:, _NUMBER] = legs.sequence_shift[hears] & 0xFFFF
-        ways["head_step"][:, 1 - _NUMBER] = (legs.head[hears] - legs.expected) >> np.uint32(16)
-        ways["step"][:, 0] = legs.timestamp_shift[hears]
-        ways["step"][:, 1] = legs.ssrc[hears] - ways["ssrc"]
+        ways["sequence_step"] = legs.sequence_shift[hears] & 0xFFFF
+        ways["head_step"] = (legs.head[hears] - legs.expected) >> np.uint32(16)
+        ways["timestamp_step"] = legs.timestamp_shift[hears]
+        ways["ssrc_step"] = legs.ssrc[hears] - ways["ssrc"]
         self._follow()
         self._some = bool(alone.any())
         paths = ways["path"][alone]
@@ -160,8 +161,10 @@ class Steady:
         self, data: U8, rows: Index, headers: U32, lengths: I32, ways: npt.NDArray[np.void]
     ) -> Outgoing:
         halves: U16 = headers.view(np.uint16)
-        halves[:, :2] += ways["head_step"]
-        headers[:, 1:] += ways["step"]
+        halves[:, _LOW] += ways["sequence_step"]
+        halves[:, _HIGH] += ways["head_step"]
+        headers[:, 1] += ways["timestamp_step"]
+        headers[:, 2] += ways["ssrc_step"]
         put_headers(data, rows, headers)
         return Outgoing(data, rows, lengths, ways["path"], ways["to"], self._port)
 
@@ -206,7 +209,7 @@ class Steady:
     def _runs(self, order: Index, came: F64) -> Runs:
         return Runs.of(
             self._slots[order],
-            self._headers[order],
+            self._headers.take(order, axis=0),
             self._lengths[order],
             self._arrivals[order],
             came[order],
