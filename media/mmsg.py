@@ -10,6 +10,7 @@ import ctypes
 import errno
 import socket
 import sys
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -63,20 +64,28 @@ _CALLS = _load()
 AVAILABLE = _CALLS is not None
 
 
+class Zeros(Protocol):
+    """Makes arrays, as numpy does."""
+
+    def __call__(self, shape: tuple[int, ...], dtype: npt.DTypeLike, /) -> npt.NDArray[Any]: ...
+
+
 def _address(array: npt.NDArray[np.generic]) -> int:
     return int(array.ctypes.data)
 
 
 class Messages:
     """`count` message headers over the rows of a payload matrix and an array of socket addresses of
-    `name_bytes` each."""
+    `name_bytes` each; `zeros` makes the arrays."""
 
-    def __init__(self, count: int, control: bool, name_bytes: int = NAME_BYTES) -> None:
+    def __init__(
+        self, count: int, control: bool, name_bytes: int = NAME_BYTES, zeros: Zeros = np.zeros
+    ) -> None:
         words = -(-name_bytes // 8)
-        self.names = np.zeros((count, words), np.uint64)  # sockaddr_in, the first word as in media.path
-        self.vectors = np.zeros(count, _VECTOR)
-        self.headers = np.zeros(count, _HEADER)
-        self.control = np.zeros((count if control else 0, CONTROL_BYTES), np.uint8)
+        self.names = zeros((count, words), np.uint64)  # sockaddr_in, the first word as in media.path
+        self.vectors = zeros((count,), _VECTOR)
+        self.headers = zeros((count,), _HEADER)
+        self.control = zeros((count if control else 0, CONTROL_BYTES), np.uint8)
         rows = np.arange(count, dtype=np.uint64)
         self.headers["name"] = _address(self.names) + rows * np.uint64(8 * words)
         self.headers["name_bytes"] = name_bytes

@@ -18,6 +18,7 @@ import numpy as np
 
 from media import mmsg
 from media.errors import DescriptorsExhaustedError, PortRefusedError
+from media.io.pages import Pages
 from media.packet import F64, I32, STRIDE, U8, U64, Batch, Index, Outgoing
 from media.path import all_of_one_port, local_ports, path_of, remote_of
 
@@ -26,6 +27,8 @@ SEND_BUFFER_BYTES = 2 << 20
 MANY_SOCKETS = 256
 """Up to here they are asked by poll, whose price grows with them; from here on by epoll, for which the kernel
 pays with every datagram that it sends or receives on a socket (it looks for somebody to wake)."""
+BOOKKEEPING_BYTES = 512
+"""What the kernel and we need of each datagram besides its own bytes."""
 _SO_RCVBUFFORCE = 33
 _IP_MTU_DISCOVER, _IP_PMTUDISC_PROBE = 10, 3
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -206,10 +209,11 @@ class BatchIo:
         self._wall = wall
         self.capacity = capacity
         self._batched = batched
-        self._data = np.zeros((capacity, STRIDE), np.uint8)
-        self._paths = np.zeros(capacity, np.uint64)
-        self._lengths = np.zeros(capacity, np.int32)
-        self._arrivals = np.zeros(capacity, np.float64)
+        self._zeros = Pages(capacity * (STRIDE + BOOKKEEPING_BYTES)).zeros
+        self._data = self._zeros((capacity, STRIDE), np.uint8)
+        self._paths = self._zeros((capacity,), np.uint64)
+        self._lengths = self._zeros((capacity,), np.int32)
+        self._arrivals = self._zeros((capacity,), np.float64)
         self.dropped = 0
         """Datagrams that could not be sent."""
         if batched:
@@ -220,7 +224,7 @@ class BatchIo:
             self._straight.point_at(self._data)
 
     def _messages(self, *, control: bool) -> mmsg.Messages:
-        return mmsg.Messages(self.capacity, control)
+        return mmsg.Messages(self.capacity, control, zeros=self._zeros)
 
     def _number(self, source: tuple[Any, ...], local_port: int) -> int:
         """Of the address of a source, as plain sockets tell it."""
