@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from media.jitter import RESTART_TICKS, RESYNC_RUN, START_DELAY, JitterBuffer
+from media.jitter import JitterBuffer
+from media.odd_packets import RESTART_TICKS, RESYNC_RUN, START_DELAY
 
 DEPTH = 24
 
