@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.output import JsonOption, duration, print_json, print_table, share
-from cli.place import ByOption, ConfigOption, SocketOption, find_place
+from cli.options import ByOption, ConfigOption, JsonOption, SocketOption
+from cli.output import duration, print_json, print_table, share
+from cli.place import find_place
 from softswitch.api.client import ApiClient
 
 agents_app = typer.Typer(help="See and direct the agents.", no_args_is_help=True, rich_markup_mode=None)

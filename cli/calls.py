@@ -8,12 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.output import JsonOption, duration, moment, print_fields, print_json, print_table
-from cli.place import ByOption, ConfigOption, SocketOption, find_place
+from cli.options import ByOption, CallArgument, ConfigOption, JsonOption, SocketOption
+from cli.output import duration, moment, print_fields, print_json, print_table
+from cli.place import find_place
 from softswitch.api.client import ApiClient, RefusedByServer
 
 calls_app = typer.Typer(help="See, direct and end live calls.", no_args_is_help=True, rich_markup_mode=None)
-CallArgument = Annotated[str, typer.Argument(metavar="CALL", help="The call's id.", show_default=False)]
 
 
 def mount(app: typer.Typer) -> None:

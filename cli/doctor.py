@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.moments import SinceOption, epoch
-from cli.output import JsonOption, plain, print_json
-from cli.place import ConfigOption, DatabaseOption, SocketOption, find_place
+from cli.moments import epoch
+from cli.options import ConfigOption, DatabaseOption, JsonOption, SinceOption, SocketOption
+from cli.output import plain, print_json
+from cli.place import find_place
 from cli.refusals import DONE, FAILED
 
 if TYPE_CHECKING:

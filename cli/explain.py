@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from cli.output import JsonOption, duration, moment, plain, print_json, print_table, share
-from cli.place import ConfigOption, DatabaseOption, SocketOption
+from cli.options import CallArgument, ConfigOption, DatabaseOption, JsonOption, SocketOption
+from cli.output import duration, moment, plain, print_json, print_table, share
 
 if TYPE_CHECKING:
     from softswitch.explanation import ExplainedOffer
@@ -33,7 +33,7 @@ def mount(app: typer.Typer) -> None:
 
 
 def explain(
-    call: Annotated[str, typer.Argument(metavar="CALL", help="The call's id.", show_default=False)],
+    call: CallArgument,
     config: ConfigOption = None,
     socket: SocketOption = None,
     database: DatabaseOption = None,

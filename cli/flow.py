@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.flow_try import try_flow
-from cli.output import JsonOption, plain, print_json
-from cli.place import ConfigOption, find_config
+from cli.options import ConfigArgument, ConfigOption, JsonOption
+from cli.output import plain, print_json
+from cli.place import find_config
 from cli.refusals import DONE, FAILED, WRONG_USAGE, BadUsage
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def mount(app: typer.Typer) -> None:
 
 @flow_app.command("check")
 def check(
-    file: Annotated[Path | None, typer.Argument(help="The configuration file.", show_default=False)] = None,
+    file: ConfigArgument = None,
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.output import JsonOption, plain, print_json
-from cli.place import ConfigOption, find_config
+from cli.options import ConfigOption, JsonOption
+from cli.output import plain, print_json
+from cli.place import find_config
 from cli.refusals import FAILED, BadUsage
 
 if TYPE_CHECKING:

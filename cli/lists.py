@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.output import JsonOption, print_json, print_table
-from cli.place import ConfigOption, find_config
+from cli.options import ConfigOption, JsonOption
+from cli.output import print_json, print_table
+from cli.place import find_config
 from cli.refusals import FAILED, BadUsage
 from softswitch.errors import LocalError
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.output import JsonOption, moment, print_fields, print_json
+from cli.options import JsonOption
+from cli.output import moment, print_fields, print_json
 from cli.refusals import FAILED
 from softswitch.errors import LocalError
 

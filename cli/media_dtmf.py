@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.media import media_app
-from cli.output import JsonOption, print_json, print_table
+from cli.options import JsonOption
+from cli.output import print_json, print_table
 from softswitch.errors import LocalError
 
 if TYPE_CHECKING:

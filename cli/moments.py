@@ -4,21 +4,8 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
-from typing import Annotated
-
-import typer
 
 from cli.refusals import BadUsage
-
-SinceOption = Annotated[
-    str,
-    typer.Option(
-        "--since",
-        metavar="WHEN",
-        help="From: 2026-12-31, '2026-12-31 23:30', 23:30, 90m, 2h, 7d, today, yesterday.",
-    ),
-]
-UntilOption = Annotated[str, typer.Option("--until", metavar="WHEN", help="Up to, and without; as --since.")]
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _AGO = re.compile(r"(\d{1,6})([smhdw])")

@@ -11,31 +11,13 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from cli.refusals import BadUsage
 
 SEARCHED = (Path("cc.toml"), Path("/etc/cc/cc.toml"))
 DEFAULT_SOCKET, DEFAULT_DATABASE = "var/cc.sock", "var/cc.db"
 """As in softswitch.config, whose import would cost more than all the rest of a small command."""
-
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", "-c", metavar="FILE", envvar="CC_CONFIG", help="The configuration file."),
-]
-SocketOption = Annotated[
-    Path | None, typer.Option("--socket", metavar="PATH", help="The server's control socket, instead of -c.")
-]
-ByOption = Annotated[
-    str,
-    typer.Option("--by", metavar="NAME", help="Who orders it, for the log; without it your Unix user."),
-]
-DatabaseOption = Annotated[
-    Path | None,
-    typer.Option("--database", metavar="FILE", help="Read this database file, whether a server runs or not."),
-]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.output import JsonOption, plain, print_json, print_table
-from cli.place import ConfigOption, find_config
+from cli.options import ConfigOption, JsonOption
+from cli.output import plain, print_json, print_table
+from cli.place import find_config
 from cli.refusals import FAILED
 
 if TYPE_CHECKING:

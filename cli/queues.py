@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from cli.output import JsonOption, duration, print_fields, print_json, print_table
-from cli.place import ByOption, ConfigOption, SocketOption, find_place
+from cli.options import ByOption, ConfigOption, JsonOption, SocketOption
+from cli.output import duration, print_fields, print_json, print_table
+from cli.place import find_place
 from softswitch.api.client import ApiClient
 
 NameArgument = Annotated[str, typer.Argument(metavar="QUEUE", help="The queue's name.", show_default=False)]

@@ -13,10 +13,20 @@ from typing import Annotated, Any, BinaryIO, cast
 
 import typer
 
-from cli.calls import CallArgument, calls_app
-from cli.moments import SinceOption, UntilOption, epoch
-from cli.output import JsonOption, duration, moment, print_json, print_table
-from cli.place import ByOption, ConfigOption, SocketOption, find_place
+from cli.calls import calls_app
+from cli.moments import epoch
+from cli.options import (
+    ByOption,
+    CallArgument,
+    ConfigOption,
+    ForceOption,
+    JsonOption,
+    SinceOption,
+    SocketOption,
+    UntilOption,
+)
+from cli.output import duration, moment, print_json, print_table
+from cli.place import find_place
 from cli.refusals import BadUsage
 from cli.voicemail import PLAYERS
 from softswitch.api.client import ApiClient
@@ -121,7 +131,7 @@ def export(
         typer.Argument(metavar="[FILE]", help="Where to; RECORDING.FORMAT here without.", show_default=False),
     ] = Path(),
     wav: Annotated[bool, typer.Option("--wav", help="As WAV, whatever it is kept as.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    force: ForceOption = False,
     by: ByOption = "",
     config: ConfigOption = None,
     socket: SocketOption = None,

@@ -6,8 +6,9 @@ import sys
 
 import typer
 
-from cli.output import JsonOption, print_json
-from cli.place import ByOption, ConfigOption, SocketOption, find_place
+from cli.options import ByOption, ConfigOption, JsonOption, SocketOption
+from cli.output import print_json
+from cli.place import find_place
 from cli.refusals import WRONG_USAGE
 
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.log import AgentOption, QueueOption
-from cli.moments import SinceOption, UntilOption, epoch
-from cli.output import JsonOption, duration, moment, print_json, print_table, share
-from cli.place import ConfigOption, DatabaseOption, SocketOption, refuse_unknown
+from cli.moments import epoch
+from cli.options import ConfigOption, DatabaseOption, JsonOption, SinceOption, SocketOption, UntilOption
+from cli.output import duration, moment, print_json, print_table, share
+from cli.place import refuse_unknown
 from cli.refusals import BadUsage
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.output import JsonOption, plain, print_fields, print_json
-from cli.place import ConfigOption, SocketOption, find_config, find_place
+from cli.options import ConfigOption, JsonOption, SocketOption
+from cli.output import plain, print_fields, print_json
+from cli.place import find_config, find_place
 from cli.refusals import BadUsage
 
 route_app = typer.Typer(help="Where calls go.", no_args_is_help=True, rich_markup_mode=None)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
-from typing import Annotated
 
 import typer
 
-from cli.output import JsonOption, print_json
-from cli.place import ConfigOption, find_config
+from cli.options import ConfigArgument, ConfigOption, JsonOption
+from cli.output import print_json
+from cli.place import find_config
 from cli.refusals import WRONG_USAGE
 
 
@@ -29,7 +28,7 @@ def serve(config: ConfigOption = None) -> None:
 
 
 def check(
-    file: Annotated[Path | None, typer.Argument(help="The configuration file.", show_default=False)] = None,
+    file: ConfigArgument = None,
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:

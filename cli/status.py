@@ -6,8 +6,9 @@ from typing import Any
 
 import typer
 
-from cli.output import JsonOption, duration, moment, print_fields, print_json
-from cli.place import ConfigOption, SocketOption, find_place
+from cli.options import ConfigOption, JsonOption, SocketOption
+from cli.output import duration, moment, print_fields, print_json
+from cli.place import find_place
 from softswitch.api.client import ApiClient
 
 

@@ -10,8 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.output import JsonOption, duration, moment, print_json, print_table
-from cli.place import ByOption, ConfigOption, SocketOption, find_place
+from cli.options import ByOption, ConfigOption, ForceOption, JsonOption, SocketOption
+from cli.output import duration, moment, print_json, print_table
+from cli.place import find_place
 from cli.refusals import BadUsage
 from softswitch.api.client import ApiClient
 from softswitch.errors import LocalError
@@ -137,7 +138,7 @@ def export(
         Path,
         typer.Argument(metavar="[FILE]", help="Where to; MESSAGE.wav here without.", show_default=False),
     ] = Path(),
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    force: ForceOption = False,
     config: ConfigOption = None,
     socket: SocketOption = None,
     json: JsonOption = False,

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.output import JsonOption, print_json, print_table
-from cli.place import ByOption, ConfigOption, SocketOption, find_place
+from cli.options import ByOption, ConfigOption, JsonOption, SocketOption
+from cli.output import print_json, print_table
+from cli.place import find_place
 from softswitch.api.client import ApiClient
 
 NameArgument = Annotated[

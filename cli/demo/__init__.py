@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from cli.output import JsonOption
+from cli.options import JsonOption
 
 PORT = 5060
 
