@@ -99,6 +99,54 @@ async def test_a_browser_over_ipv6_alone(
     assert dominant(anna.heard()[0]) == pytest.approx(PAGE_HZ, abs=5)
 
 
+@pytest.mark.parametrize("transport", ["ws", "wss"])
+async def test_a_page_with_sipjs(
+    tmp_path: Path,
+    tones: tuple[Path, Path],
+    switches: SwitchMaker,
+    sipjs_phones: WebPhoneMaker,
+    phones: PhoneMaker,
+    transport: str,
+) -> None:
+    """It calls the menu, presses a key and talks to an agent; then it is called itself."""
+    authority = Authority(tmp_path) if transport == "wss" else None
+    switch = await switches(browsers=True, authority=authority)
+    heard, heard_again = tmp_path / "heard.wav", tmp_path / "heard-2.wav"
+    anna = await phones(auto_answer_after_s=0, play=str(tones[1]), play_loop=True, record=str(heard))
+    await anna.register(switch.address, "201", PASSWORD)
+    await switch.post("agents", "anna", "login")
+    page = await sipjs_phones(tones[0], "--ignore-certificate-errors")
+    await page.register(switch.web_socket, "203", PASSWORD)
+    await page.call("sip:600@127.0.0.1")
+    await switch.only_call("menu")
+    await page.press("1")
+    await switch.only_call("talking")
+    await page.hears_hz(PHONE_HZ)
+    assert await page.codec() == "audio/PCMU"
+    await page.talk(2)
+    await page.hang_up()
+    await anna.wait("ended", 10)
+    await anna.call(switch.uri("203"))
+    await page.answer()
+    await page.hears_hz(PHONE_HZ)
+    await page.talk(2)
+    await anna.hangup()
+    await page.until("registered")
+    called, calling = await switch.until(
+        lambda calls: len(calls) == 2 and all(one["ended_at"] for one in calls), "log", "calls"
+    )
+    assert (calling["agent"], calling["transport"], called["ended_by"]) == ("anna", transport, "caller")
+    digits = [
+        event["data"]
+        for event in (await switch.get("log", "calls", calling["id"]))["events"]
+        if event["kind"] == "DIGIT"
+    ]
+    assert digits == [{"digit": "1", "method": "rfc4733"}]
+    await anna.close()
+    for file in (heard, heard_again):
+        assert dominant(file) == pytest.approx(PAGE_HZ, abs=5)
+
+
 async def test_an_agent_in_a_browser_is_called_and_holds(
     tmp_path: Path,
     tones: tuple[Path, Path],

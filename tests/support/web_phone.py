@@ -7,6 +7,7 @@ async def test_x(web_phones: WebPhoneMaker) -> None:
 """
 
 import asyncio
+import contextlib
 import fcntl
 import functools
 import hashlib
@@ -29,6 +30,7 @@ from tests.support.audio import Samples, dominant_hz
 from tests.support.processes import find_program
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "browser"
+SIPJS = Path(__file__).with_name("sipjs")
 WAIT_S = 30.0
 FLAGS = (
     "--headless",
@@ -188,8 +190,21 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 @pytest.fixture(scope="session")
 def phone_page() -> Iterator[str]:
     """The address of the built page."""
-    _build()
-    handler = functools.partial(_Quiet, directory=str(EXAMPLE))
+    with _served(EXAMPLE) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def sipjs_page() -> Iterator[str]:
+    """The address of the page with SIP.js."""
+    with _served(SIPJS) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def _served(directory: Path) -> Iterator[str]:
+    _build(directory)
+    handler = functools.partial(_Quiet, directory=str(directory))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -198,11 +213,11 @@ def phone_page() -> Iterator[str]:
         thread.join()
 
 
-def _build() -> None:
+def _build(directory: Path) -> None:
     """`npm ci` and the bundle, unless they are there for these very files; one test process at a time."""
     names = ("package.json", "package-lock.json", "phone.js")
-    wanted = hashlib.sha256(b"".join((EXAMPLE / name).read_bytes() for name in names)).hexdigest()
-    dist = EXAMPLE / "dist"
+    wanted = hashlib.sha256(b"".join((directory / name).read_bytes() for name in names)).hexdigest()
+    dist = directory / "dist"
     dist.mkdir(exist_ok=True)
     with (dist / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -212,7 +227,7 @@ def _build() -> None:
         for arguments in (["ci", "--no-audit", "--no-fund"], ["run", "build"]):
             made = subprocess.run(
                 [find_program("npm"), *arguments],
-                cwd=EXAMPLE,
+                cwd=directory,
                 capture_output=True,
                 text=True,
                 timeout=300,
@@ -225,6 +240,19 @@ def _build() -> None:
 @pytest.fixture
 async def web_phones(tmp_path: Path, phone_page: str) -> AsyncIterator[WebPhoneMaker]:
     """A function that opens the page in a browser of its own, which says what is in the WAV file."""
+    async with _browsers(tmp_path, phone_page) as start:
+        yield start
+
+
+@pytest.fixture
+async def sipjs_phones(tmp_path: Path, sipjs_page: str) -> AsyncIterator[WebPhoneMaker]:
+    """The same with the page that uses SIP.js."""
+    async with _browsers(tmp_path, sipjs_page) as start:
+        yield start
+
+
+@contextlib.asynccontextmanager
+async def _browsers(home: Path, address: str) -> AsyncIterator[WebPhoneMaker]:
     executable = shutil.which("chromium")
     if executable is None:
         pytest.fail("chromium is not installed: `make test` installs it, or `apt-get install chromium`")
@@ -235,13 +263,13 @@ async def web_phones(tmp_path: Path, phone_page: str) -> AsyncIterator[WebPhoneM
             browser: Browser = await playwright.chromium.launch(
                 executable_path=executable,
                 args=[*FLAGS, *flags, f"--use-file-for-fake-audio-capture={says}"],
-                env={**os.environ, "HOME": str(tmp_path)},
+                env={**os.environ, "HOME": str(home)},
             )
             stack.push_async_callback(browser.close)
             page = await browser.new_page()
             page.on("console", lambda message: print("page:", message.text))
             page.on("pageerror", lambda error: print("page:", error))
-            await page.goto(phone_page)
+            await page.goto(address)
             return WebPhone(page)
 
         yield start
