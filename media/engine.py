@@ -276,7 +276,13 @@ class Engine:
     def present(self) -> Rejoined:
         """What is there, for another signalling process."""
         parts = self._parts
-        return Rejoined(tuple(parts.slot_of), parts.inside.running)
+        leg, ice = parts.legs.leg, parts.webrtc.credentials()
+        return Rejoined(
+            tuple(parts.slot_of),
+            parts.inside.running,
+            {int(leg[slot]): keys for slot, keys in parts.srtp.keys().items() if slot not in ice},
+            {int(leg[slot]): one for slot, one in ice.items()},
+        )
 
     def close(self) -> list[Event]:
         """The worker goes down: end the recordings, close the ports. Returns the last events."""

@@ -38,6 +38,10 @@ class ControlError(MediaError):
     """The other end of the control socket broke the framing; the connection cannot go on."""
 
 
+class ControlClosedError(ControlError):
+    """The other end of the control socket has closed it; what it said before can still be read."""
+
+
 class PacketIoError(MediaError):
     """A socket cannot be made or read: the message names the address, the port and the cause."""
 

@@ -75,6 +75,11 @@ class IceLite:
         self._settled_at = float("inf")
 
     @property
+    def credentials(self) -> IceCredentials:
+        """Ours, those that count from now on."""
+        return self._credentials[0]
+
+    @property
     def users(self) -> list[str]:
         """The fragments by which its checks are known: the current one, and that before a restart."""
         return [one.ufrag for one in self._credentials]

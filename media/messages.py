@@ -27,7 +27,8 @@ SRTP_KEY_BYTES: dict[str, int] = {
 }
 """Master key and master salt together."""
 
-MAX_FRAME_BYTES = 1 << 20
+MAX_FRAME_BYTES = 1 << 22
+"""Rejoined with the keys of 20 000 legs fits into one."""
 
 
 class Message(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -458,10 +459,14 @@ class Pong(Message, frozen=True):
 
 
 class Rejoined(Message, frozen=True):
-    """What is there: all legs, and the recordings that run. What happened meanwhile follows."""
+    """What is there: all legs, and the recordings that run; and what only the worker knows, because it is
+    written down nowhere: by leg, the keys of SetRemote, and our ICE credentials. What happened meanwhile
+    follows."""
 
     legs: tuple[int, ...] = ()
     recordings: tuple[int, ...] = ()
+    keys: dict[int, SrtpKeys] = {}
+    ice: dict[int, IceCredentials] = {}
 
 
 Event = (

@@ -144,6 +144,10 @@ class Srtp:
         self._legs.secured[slot] = keys is not None
         self.active = bool(self._contexts)
 
+    def keys(self) -> dict[int, SrtpKeys]:
+        """Those of each slot that has some, as they were given last."""
+        return {slot: context.keys for slot, context in self._contexts.items()}
+
     # ----- RTP, a batch at a time
 
     def unprotect(self, batch: Batch) -> None:

@@ -118,6 +118,10 @@ class WebRtc:
         self.checked_at[slot] = np.inf
         self.active = bool(self._browsers)
 
+    def credentials(self) -> dict[int, IceCredentials]:
+        """Ours for each slot that is a browser's, as they were settled last."""
+        return {slot: browser.ice.credentials for slot, browser in self._browsers.items()}
+
     # ----- datagrams
 
     def take(self, batch: Batch, now: float) -> None:

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Sequence
 
 from media.control import command_reader, encode
-from media.errors import ControlError
+from media.errors import ControlClosedError, ControlError
 from media.messages import Command, Event
 
 MAX_UNSENT_BYTES = 16 << 20
@@ -49,7 +49,7 @@ class ControlSocket:
 
     def send(self, events: Sequence[Event]) -> None:
         """Send events, or keep them until the socket takes them. Raises ControlError when far too many
-        wait."""
+        wait, ControlClosedError when nobody will take them."""
         if events:
             self._unsent += encode(events)
         if not self._unsent:
@@ -59,7 +59,7 @@ class ControlSocket:
         except (BlockingIOError, InterruptedError):
             sent = 0
         except OSError as error:
-            raise ControlError(f"the control socket is broken: {error}") from error
+            raise ControlClosedError(f"the control socket is broken: {error}") from error
         del self._unsent[:sent]
         if len(self._unsent) > MAX_UNSENT_BYTES:
             raise ControlError(

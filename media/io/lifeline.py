@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from media.control import command_reader
-from media.errors import ControlError
+from media.errors import ControlClosedError, ControlError
 from media.io.control_socket import ControlSocket
 from media.io.readiness import Readiness
 from media.messages import Command, Event, Quit, Rejoin, Rejoined
@@ -81,6 +81,10 @@ class Lifeline:
             return
         try:
             self._control.send(events)
+        except ControlClosedError:
+            if self._grace is None:
+                raise
+            self._held.extend(events)  # what it said last is obeyed first: `receive` comes to the end
         except ControlError:
             if self._grace is None:
                 raise

@@ -72,6 +72,8 @@ class Endpoint:
         self.timers = timers
         self.dialogs: dict[DialogKey, Leg] = {}
         self.by_transaction: dict[int, Leg] = {}
+        self.stranded: dict[int, Leg] = {}
+        """Legs whose connection is gone, by number."""
         self.asked: set[int] = set()
         """Transactions of requests outside calls whose answer somebody wants to know (`UserAgent.ask`)."""
         self._leg_ids = itertools.count(1)
@@ -121,6 +123,7 @@ class Endpoint:
             self.dialogs.pop(key, None)
         leg.early.clear()
         leg.pending_ack = None
+        self.stranded.pop(leg.id, None)
 
     def in_dialog(self, leg: Leg, dialog: Dialog, request: Request, now: float) -> list[Output]:
         """Send a request inside a dialog; nobody waits for its answer."""
@@ -132,12 +135,18 @@ class Endpoint:
 
     def reconnect(self, flow: Flow) -> None:
         """The connection is gone: its dialogs send to where their peer says that it listens, if that is an
-        address, by a connection that the shell makes then."""
+        address, by a connection that the shell makes then; until one of the peer's is there."""
         for leg in {leg for leg in self.dialogs.values() if leg.flow == flow and leg.dialog is not None}:
+            self.stranded[leg.id] = leg
             target = leg.dialog.next_hop if leg.dialog is not None else None
             if target is not None and is_literal(target.host):
                 remote = (target.host, target.port or DEFAULT_PORTS[flow.transport])
                 leg.flow = Flow(flow.transport, flow.local, remote, domain=flow.domain)
+
+    def reached_by(self, leg: Leg, flow: Flow) -> None:
+        """The peer of the leg is there, by this flow."""
+        leg.flow = flow
+        self.stranded.pop(leg.id, None)
 
     def await_ack(self, leg: Leg, transaction: int, response: Response, cseq: int, now: float) -> None:
         """Repeat this 2xx until `acknowledged` or the time is over."""

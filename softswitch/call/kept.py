@@ -1,8 +1,8 @@
 """A call as it is kept for another process: enough to go on with its conversation, or at least to end it
 properly at its phones.
 
-Invariant: nothing here is a secret. Of the INVITE nothing is kept but who sent it with what; conversations
-whose audio is encrypted (SRTP, browsers) are not kept as such, because their keys would be on the disk.
+Invariant: nothing here is a secret. Of the INVITE nothing is kept but who sent it with what. Keys (SRTP) and
+passwords (ICE) are taken out of what is kept: the media worker has them, and gives them to who takes it over.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from acd.restart import GoingOn, StillWaiting
+from media import messages as m
 from softswitch.call.call import Call, Stage
 from softswitch.call.hub import Hub
 from softswitch.call.identity import Identity
@@ -22,6 +23,7 @@ from softswitch.call.record import CallRecord, LegRecord
 from softswitch.call.story import Stretch
 from softswitch.call.tape import RecordMode, Tape
 from softswitch.errors import LocalError, PeerError
+from softswitch.sdp.crypto import Srtp, SrtpPolicy
 from softswitch.sdp.description import SessionDescription
 from softswitch.sdp.offer_answer import LocalMedia, Negotiated
 from softswitch.sip.dialog import Dialog, DialogState
@@ -29,12 +31,13 @@ from softswitch.sip.flow import Flow
 from softswitch.sip.message import Headers, Request
 from softswitch.sip.uri import Uri
 
+_SECRETS = ("crypto", "ice-pwd")
 _OF_INVITE = frozenset(("Via", "Route", "Max-Forwards", "From", "To", "Call-ID", "CSeq", "Contact"))
 
 
 class KeptLeg(Struct, frozen=True):
     """A leg whose session is on. `user`: whom the INVITE was for; `record`: what is told of it so far.
-    Without `agreed` it is only to be ended."""
+    Without `agreed` it is only to be ended. `encrypted`: there are keys, which its worker must have."""
 
     id: int
     direction: Literal["in", "out"]
@@ -48,6 +51,8 @@ class KeptLeg(Struct, frozen=True):
     sent: SessionDescription | None
     agreed: Negotiated | None
     play: int = 0
+    srtp: SrtpPolicy = "off"
+    encrypted: bool = False
 
 
 class KeptTaping(Struct, frozen=True):
@@ -206,8 +211,13 @@ def _leg(call: Call, leg: Leg) -> KeptLeg | None:
     audio, record = leg.audio, call.story.record_of(leg)
     if leg.state is not LegState.CONFIRMED or leg.dialog is None or audio is None or record is None:
         return None
-    known = audio.ice is None and not audio.front  # another's process speaks for it, and dies with ours
-    plain = known and audio.sent is not None and not _has_keys(audio.sent)
+    agreed, local = audio.agreed, audio.local
+    if audio.front or agreed is None or local is None:  # a pjsua2 process that speaks for it dies with ours
+        local = sent = agreed = None
+    else:
+        browser = replace(local.browser, password="") if local.browser is not None else None
+        local = replace(local, browser=browser, srtp="off", crypto=(), srtp_in_use=None)
+        sent = _without_secrets(audio.sent) if audio.sent is not None else None
     return KeptLeg(
         leg.id,
         leg.direction,
@@ -217,16 +227,22 @@ def _leg(call: Call, leg: Leg) -> KeptLeg | None:
         leg.invite.uri.user or "",
         record,
         audio.worker,
-        audio.local if plain else None,
-        audio.sent if plain else None,
-        audio.agreed if plain else None,
+        local,
+        sent,
+        replace(agreed, srtp=None) if agreed is not None else None,
         audio.play,
+        leg.srtp,
+        agreed is not None and agreed.srtp is not None,
     )
 
 
-def _has_keys(sent: SessionDescription) -> bool:
-    """Whether a description of ours holds the keys of SRTP (RFC 4568)."""
-    return any(name == "crypto" for media in sent.media for name, _ in media.attributes)
+def _without_secrets(sent: SessionDescription) -> SessionDescription:
+    """A description of ours without keys of SRTP (RFC 4568) and without our ICE password."""
+    media = (
+        replace(one, attributes=tuple(pair for pair in one.attributes if pair[0] not in _SECRETS))
+        for one in sent.media
+    )
+    return replace(sent, media=tuple(media))
 
 
 # ----- and the way back
@@ -249,8 +265,9 @@ def resume_ring(hub: Hub, kept: KeptRing, call: str) -> Leg:
     return leg
 
 
-def resume_leg(hub: Hub, kept: KeptLeg, call: str) -> Leg:
-    """The leg, where it is found by what its phone sends. Raises LocalError when it cannot be read."""
+def resume_leg(hub: Hub, kept: KeptLeg, call: str, found: m.Rejoined | None = None) -> Leg:
+    """The leg, where it is found by what its phone sends; `found` is what its worker has of it, unless it is
+    only to be ended. Raises LocalError when it cannot be read."""
     try:
         dialog = Dialog.resumed(kept.dialog)
     except PeerError as error:
@@ -263,12 +280,27 @@ def resume_leg(hub: Hub, kept: KeptLeg, call: str) -> Leg:
     leg = Leg(kept.id, kept.direction, invite, flow, LegState.CONFIRMED, kept.local_tag, call)
     leg.dialog = dialog
     codecs = kept.local.codecs if kept.local is not None else ()
+    leg.srtp = kept.srtp
     leg.audio = Audio(
         kept.worker, codecs, local=kept.local, sent=kept.sent, agreed=kept.agreed, play=kept.play
     )
+    if found is not None:
+        _take_secrets(leg.audio, found.keys.get(kept.id), found.ice.get(kept.id))
     leg.audio.held = kept.agreed.held if kept.agreed is not None else False
     leg.audio.latched = True
     hub.ua.ep.add_dialog(dialog.key, leg)
     if flow.reliable:
         hub.ua.ep.reconnect(flow)
     return leg
+
+
+def _take_secrets(audio: Audio, keys: m.SrtpKeys | None, ice: m.IceCredentials | None) -> None:
+    """What its worker knows of the leg, and the disk does not."""
+    local, agreed = audio.local, audio.agreed
+    if keys is not None and agreed is not None:
+        srtp = Srtp(keys.suite, keys.inbound, keys.outbound, keys.lifetime)
+        audio.agreed = replace(agreed, srtp=srtp)
+    if ice is not None and local is not None and local.browser is not None:
+        audio.ice = ice
+        browser = replace(local.browser, ufrag=ice.ufrag, password=ice.password)
+        audio.local = replace(local, browser=browser)

@@ -38,6 +38,7 @@ from softswitch.call.events import (
     Replied,
     Subscribing,
 )
+from softswitch.call.following import follow
 from softswitch.call.hub import Hub, Todo
 from softswitch.call.identity import Identities
 from softswitch.call.kept import keep
@@ -423,6 +424,8 @@ class Switch(Orders):
         headers = registered.contact_headers(now)
         response = Response.answering(event.request, 200, to_tag=self.hub.token(), headers=headers)
         self.hub.do(self.hub.ua.respond(event.transaction, response, now))
+        if self.hub.ua.ep.stranded and event.flow.reliable:
+            follow(self.hub, number, event.flow, now)
         if registered.changes:
             self.desk.queueing.keeping.phone(number, now)
         if any(change.kind == "added" for change in registered.changes):

@@ -111,7 +111,8 @@ class TakingOver:
 
     def _go_on(self, kept: KeptCall, course: KeptCourse, now: float) -> None:
         hub = self.hub
-        live = [(resume_leg(hub, one, kept.id), one.record) for one in _legs(kept)]
+        found = self.last.present
+        live = [(resume_leg(hub, one, kept.id, found[one.worker]), one.record) for one in _legs(kept)]
         for leg, _ in live:
             hub.plane.resume(leg)
         story = Story.resumed(course.record, course.identity, course.since_of, live, self.last.at)
@@ -190,6 +191,12 @@ def _target(text: str) -> Target:
 
 def goes_on(kept: KeptCall, present: Mapping[int, m.Rejoined]) -> bool:
     """Whether all legs of a call that could go on are on a worker that was found."""
-    if kept.course is None:
+    return kept.course is not None and all(_is_found(leg, present.get(leg.worker)) for leg in _legs(kept))
+
+
+def _is_found(leg: KeptLeg, found: m.Rejoined | None) -> bool:
+    """With what only its worker knows."""
+    if found is None or leg.id not in found.legs:
         return False
-    return all(leg.worker in present and leg.id in present[leg.worker].legs for leg in _legs(kept))
+    browser = leg.agreed is not None and leg.agreed.browser is not None
+    return (not leg.encrypted or leg.id in found.keys) and (not browser or leg.id in found.ice)

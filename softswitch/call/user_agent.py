@@ -192,7 +192,8 @@ class UserAgent:
         if leg is None or leg.dialog is None:
             raise PeerError(481, "Call/Transaction Does Not Exist")
         leg.dialog.receive(request)
-        leg.flow = answer_flow(request.top_via, flow)  # a phone that moved is reached where it is now
+        # A phone that moved is reached where it is now.
+        self.ep.reached_by(leg, answer_flow(request.top_via, flow))
         match request.method:
             case "BYE":
                 return self._bye(leg, transaction, request, now)

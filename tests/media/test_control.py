@@ -46,7 +46,7 @@ def test_events_survive() -> None:
 
 
 def test_too_many_messages_for_a_frame_make_several() -> None:
-    many = [Play(leg, 1, ("/" + "x" * 1000,)) for leg in range(3000)]
+    many = [Play(leg, 1, ("/" + "x" * 1000,)) for leg in range(5000)]
     data = encode(many)
     assert len(data) > MAX_FRAME_BYTES
     assert command_reader().feed(data) == many

@@ -16,13 +16,14 @@ from hypothesis import strategies as st
 from pylibsrtp import Error, Policy, Session
 
 from media import rtcp
-from media.control import command_reader, encode
+from media.control import command_reader, encode, event_reader
 from media.errors import ControlError
 from media.messages import (
     SRTP_KEY_BYTES,
     Allocate,
     Connect,
     Digit,
+    IceCredentials,
     Latched,
     Play,
     Record,
@@ -458,6 +459,19 @@ def test_keys_of_the_wrong_length_are_refused_without_showing_them(suite: SrtpSu
     with pytest.raises(ValueError, match=f"{suite} has {size} bytes") as caught:
         SrtpKeys(suite, b"Q" * size, b"Q" * (size - 1))
     assert "QQ" not in str(caught.value)
+
+
+def test_another_signalling_process_is_told_them(bench: EngineBench) -> None:
+    """Those of SetRemote, as they count now, and what a browser was allocated with; not what DTLS made."""
+    keys, later, ice = fresh_keys(), fresh_keys(GCM256), IceCredentials("name", "p" * 22)
+    phone = SecurePhone(bench, 1, keys)
+    bench.phone(2)
+    bench.do(Allocate(3, ice=ice))
+    bench.do(phone.remote(srtp=later))
+    present = bench.engine.present()
+    assert (set(present.legs), present.keys, present.ice) == ({1, 2, 3}, {1: later}, {3: ice})
+    assert event_reader().feed(encode([present])) == [present]
+    assert str(later.inbound) not in repr(present) and "pppp" not in repr(present)
 
 
 def test_the_wire_of_the_control_socket_carries_them() -> None:

@@ -154,7 +154,7 @@ class Baresip(Program):
         reader, self._writer = await asyncio.open_connection("127.0.0.1", self.control_port)
         self._control = asyncio.create_task(self._listen(reader))
         # Only now, so that no event of its registration comes before somebody listens.
-        await self.command("uanew", self._account)
+        await self.register()
 
     async def stop(self) -> None:
         """Ends it; recordings are complete afterwards."""
@@ -187,6 +187,10 @@ class Baresip(Program):
         if not reply["ok"]:
             raise ProgramError(f"baresip: {command} {parameters}: {reply.get('data')}")
         return str(reply.get("data", ""))
+
+    async def register(self) -> None:
+        """Registers by its account, once more if it has done so before."""
+        await self.command("uanew", self._account)
 
     async def dial(self, uri: str) -> None:
         """Calls a SIP URI."""

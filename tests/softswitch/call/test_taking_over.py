@@ -3,6 +3,8 @@ conversations and ends all other calls at their phones. The phones and the media
 
 from __future__ import annotations
 
+import base64
+
 import msgspec
 import pytest
 from msgspec.structs import replace
@@ -12,19 +14,29 @@ from acd.events import Kind
 from ivr.messages import Prompt
 from media import messages as m
 from softswitch.call.call import Stage
+from softswitch.call.following import follow
 from softswitch.call.record import Disposition
 from softswitch.call.settings import ConferenceCare, QueueCare, Target
 from softswitch.call.taking_over import LastRun, goes_on
 from softswitch.call.tape import TapingCare
-from softswitch.sdp.webrtc import LocalBrowser
+from softswitch.sdp.crypto import SUITES
+from softswitch.sdp.webrtc import LocalBrowser, PeerBrowser
+from softswitch.sip.flow import Flow
+from softswitch.sip.headers import NameAddr
+from softswitch.sip.registrar import Binding, Registrar
+from softswitch.sip.uri import Uri
 from softswitch.store.open_state import CallState
 from tests.softswitch.call.test_keeping import agent, talk
-from tests.support.centre import Centre, Ended
+from tests.softswitch.call.test_srtp import speaks
+from tests.support.centre import SWITCH, Centre, Ended
 
 
 def present(first: Centre) -> dict[int, m.Rejoined]:
     worker = first.workers[1]
-    return {1: m.Rejoined(tuple(worker.live), tuple(worker.recordings))}
+    remotes = [remote for leg, remote in worker.remotes.items() if leg in worker.live]
+    keys = {one.leg: one.srtp for one in remotes if one.srtp is not None}
+    ice = {one.leg: one.browser.ice for one in remotes if one.browser is not None}
+    return {1: m.Rejoined(tuple(worker.live), tuple(worker.recordings), keys, ice)}
 
 
 def killed(first: Centre, down_s: float = 5.0, **options: object) -> Centre:
@@ -297,34 +309,172 @@ def test_requests_of_ours_are_in_sequence(first: Centre) -> None:
     assert len(byes) == 2 and second.phones["201"].of(Ended) and second.phones["300"].of(Ended)
 
 
-def test_keys_are_not_kept(first: Centre) -> None:
-    """A conversation whose descriptions hold keys is ended, not kept with them."""
-    call = first.call
-    assert call.partner is not None and call.partner.audio is not None and call.partner.audio.sent is not None
-    sent = call.partner.audio.sent
-    attribute = ("crypto", "1 AES_CM_128_HMAC_SHA1_80 inline:c2VjcmV0")
-    media = tuple(replace(one, attributes=(*one.attributes, attribute)) for one in sent.media)
-    call.partner.audio.sent = replace(sent, media=media)
-    first.switch.hub.keep(call)
-    first._carry_out(first.switch.handle_timer(first.now))
+def keys_on_the_worker(centre: Centre) -> list[m.SrtpKeys | None]:
+    remotes = centre.workers[1].remotes
+    return [remotes[leg].srtp for leg in sorted(centre.workers[1].live)]
+
+
+@pytest.fixture
+def encrypted() -> Centre:
+    """Both legs of a talk are encrypted."""
+    centre = Centre(more={"srtp": "required"})
+    for number in ("201", "300"):
+        speaks(centre, number, "required")
+    centre.log_in("201")
+    talk(centre, "300", "201")
+    centre.advance(10)
+    return centre
+
+
+def test_an_encrypted_talk_goes_on_and_no_key_is_kept(encrypted: Centre) -> None:
+    before = keys_on_the_worker(encrypted)
+    (kept,) = encrypted.kept_calls.values()
+    written = msgspec.json.encode(kept)
+    for keys in before:
+        assert keys is not None
+        for key in (keys.inbound, keys.outbound):
+            assert base64.b64encode(key) not in written
+    assert b"inline" not in written and b'crypto"' not in written.replace(b'"crypto":[]', b"")
+    second = killed(encrypted, more={"srtp": "required"})
+    phone = second.phones["201"]
+    phone.hold(phone.legs[-1])
+    second.settle()
+    assert second.call.held and keys_on_the_worker(second) == before, "a hold changes no key"
+    phone.hold(phone.legs[-1], held=False)
+    second.settle()
+    speaks(second, "300", "required")
+    caller = second.phones["300"]
+    caller.hold(caller.legs[-1])
+    second.settle()
+    after = keys_on_the_worker(second)
+    assert [one == other for one, other in zip(before, after, strict=True)] == [False, True]
+    assert after[0] is not None and after[0].inbound == caller.crypto[0].key
+    phone.hang_up(phone.legs[-1])
+    second.advance(4)
+    (record,) = second.records.values()
+    assert [leg.srtp for leg in record.legs] == [SUITES[0]] * 2 and not second.switch.calls
+
+
+def test_a_phone_may_begin_to_encrypt_after_it() -> None:
+    """What may be encrypted still may."""
+    first = Centre(more={"srtp": "allowed"})
+    first.log_in("201")
+    talk(first, "300", "201")
+    assert first.call.partner is not None and first.call.partner.audio is not None
+    second = killed(first, more={"srtp": "allowed"})
+    speaks(second, "300", "required")
+    caller = second.phones["300"]
+    caller.hold(caller.legs[-1])
+    second.settle()
+    (keys, other) = keys_on_the_worker(second)
+    assert keys is not None and keys.inbound == caller.crypto[0].key and other is None
+
+
+def test_a_caller_who_waits_encrypted_waits_on() -> None:
+    first = Centre(more={"srtp": "required"})
+    speaks(first, "300", "required")
+    first.phones["300"].call("601")
+    first.settle()
+    before = keys_on_the_worker(first)
+    second = killed(first, more={"srtp": "required"})
+    agreed = second.call.leg.audio.agreed if second.call.leg.audio is not None else None
+    assert second.call.stage is Stage.QUEUE and keys_on_the_worker(second) == before
+    assert agreed is not None and agreed.srtp is not None and agreed.srtp.suite == SUITES[0]
+
+
+def test_an_encrypted_talk_whose_keys_nobody_has_is_ended(encrypted: Centre) -> None:
+    for remote in tuple(encrypted.workers[1].remotes):
+        encrypted.workers[1].remotes[remote] = replace(encrypted.workers[1].remotes[remote], srtp=None)
+    second = killed(encrypted, more={"srtp": "required"})
+    assert not second.switch.calls and second.phones["300"].of(Ended) and second.phones["201"].of(Ended)
+
+
+def browser(centre: Centre) -> m.IceCredentials:
+    """The caller's leg becomes that of a browser."""
+    audio, ice = centre.call.leg.audio, m.IceCredentials("name", "password-of-ice")
+    assert (
+        audio is not None and audio.local is not None and audio.sent is not None and audio.agreed is not None
+    )
+    audio.ice = ice
+    audio.local = replace(audio.local, browser=LocalBrowser(ice.ufrag, ice.password, "sha-256 AA", False))
+    audio.agreed = replace(audio.agreed, browser=PeerBrowser("his", "sha-256 BB", False))
+    password = ("ice-pwd", ice.password)
+    media = tuple(replace(one, attributes=(*one.attributes, password)) for one in audio.sent.media)
+    audio.sent = replace(audio.sent, media=media)
+    centre.switch.hub.keep(centre.call)
+    centre._carry_out(centre.switch.handle_timer(centre.now))
+    return ice
+
+
+def test_a_talk_with_a_browser_goes_on_and_its_password_is_not_kept(first: Centre) -> None:
+    ice = browser(first)
     (kept,) = first.kept_calls.values()
-    assert kept.talk is None and b"inline" not in msgspec.json.encode(kept)
+    assert kept.talk is not None and b"password-of-ice" not in msgspec.json.encode(kept)
+    leg = first.call.leg.id
+    settled = m.Browser(ice, "sha-256 BB")
+    first.workers[1].remotes[leg] = replace(first.workers[1].remotes[leg], browser=settled)
+    second = killed(first)
+    audio = second.call.leg.audio
+    assert audio is not None and audio.local is not None and audio.ice == ice
+    assert audio.local.browser == LocalBrowser(ice.ufrag, ice.password, "sha-256 AA", False)
+
+
+def test_a_browser_of_whom_its_worker_knows_nothing_is_told(first: Centre) -> None:
+    browser(first)
     second = killed(first)
     assert second.phones["300"].of(Ended) and not second.switch.calls
 
 
-def test_the_credentials_of_a_browser_are_not_kept(first: Centre) -> None:
-    audio = first.call.leg.audio
-    assert audio is not None and audio.local is not None
-    audio.ice = m.IceCredentials("name", "password-of-ice")
-    browser = LocalBrowser("name", "password-of-ice", "sha-256 AA")
-    audio.local = replace(audio.local, browser=browser)
-    first.switch.hub.keep(first.call)
-    first._carry_out(first.switch.handle_timer(first.now))
-    (kept,) = first.kept_calls.values()
-    assert kept.talk is None and b"password-of-ice" not in msgspec.json.encode(kept)
-    second = killed(first)
-    assert second.phones["300"].of(Ended) and not second.switch.calls
+# ----- connections
+
+
+def by_connection(centre: Centre, *, contact: str = "10.0.1.3") -> Flow:
+    """The caller has called over TCP, from a port on which he does not listen."""
+    leg = centre.call.leg
+    leg.flow = Flow("tcp", SWITCH, ("10.0.1.3", 40000), 7)
+    assert leg.dialog is not None
+    leg.dialog.remote_target = replace(leg.dialog.remote_target, host=contact)
+    centre.switch.hub.keep(centre.call)
+    centre._carry_out(centre.switch.handle_timer(centre.now))
+    return Flow("tcp", SWITCH, ("10.0.1.3", 40001), 3)
+
+
+def registered(centre: Centre, number: str, flow: Flow, *contacts: str) -> None:
+    """The extension has registered by this connection."""
+    bindings = [
+        Binding(uri, flow, centre.now + 300, 1.0, f"r{uri.host}", 1, NameAddr(uri))
+        for uri in (Uri("sip", number, None, host, 5060) for host in contacts)
+    ]
+    centre.switch.hub.identities.registrar.restore({number: tuple(bindings)}, centre.now)
+    follow(centre.switch.hub, number, flow, centre.now)
+
+
+@pytest.mark.parametrize(
+    ("number", "contacts", "follows"),
+    [
+        ("300", ("10.0.1.3",), True),
+        ("300", ("behind-nat.invalid",), True),  # his only phone
+        ("300", ("10.0.1.3", "other.invalid"), True),
+        ("300", ("one.invalid", "other.invalid"), False),  # which of them?
+        ("301", ("10.0.1.3",), False),  # somebody else
+    ],
+)
+def test_a_phone_is_reached_by_the_connection_of_its_next_registration(
+    number: str, contacts: tuple[str, ...], follows: bool
+) -> None:
+    first = Centre(callers=("300", "301"))
+    first.log_in("201")
+    talk(first, "300", "201")
+    next_one = by_connection(first)
+    second = killed(first, callers=("300", "301"))
+    leg = second.call.leg
+    assert leg.flow == Flow("tcp", SWITCH, ("10.0.1.3", 5060)), "where he says that he listens, till then"
+    second.switch.hub.identities.registrar = Registrar()
+    registered(second, number, next_one, *contacts)
+    assert (leg.flow == next_one) is follows
+    assert bool(second.switch.hub.ua.ep.stranded) is not follows
+    second._carry_out(second.switch.hang_up(second.call.id, "maria", second.now))
+    assert not second.switch.hub.ua.ep.stranded
 
 
 def test_the_recording_of_a_conference_is_closed() -> None:
