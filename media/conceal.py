@@ -29,6 +29,7 @@ MIN_ENERGY: Final = 250.0  # of the samples compared: silence has no pitch
 FADE: Final = 0.15 / 80  # of the loudness, a sample
 SILENT_AFTER: Final = 480  # samples made up
 CHUNK: Final = 256  # legs searched for their pitch in one go
+_ITEM: Final = np.dtype((np.void, 2 * FRAME))
 
 
 def find_periods(history: F32) -> I64:
@@ -94,6 +95,7 @@ class Concealer:
 
     def __init__(self, capacity: int) -> None:
         self._recent = np.zeros((capacity, HISTORY_FRAMES, FRAME), np.int16)
+        self._items = self._recent.view(_ITEM).reshape(-1)  # the same, a frame an item: moved at once
         self._next = np.zeros(capacity, np.int64)  # which of the three is the oldest
         self._missing = np.zeros(capacity, np.int64)  # frames missed in a row
         self._kept = np.zeros((capacity, HISTORY), np.float32)  # the last 60 ms before them
@@ -131,7 +133,7 @@ class Concealer:
         here = compact(slots)
         self._heard[here] |= present
         oldest = self._next[here]
-        self._recent[slots, oldest] = frames
+        self._items.put(slots * HISTORY_FRAMES + oldest, frames.view(_ITEM)[:, 0], mode="clip")
         self._next[here] = np.where(oldest == HISTORY_FRAMES - 1, 0, oldest + 1)
 
     def _make_up(self, slots: Index) -> I16:
