@@ -88,7 +88,9 @@ class Worker(asyncio.Protocol):
         self._last_words: deque[str] = deque(maxlen=5)
         self._tasks: list[asyncio.Task[None]] = []
         self._ping_timer: asyncio.TimerHandle | None = None
-        self._answered_at = 0.0
+        self._unanswered = 0
+        """Pings since it last said something. Time would not do: it passes, too, while both of us are held up
+        (a machine that is suspended)."""
         self._token = 0
         self._rejoined: asyncio.Future[Rejoined] = self._loop.create_future()
         self._adopted_pid = 0
@@ -129,7 +131,6 @@ class Worker(asyncio.Protocol):
             self._adopted_pid, self._adopted = pid, os.pidfd_open(pid)  # it has proved to be ours
         except OSError as error:  # it has died since, or the system has no such descriptors
             raise LocalError(f"its process cannot be watched: {why(error)}") from error
-        self._answered_at = self._loop.time()
         self._ping()
         return self._rejoined.result()
 
@@ -161,7 +162,6 @@ class Worker(asyncio.Protocol):
         if self._ended.done():
             await asyncio.wait(self._tasks[:1], timeout=LAST_WORDS_S)
             raise LocalError(f"{self._ended.result()}: {' | '.join(self._last_words) or 'it said nothing'}")
-        self._answered_at = self._loop.time()
         self._ping()
 
     def announce(self) -> None:
@@ -258,10 +258,10 @@ class Worker(asyncio.Protocol):
         except ControlError as error:
             self._give_up(f"it sent what cannot be read: {error}")
             return
-        self._answered_at = self._loop.time()
+        self._unanswered = 0
         for message in messages:
             if isinstance(message, Pong):
-                self.load.heard(message, self._answered_at)
+                self.load.heard(message, self._loop.time())
             elif isinstance(message, Rejoined) and not self._rejoined.done():
                 self._rejoined.set_result(message)
                 continue
@@ -302,10 +302,11 @@ class Worker(asyncio.Protocol):
             return b"".join(self._encoded([command]) for command in commands)
 
     def _ping(self) -> None:
-        silent_s = self._loop.time() - self._answered_at
+        silent_s = self._unanswered * self._times.ping_s
         if silent_s > self._times.answer_s:
             self._give_up(f"it has not answered for {silent_s:.1f} s")
             return
+        self._unanswered += 1
         self._token += 1
         self.send(Ping(self._token))
         self._ping_timer = self._loop.call_later(self._times.ping_s, self._ping)

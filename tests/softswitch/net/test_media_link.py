@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+import time
 import wave
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -202,6 +203,22 @@ async def test_a_worker_that_misbehaves_is_ended_and_replaced(source: str, reaso
     async with link(heard, settings(program=fake(source)), times):
         await heard.until(lambda kind, worker, why: (kind, worker) == ("lost", 1) and reason in str(why))
         await heard.until(lambda kind, worker, _: (kind, worker) == ("ready", 2))
+
+
+async def test_no_worker_is_given_up_because_the_whole_machine_was_held_up() -> None:
+    heard = Heard()
+    async with link(heard, times=replace(FAST, answer_s=0.2)) as media:
+        (worker,) = media.workers
+        process = media.process_id(worker)
+        assert process is not None
+        os.kill(process, signal.SIGSTOP)
+        time.sleep(0.5)  # noqa: ASYNC251 -- nothing of the loop runs, as when the machine is suspended
+        await asyncio.sleep(FAST.ping_s)  # we are awake first
+        os.kill(process, signal.SIGCONT)
+        media.send(worker, Allocate(1))
+        await heard.event(Allocated)
+        await heard.until(lambda *_: media.load(worker).legs == 1)  # by a Pong after the next Ping
+        assert [kind for kind, _, _ in heard.log if kind == "lost"] == []
 
 
 async def test_an_address_of_another_machine_stops_the_start() -> None:
