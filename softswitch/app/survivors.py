@@ -33,13 +33,16 @@ class Survivors:
         talking = {agent.after_call for agent in kept.agents if agent.wrapup_until is None}
         alive = [call for call in kept.calls if self._fits(call, talking) and goes_on(call, self.present)]
         self.calls = frozenset(call.id for call in alive)
-        tapes = (call.talk.taping.tape for call in alive if call.talk and call.talk.taping)
+        tapes = [call.talk.taping.tape for call in alive if call.talk and call.talk.taping]
+        tapes += [call.member.tape for call in alive if call.member]
         self.recordings = frozenset(tape.id for tape in tapes if tape is not None)
         return self.calls
 
     def _fits(self, call: KeptCall, talking: set[str]) -> bool:
         """Whether its queue, and its agent, if it has one, can be put back into it: they are configured, and
         he was not about to log out."""
+        if call.member is not None:
+            return call.member.conference in self._config.conferences
         if call.wait is not None:
             return call.wait.asked.queue in self._config.queues
         talk = call.talk

@@ -18,6 +18,7 @@ from functools import partial
 from acd.events import Kind
 from softswitch.call.call import Call, Heard, Stage
 from softswitch.call.hub import Hub
+from softswitch.call.kept import KeptMember
 from softswitch.call.links import Links
 from softswitch.call.pins import Pins
 from softswitch.call.record import Disposition
@@ -118,6 +119,59 @@ class Conferences:
     def is_recorded(self, conference: Conference) -> bool:
         """Whether its tape runs."""
         return self.recordings.runs(conference.recording)
+
+    # ----- another process
+
+    def kept(self, call: Call) -> KeptMember | None:
+        """What another process would need of him; None: he is in no conference, or by a link to its worker,
+        which is made anew for who comes in."""
+        conference = self._of.get(call.id)
+        if conference is None or self.links.leg(call) is not call.leg:
+            return None
+        member, tape = conference.members[call.id], self.recordings.tape(conference.recording)
+        return KeptMember(
+            conference.name,
+            conference.room,
+            conference.since,
+            conference.locked,
+            member.since,
+            member.moderator,
+            member.muted,
+            member.muted_by,
+            member.gain_db,
+            conference.recording if tape is not None else 0,
+            tape,
+        )
+
+    def resume(self, call: Call, kept: KeptMember) -> None:
+        """A member of a conference of an earlier process, which is on its worker still."""
+        audio = call.leg.audio
+        assert audio is not None
+        conference = self._open.get(kept.conference)
+        if conference is None:
+            care = self.hub.settings.conferences[kept.conference]
+            conference = Conference(kept.conference, care, kept.room, audio.worker, kept.began)
+            conference.locked, conference.recording = kept.locked, kept.recording
+            self._open[kept.conference] = conference
+        member = Member(call, kept.since, kept.moderator, kept.muted, kept.muted_by, kept.gain_db, audio.held)
+        conference.members[call.id] = member
+        self._of[call.id] = conference
+        self._place(conference, member)
+
+    def resumed(self) -> None:
+        """All who go on are in; others may have gone."""
+        for conference in self._open.values():
+            self._alone(conference)
+
+    def recorded(self, number: int) -> None:
+        """A tape has come to its end."""
+        for conference in self._open.values():
+            if conference.recording == number:
+                self._keep(conference)
+
+    def _keep(self, conference: Conference) -> None:
+        for member in conference.members.values():
+            self.hub.keep(member.call)
 
     # ----- coming in
 
@@ -293,6 +347,7 @@ class Conferences:
         conference = self._conference(name)
         if conference.locked != locked:
             conference.locked = locked
+            self._keep(conference)
             first = next(iter(conference.members.values())).call
             self.hub.log(now, Kind.CONFERENCE_LOCK, first, conference=name, locked=locked, by=by)
 
@@ -359,6 +414,7 @@ class Conferences:
     # ----- what they hear
 
     def _place(self, conference: Conference, member: Member) -> None:
+        self.hub.keep(member.call)
         leg = self.links.leg(member.call)
         joined = self.hub.plane.join(leg, conference.room, muted=member.silent, gain_db=member.gain_db)
         self.hub.emit(joined)

@@ -108,6 +108,23 @@ class KeptTalk(Struct, frozen=True):
     """The peer behind whom he talks with somebody."""
 
 
+class KeptMember(Struct, frozen=True):
+    """A member of a conference, as of `softswitch.call.conferences.Member`, and the conference as it is: its
+    `room` on the worker, and the `tape` that runs, with its number."""
+
+    conference: str
+    room: int
+    began: float
+    locked: bool
+    since: float
+    moderator: bool
+    muted: bool
+    muted_by: str
+    gain_db: float
+    recording: int = 0
+    tape: Tape | None = None
+
+
 class KeptRing(Struct, frozen=True):
     """A phone that rings for the call, or (`dialog`) whose agent has picked up and is not connected yet: what
     is needed to stop it. `headers` are those of our INVITE that its CANCEL and ACK repeat."""
@@ -122,22 +139,24 @@ class KeptRing(Struct, frozen=True):
 
 
 class KeptCall(Struct, frozen=True):
-    """A call that was answered. It could go on as a conversation (`talk`), or in a queue (`wait`); with
-    neither it is only to be ended."""
+    """A call that was answered. It could go on as a conversation (`talk`), in a queue (`wait`) or in a
+    conference (`member`); with none of these it is only to be ended."""
 
     id: str
     caller: KeptLeg
     course: KeptCourse | None = None
     talk: KeptTalk | None = None
     wait: StillWaiting | None = None
+    member: KeptMember | None = None
     ringing: tuple[KeptRing, ...] = ()
 
 
 # ----- what a call is
 
 
-def keep(hub: Hub, call: Call, tape: Tape | None) -> KeptCall | None:
-    """The call as it is now; None where its phone could not even be told that it is over."""
+def keep(hub: Hub, call: Call, tape: Tape | None, member: KeptMember | None) -> KeptCall | None:
+    """The call as it is now, a `member` of a conference perhaps; None where its phone could not even be told
+    that it is over."""
     caller = _leg(call, call.leg)
     if caller is None:
         return None
@@ -147,8 +166,8 @@ def keep(hub: Hub, call: Call, tape: Tape | None) -> KeptCall | None:
         return KeptCall(call.id, caller, ringing=ringing)
     talk = _talk(hub, call, tape)
     wait = hub.acd.still_waiting(call.id) if call.stage is Stage.QUEUE else None
-    course = _course(call) if talk is not None or wait is not None else None
-    return KeptCall(call.id, caller, course, talk, wait, ringing)
+    course = _course(call) if talk is not None or wait is not None or member is not None else None
+    return KeptCall(call.id, caller, course, talk, wait, member, ringing)
 
 
 def _course(call: Call) -> KeptCourse:

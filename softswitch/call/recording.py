@@ -72,6 +72,11 @@ class Recordings:
         running = self._running.get(call.taping.number) if call.taping is not None else None
         return running.tape if running is not None else None
 
+    def tape(self, number: int) -> Tape | None:
+        """A tape that runs."""
+        running = self._running.get(number)
+        return running.tape if running is not None else None
+
     def runs(self, number: int) -> bool:
         """Whether a tape has not come to its end."""
         return number in self._running
@@ -289,6 +294,10 @@ class Recordings:
         self._running[number] = _Running(call, tape)
         self.hub.emit([TapeKept(tape), Media(worker, m.RecordRoom(number, room, tape.file))])
         return number
+
+    def room_lost(self, number: int) -> None:
+        """The tape of a conference ended while nobody could be told: what was written is all there is."""
+        self._cut_short(number)
 
     def end_room(self, number: int, worker: int) -> None:
         """It is over; 0: there is nothing to end."""

@@ -229,6 +229,7 @@ class Switch(Orders):
             if self.desk.voicemail.recorded(event, now) or self.desk.listening.recorded(event, now):
                 pass
             elif (call := self.desk.recordings.recorded(event, now)) is not None:
+                self.desk.conferences.recorded(event.recording)
                 self.desk.closing.recorded(call)
         elif isinstance(event, m.RecordSilent):
             self.desk.voicemail.scripts.silent(event, now)
@@ -309,7 +310,10 @@ class Switch(Orders):
         """Have what other processes would need of these calls stored, or forgotten."""
         hub = self.hub
         for name, call in hub.changed.items():
-            kept = keep(hub, call, self.desk.recordings.tape_of(call)) if name in hub.calls else None
+            kept = None
+            if name in hub.calls:
+                tape, member = self.desk.recordings.tape_of(call), self.desk.conferences.kept(call)
+                kept = keep(hub, call, tape, member)
             if kept is not None:
                 hub.kept.add(name)
             elif name in hub.kept:

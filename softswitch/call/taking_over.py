@@ -1,5 +1,5 @@
-"""Conversations of a process that has died go on in this one, and callers wait on in their queues; all other
-calls that it had are ended at their phones.
+"""Conversations and conferences of a process that has died go on in this one, and callers wait on in their
+queues; all other calls that it had are ended at their phones.
 
 Invariant: a call that is taken over is in every table as if it had begun here; of one that is not, its phones
 hear a BYE, and its legs in the workers are released. Phones that rang ring no more: whoever waits is offered
@@ -16,7 +16,16 @@ from media import messages as m
 from softswitch.call.call import Call, Stage
 from softswitch.call.desk import Desk
 from softswitch.call.events import CallKept, Media
-from softswitch.call.kept import KeptCall, KeptCourse, KeptLeg, KeptRing, KeptTalk, resume_leg, resume_ring
+from softswitch.call.kept import (
+    KeptCall,
+    KeptCourse,
+    KeptLeg,
+    KeptMember,
+    KeptRing,
+    KeptTalk,
+    resume_leg,
+    resume_ring,
+)
 from softswitch.call.leg import Leg
 from softswitch.call.settings import Target
 from softswitch.call.story import Story
@@ -61,7 +70,7 @@ class TakingOver:
         last = self.last
         if last.calls or last.present:
             self._skip_numbers(now)
-        for one in last.calls:
+        for one in sorted(last.calls, key=lambda one: one.member.since if one.member is not None else 0.0):
             try:
                 if one.id in last.alive and one.course is not None:
                     self._go_on(one, one.course, now)
@@ -73,6 +82,7 @@ class TakingOver:
                 self.hub.warn("a call of the last run cannot be read", call=one.id, reason=str(error))
                 self.hub.emit([CallKept(one.id, None)])
         self.desk.queueing.wait_on(self._waiting, now)
+        self.desk.conferences.resumed()
         for worker, found in last.present.items():
             stopped = [m.StopRecord(number) for number in found.recordings if number not in self._tapes]
             self.hub.emit([Media(worker, command) for command in stopped])
@@ -133,8 +143,12 @@ class TakingOver:
             call.stage = Stage.QUEUE
             self.desk.hearing.begin(call, now)
             self._waiting.append(kept.wait)
-            if not call.leg.flow.reliable:  # a connection is gone in any case, and need not come back at once
-                hub.do(hub.ua.probe(call.leg, now))  # he may have hung up while nobody listened
+        elif kept.member is not None:
+            call.stage = Stage.ROOM
+            self.desk.conferences.resume(call, kept.member)
+            self._room_tape(call, kept.member)
+        if kept.talk is None and not call.leg.flow.reliable:  # a connection need not come back at once
+            hub.do(hub.ua.probe(call.leg, now))  # he may have hung up while nobody listened
         self._legs.update(leg.id for leg, _ in live)
 
     def _call(self, kept: KeptCall, course: KeptCourse, leg: Leg, story: Story) -> Call:
@@ -156,6 +170,16 @@ class TakingOver:
         call.partner_phone, call.partner_peer = talk.phone, talk.peer
         self.desk.talking.resume(call)
         self._tape(call, talk, now)
+
+    def _room_tape(self, call: Call, member: KeptMember) -> None:
+        """The tape of his conference runs on; it is told of in the log of who opened it, if he is there."""
+        audio, number, recordings = call.leg.audio, member.recording, self.desk.recordings
+        if member.tape is None or audio is None or (recordings.runs(number) and call.id != member.tape.call):
+            return
+        self._tapes.add(number)
+        recordings.resume(call, number, member.tape)
+        if number not in self.last.present[audio.worker].recordings:
+            recordings.room_lost(number)
 
     def _tape(self, call: Call, talk: KeptTalk, now: float) -> None:
         kept, audio = talk.taping, call.leg.audio

@@ -181,10 +181,13 @@ class CallState:
             self.hold_s += hold_s
             self.talk = None
 
-    def leaving(self, call: str, end: float) -> list[LogEvent]:
-        """Who is in a room leaves it: his call, or his part in this one, is not taken over."""
+    def leaving(self, call: str, end: float, *, goes_on: bool = False) -> list[LogEvent]:
+        """Who is in a room leaves it: his call, or his part in this one, is not taken over. If the call
+        `goes_on`, he is still in his conference."""
         events = []
         for (kind, _), event in self.in_rooms.items():
+            if goes_on and kind is Kind.CONFERENCE_LEAVE:
+                continue
             known = event.data | {_IN_ROOM[event.kind][2]: round(end - event.at, 3), "cause": CAUSE}
             events.append(LogEvent(end, kind, call, event.queue, event.agent, known))
         return events

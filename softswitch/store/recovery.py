@@ -103,7 +103,7 @@ async def _plan(
     for name in sorted(alive):  # it goes on; phones that rang, supervisors and third parties do not
         state = CallState.of(await _events(connection, "call = ? AND call <> ''", (name,)))
         end = max(at, state.last_at)
-        events += [*state.ringing_no_more(name, end), *state.leaving(name, end)]
+        events += [*state.ringing_no_more(name, end), *state.leaving(name, end, goes_on=True)]
     statements = [event_statement(event) for event in events]
     statements += [statement for event in events if (statement := wrapup_statement(event)) is not None]
     statements += [call_statement(record) for record in closed]

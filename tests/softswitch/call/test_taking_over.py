@@ -16,7 +16,7 @@ from media import messages as m
 from softswitch.call.call import Stage
 from softswitch.call.following import follow
 from softswitch.call.record import Disposition
-from softswitch.call.settings import ConferenceCare, QueueCare, Target
+from softswitch.call.settings import QueueCare, Target
 from softswitch.call.taking_over import LastRun, goes_on
 from softswitch.call.tape import TapingCare
 from softswitch.sdp.crypto import SUITES
@@ -54,7 +54,7 @@ def killed(first: Centre, down_s: float = 5.0, **options: object) -> Centre:
     last = LastRun(tuple(first.kept_calls.values()), alive, found, first.now)
     for name in alive:  # as the store does it
         state = CallState.of(event for event in first.log if event.call == name)
-        second.log += [*state.ringing_no_more(name, first.now), *state.leaving(name, first.now)]
+        second.log += [*state.ringing_no_more(name, first.now), *state.leaving(name, first.now, goes_on=True)]
     second._carry_out(second.switch.restore(agents, first.kept_phones.items(), second.now, (), last))
     second.settle()
     return second
@@ -475,17 +475,3 @@ def test_a_phone_is_reached_by_the_connection_of_its_next_registration(
     assert bool(second.switch.hub.ua.ep.stranded) is not follows
     second._carry_out(second.switch.hang_up(second.call.id, "maria", second.now))
     assert not second.switch.hub.ua.ep.stranded
-
-
-def test_the_recording_of_a_conference_is_closed() -> None:
-    """Its worker lives on, and its members are gone: nobody else would end it."""
-    first = Centre(
-        routes={"700": Target("conference", "team")},
-        more={"conferences": {"team": ConferenceCare(record=True)}},
-    )
-    first.phones["300"].call("700")
-    first.settle()
-    assert first.workers[1].recordings
-    second = killed(first, more={"conferences": {"team": ConferenceCare(record=True)}})
-    assert second.phones["300"].of(Ended)
-    assert not second.workers[1].recordings and not second.workers[1].live

@@ -145,18 +145,20 @@ async def test_supervisors_and_third_parties_leave_a_talk_that_goes_on(path: Pat
     ]
 
 
-async def test_who_waits_on_is_left_where_he_is_and_the_phone_that_rang_for_him_is_free(path: Path) -> None:
+async def test_who_waits_or_confers_on_is_left_there_and_the_phone_that_rang_for_him_is_free(
+    path: Path,
+) -> None:
     await written(path, 140.0)
 
     async def alive(_: Kept) -> list[str]:
-        return ["o", "x"]
+        return ["o", "x", "d"]
 
     writer = await Writer.open(path, clock=lambda: 99_999.0, alive=alive)
-    assert (writer.recovered.waiting, writer.recovered.alive) == (1, 2)
+    assert (writer.recovered.waiting, writer.recovered.alive) == (1, 3)
     await writer.close()
     records, events = await read(path, after=len(HISTORY))
     assert records["o"].ended_at is records["x"].ended_at is None
-    (event,) = [event for event in events if event.call in ("o", "x")]
+    (event,) = [event for event in events if event.call in ("o", "x", "d")]
     assert (event.kind, event.agent, event.at) == (Kind.RINGCANCELED, "boris", 140.0)
     assert event.data == {"offer": 2, "ring_s": 19.0, "reason": "restart"}
 
