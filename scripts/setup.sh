@@ -4,7 +4,7 @@
 #   sh scripts/setup.sh            the switch, `cc`, the development tools
 #   sh scripts/setup.sh --demo     and espeak-ng, which speaks the demo's prompts
 #   sh scripts/setup.sh --test     and the programs that the tests call: SIPp, baresip, linphone, espeak-ng,
-#                                  sox, Chromium and npm
+#                                  sox, Chromium, Firefox and npm
 #   sh scripts/setup.sh --bench    and what the benchmarks compare with: rtpengine, spandsp, speexdsp, SIPp; prompts
 #   sh scripts/setup.sh --tools    only uv, for `make lock`
 #
@@ -123,7 +123,7 @@ for option in "$@"; do
         --demo) need_packages espeak-ng=espeak-ng ;;
         --test)
             need_packages sipp=sip-tester baresip=baresip-core linphonec=linphone-cli espeak-ng=espeak-ng sox=sox \
-                libspandsp.so.2=libspandsp2 chromium=chromium node=nodejs npm=npm \
+                libspandsp.so.2=libspandsp2 chromium=chromium firefox-esr=firefox-esr node=nodejs npm=npm \
                 "$SOUNDS/it_IT_m_Carlo=asterisk-core-sounds-it-wav"
             ;;
         --bench)

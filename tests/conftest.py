@@ -8,9 +8,9 @@ import pytest
 from hypothesis import settings
 
 from tests.support.phones import phones
-from tests.support.web_phone import phone_page, sipjs_page, sipjs_phones, web_phones
+from tests.support.web_phone import firefox_phone, phone_page, sipjs_page, sipjs_phones, web_phones
 
-__all__ = ["phone_page", "phones", "sipjs_page", "sipjs_phones", "web_phones"]
+__all__ = ["firefox_phone", "phone_page", "phones", "sipjs_page", "sipjs_phones", "web_phones"]
 
 E2E_TIMEOUT_S = 120
 

@@ -1,5 +1,5 @@
-"""Browsers as telephones: JsSIP in Chromium, over WebSocket, ICE and DTLS; the tone of each side is heard at
-the other."""
+"""Browsers as telephones: JsSIP in Chromium and Firefox, SIP.js in Chromium, over WebSocket, ICE and DTLS;
+the tone of each side is heard at the other."""
 
 import asyncio
 import contextlib
@@ -12,9 +12,10 @@ from tests.e2e.conftest import SwitchMaker
 from tests.support.audio import dominant_hz, read_wav, write_tone_wav
 from tests.support.baresip import Baresip
 from tests.support.certificates import Authority
+from tests.support.firefox import SAYS_HZ, own_address
 from tests.support.phones import PhoneMaker
 from tests.support.switch import CENTRE, PASSWORD
-from tests.support.web_phone import WebPhoneMaker
+from tests.support.web_phone import WebPhone, WebPhoneMaker
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("browsers")]
 
@@ -145,6 +146,59 @@ async def test_a_page_with_sipjs(
     await anna.close()
     for file in (heard, heard_again):
         assert dominant(file) == pytest.approx(PAGE_HZ, abs=5)
+
+
+@pytest.mark.parametrize(("transport", "codec"), [("ws", "PCMU"), ("wss", "opus")])
+async def test_a_page_in_firefox(
+    tmp_path: Path,
+    switches: SwitchMaker,
+    phones: PhoneMaker,
+    firefox_phone: WebPhone,
+    transport: str,
+    codec: str,
+) -> None:
+    """It calls the menu, presses a key, talks to an agent; then it is called itself, and loaded anew. Its
+    audio goes to an address of this machine: Firefox has no candidates on loopback, nor for it."""
+    authority = Authority(tmp_path) if transport == "wss" else None
+    text = CENTRE.replace('address = "127.0.0.1"\n', f'address = "{own_address()}"\n')
+    media = f'codecs = ["{codec}", "PCMA"]'
+    switch = await switches(browsers=True, authority=authority, media=media, text=text)
+    heard, said = tmp_path / "heard.wav", write_tone_wav(tmp_path / "phone.wav", PHONE_HZ, 2)
+    anna = await phones(auto_answer_after_s=0, play=str(said), play_loop=True, record=str(heard))
+    await anna.register(switch.address, "201", PASSWORD)
+    await switch.post("agents", "anna", "login")
+    page = firefox_phone
+    await page.register(switch.web_socket, "203", PASSWORD)
+    await page.call("sip:600@127.0.0.1")
+    await switch.only_call("menu")
+    await page.press("1")
+    await switch.only_call("talking")
+    await page.hears_hz(PHONE_HZ)
+    assert (await page.codec()).lower() == f"audio/{codec}".lower()
+    await page.talk(2)
+    await page.hang_up()
+    await anna.wait("ended", 10)
+    await anna.call(switch.uri("203"))
+    await page.answer()
+    await page.hears_hz(PHONE_HZ)
+    await page.reload()
+    await page.hears_hz(PHONE_HZ)
+    await page.talk(2)
+    await anna.hangup()
+    await page.until("registered")
+    _, first = await switch.until(
+        lambda calls: len(calls) == 2 and all(one["ended_at"] for one in calls), "log", "calls"
+    )
+    digits = [
+        event["data"]
+        for event in (await switch.get("log", "calls", first["id"]))["events"]
+        if event["kind"] == "DIGIT"
+    ]
+    assert digits == [{"digit": "1", "method": "rfc4733"}]
+    assert (first["agent"], first["transport"]) == ("anna", transport)
+    await anna.close()
+    for file in (heard, tmp_path / "heard-2.wav"):
+        assert dominant(file) == pytest.approx(SAYS_HZ, abs=5)
 
 
 async def test_an_agent_in_a_browser_is_called_and_holds(

@@ -1,5 +1,5 @@
-"""Chromium with the page of `examples/browser` as a telephone: what it says comes from a WAV file, what it
-hears is taken from the page by WebAudio.
+"""Chromium (or Firefox) with the page of `examples/browser` as a telephone: what it says comes from a WAV
+file, what it hears is taken from the page by WebAudio.
 
 async def test_x(web_phones: WebPhoneMaker) -> None:
     anna = await web_phones(tone)
@@ -27,6 +27,7 @@ from playwright.async_api import Browser, Page, async_playwright
 from playwright.async_api import Error as PlaywrightError
 
 from tests.support.audio import Samples, dominant_hz
+from tests.support.firefox import Firefox, FirefoxPage
 from tests.support.processes import find_program
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "browser"
@@ -61,12 +62,28 @@ HEAR = """async () => {
   return { rate: context.sampleRate, samples: Array.from(samples) };
 }"""
 
+# The same without a sound card, which Firefox's AudioContext cannot do without: recorded, then decoded.
+RECORD = """async () => {
+  const recorder = new MediaRecorder(document.getElementById("heard").srcObject);
+  const parts = [];
+  recorder.ondataavailable = ({ data }) => parts.push(data);
+  const over = new Promise(done => { recorder.onstop = done; });
+  recorder.start();
+  await new Promise(done => setTimeout(done, 1000));
+  recorder.stop();
+  await over;
+  const context = new OfflineAudioContext(1, 1, 48000);
+  const heard = await context.decodeAudioData(await new Blob(parts).arrayBuffer());
+  return { rate: heard.sampleRate, samples: Array.from(heard.getChannelData(0).slice(-24000)) };
+}"""
+
 
 class WebPhone:
     """One page. States are those of the page: offline, registered, calling, ringing, talking."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page | FirefoxPage, hear: str = HEAR) -> None:
         self.page = page
+        self._hear = hear
         self._account: dict[str, str] = {}
 
     async def register(self, url: str, number: str, password: str) -> None:
@@ -166,7 +183,7 @@ class WebPhone:
             raise AssertionError(f"the page does not hear {hz:g} Hz; of late: {heard[-5:]}") from None
 
     async def _listen(self) -> tuple[int, Samples]:
-        heard = await self.page.evaluate(HEAR)
+        heard = await self.page.evaluate(self._hear)
         return int(heard["rate"]), np.array(heard["samples"], np.float64)
 
     async def codec(self) -> str:
@@ -249,6 +266,13 @@ async def sipjs_phones(tmp_path: Path, sipjs_page: str) -> AsyncIterator[WebPhon
     """The same with the page that uses SIP.js."""
     async with _browsers(tmp_path, sipjs_page) as start:
         yield start
+
+
+@pytest.fixture
+async def firefox_phone(tmp_path: Path, phone_page: str) -> AsyncIterator[WebPhone]:
+    """The page in Firefox, which says `firefox.SAYS_HZ`."""
+    async with Firefox(tmp_path) as firefox:
+        yield WebPhone(await firefox.open(phone_page), RECORD)
 
 
 @contextlib.asynccontextmanager
