@@ -66,6 +66,12 @@ def commit() -> str:
     return head.stdout.strip() + ("+changes" if dirty.stdout.strip() else "")
 
 
+def cpu_s(process: int) -> float:
+    """User and system time of a process so far, all threads."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def line(row: Row) -> str:
     """One row for the terminal."""
     text = f"{row.name}: {row.ours:.4g} {row.unit}"

@@ -12,7 +12,7 @@ import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.relay import Generator, cpu_s
+from benchmarks.relay import Generator
 from media.messages import Allocate, Allocated, Command, Latched, Ping, Pong, SetRemote
 from tests.support.media_worker import WorkerProcess
 
@@ -81,10 +81,8 @@ def measure(legs: int, setup: Setup, quick: bool, *arguments: str) -> Cost:
             worker.events.clear()
             cost = Cost(legs)
             for number in range(rounds):
-                before = cpu_s(worker.process.pid)
-                result = generator.ask({"run": run_s})
-                spent = cpu_s(worker.process.pid) - before
-                cost.rounds.append(100.0 * spent / result["seconds"] / legs)
+                result = generator.ask({"run": run_s, "watch": worker.process.pid})
+                cost.rounds.append(100.0 * result["watched_s"] / result["seconds"] / legs)
                 worker.send(Ping(2 + number))
                 cost.late_ms = max(cost.late_ms, worker.wait_for(Pong).late_ms)
                 cost.sent += int(result["sent"])

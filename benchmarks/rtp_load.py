@@ -13,19 +13,22 @@ was distinct, and how long it was under way (`delays_ms`: 50th and 99th percenti
 that came while it ran, whatever it was. Each payload names its stream and number, so loss and repetition are
 counted, not guessed; a packet's way begins when its slice is about to be sent, and ends when the kernel has
 it for us. `late_ms` is how far the generator itself fell behind and `cpu` its share of a core: the proof that
-it is not what limits.
+it is not what limits. With `"watch": process`, `watched_s` is the CPU time that this process took meanwhile,
+without the wait for what is still under way.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 import sys
 import time
 
 import numpy as np
 
+from benchmarks.harness import cpu_s
 from media.io import bind_udp
 from media.mmsg import SO_TIMESTAMPNS, Messages
 from media.packet import F32, FRAME_SAMPLES, HEADER_BYTES, STRIDE, U8, words, write_headers
@@ -145,7 +148,7 @@ class Load:
         began = self.sent_at[np.searchsorted(self.begins, rows, "right") - 1, numbers]
         self.delays.append(((self.stamps[:got][sane] - began) * 1e3).astype(np.float32))
 
-    def run(self, seconds: float) -> dict[str, float | list[float]]:
+    def run(self, seconds: float, watched: int) -> dict[str, float | list[float]]:
         """The load itself."""
         frames = round(seconds / (SLICES * SLICE_S))
         for part in range(SLICES):
@@ -157,6 +160,7 @@ class Load:
         self.received = self.refused = self.arrivals = 0
         self.delays = []
         cpu, start, worst = time.process_time(), time.monotonic(), 0.0
+        watched_s = cpu_s(watched)
         for step in range(frames * SLICES):
             due = start + step * SLICE_S
             wait_s = due - time.monotonic()
@@ -167,6 +171,7 @@ class Load:
             self.send(part, self.begins[part], self.begins[part + 1])
             self.receive((part + SLICES // 2) % SLICES)
         spent, elapsed = time.process_time() - cpu, time.monotonic() - start
+        watched_s = cpu_s(watched) - watched_s
         arrivals = self.arrivals
         end = time.monotonic() + DRAIN_S
         while time.monotonic() < end:
@@ -180,6 +185,7 @@ class Load:
             "distinct": int(self.seen.sum()),
             "late_ms": worst * 1000.0,
             "cpu": spent / elapsed,
+            "watched_s": watched_s,
             "seconds": elapsed,
             "delays_ms": self._delays_ms(),
         }
@@ -204,7 +210,7 @@ def main(count: int) -> None:
                 load.direct(stream, port)
             answer: dict[str, float | list[float]] = {}
         else:
-            answer = load.run(order["run"])
+            answer = load.run(order["run"], order.get("watch", os.getpid()))
         print(json.dumps(answer), flush=True)
 
 

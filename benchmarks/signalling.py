@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import MissingPeerError, Row
+from benchmarks.harness import MissingPeerError, Row, cpu_s
 from benchmarks.lag import log_lag
 from softswitch.api.client import ApiClient, NotRunning, RefusedByServer
 from tests.support.ports import free_port
@@ -279,12 +279,6 @@ def pin(process: int, core: int) -> None:
     for thread in Path(f"/proc/{process}/task").iterdir():
         with contextlib.suppress(ProcessLookupError):
             os.sched_setaffinity(int(thread.name), {core})
-
-
-def cpu_s(process: int) -> float:
-    """User and system time of a process so far, all threads."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

@@ -19,8 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks import relay
-from benchmarks.harness import Row
-from benchmarks.relay import cpu_s
+from benchmarks.harness import Row, cpu_s
 from media.messages import Allocate, Allocated, Browser, Connect, IceCredentials, Latched, SetRemote
 from tests.support.media_worker import ROOT, WorkerProcess
 
