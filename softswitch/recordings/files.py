@@ -15,8 +15,8 @@ from softswitch.call.tape import Tape
 from softswitch.errors import LocalError
 
 HEADER_BYTES = 44
-BYTES_A_SECOND = 32_000
-"""While it is being written: stereo, 8 kHz, 16 bit."""
+BYTES_A_SECOND = 16_000
+"""Of each channel while it is being written: 8 kHz, 16 bit. A talk has two, a conference one."""
 ENCRYPTED = ".enc"
 MEDIA_TYPES = {"wav": "audio/wav", "flac": "audio/flac", "opus": "audio/ogg"}
 CUT_SHORT = "cut short: the switch ended without order"
@@ -29,8 +29,12 @@ def kept_name(tape: Tape, form: str, *, encrypt: bool) -> Path:
 
 
 def length_s(file: Path) -> float:
-    """The length of a WAV file that was being written, by its size. Raises OSError."""
-    return round(max(0, file.stat().st_size - HEADER_BYTES) / BYTES_A_SECOND, 2)
+    """The length of a WAV file that was being written, by its size: the header may not tell it yet. Raises
+    OSError."""
+    with file.open("rb") as source:
+        header = source.read(HEADER_BYTES)
+    channels = int.from_bytes(header[22:24], "little") or 1
+    return round(max(0, file.stat().st_size - HEADER_BYTES) / (channels * BYTES_A_SECOND), 2)
 
 
 def adopt(unfinished: Iterable[Tape]) -> list[Tape]:

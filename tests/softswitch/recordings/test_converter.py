@@ -55,6 +55,14 @@ def heard(path: Path) -> tuple[float, list[float]]:
 
 
 @pytest.mark.parametrize("form", ["wav", "flac", "opus"])
+def test_a_conference_has_one_channel(tmp_path: Path, form: str) -> None:
+    source = write_wav(tmp_path / "conference.wav", sine(440, 3.3))
+    target = source if form == "wav" else tmp_path / f"kept.{form}"
+    (kept,) = perform(Keep(str(source), str(target), form, 24, ""))  # type: ignore[arg-type]
+    assert isinstance(kept, Done) and kept.length_s == pytest.approx(3.3)
+
+
+@pytest.mark.parametrize("form", ["wav", "flac", "opus"])
 @pytest.mark.parametrize("encrypt", [False, True])
 def test_there_and_back(sound: Path, key: str, tmp_path: Path, form: str, encrypt: bool) -> None:
     before = sound.read_bytes()
