@@ -140,7 +140,8 @@ class KeptRing(Struct, frozen=True):
 
 class KeptCall(Struct, frozen=True):
     """A call that was answered. It could go on as a conversation (`talk`), in a queue (`wait`) or in a
-    conference (`member`); with none of these it is only to be ended."""
+    conference (`member`); with none of these it is only to be ended, at the phone that he talks with too
+    (`other`)."""
 
     id: str
     caller: KeptLeg
@@ -149,6 +150,7 @@ class KeptCall(Struct, frozen=True):
     wait: StillWaiting | None = None
     member: KeptMember | None = None
     ringing: tuple[KeptRing, ...] = ()
+    other: KeptLeg | None = None
 
 
 # ----- what a call is
@@ -162,9 +164,10 @@ def keep(hub: Hub, call: Call, tape: Tape | None, member: KeptMember | None) -> 
         return None
     rings = [(one.phone, leg) for one in call.attempts.values() for leg in one.legs.values()]
     ringing = tuple(ring for phone, leg in rings if (ring := _ring(hub, phone, leg)) is not None)
-    if caller.agreed is None or call.is_made_by_us:
-        return KeptCall(call.id, caller, ringing=ringing)
-    talk = _talk(hub, call, tape)
+    partner = _leg(call, call.partner) if call.partner is not None else None
+    if caller.agreed is None or call.is_made_by_us or (partner is not None and partner.agreed is None):
+        return KeptCall(call.id, caller, ringing=ringing, other=partner)
+    talk = _talk(hub, call, partner, tape) if partner is not None else None
     wait = hub.acd.still_waiting(call.id) if call.stage is Stage.QUEUE else None
     course = _course(call) if talk is not None or wait is not None or member is not None else None
     return KeptCall(call.id, caller, course, talk, wait, member, ringing)
@@ -204,11 +207,8 @@ def _ring(hub: Hub, phone: str, leg: Leg) -> KeptRing | None:
     return KeptRing(leg.id, phone, leg.flow, leg.local_tag, str(invite.uri), headers, dialog)
 
 
-def _talk(hub: Hub, call: Call, tape: Tape | None) -> KeptTalk | None:
-    if call.stage is not Stage.TALK or call.partner is None:
-        return None
-    partner = _leg(call, call.partner)
-    if partner is None or partner.agreed is None:
+def _talk(hub: Hub, call: Call, partner: KeptLeg, tape: Tape | None) -> KeptTalk | None:
+    if call.stage is not Stage.TALK:
         return None
     taping = call.taping
     return KeptTalk(

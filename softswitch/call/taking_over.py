@@ -94,7 +94,7 @@ class TakingOver:
         present, kept = self.last.present.values(), self.last.calls
         legs = [leg for found in present for leg in found.legs]
         legs += [ring.id for one in kept for ring in one.ringing]
-        all_legs = [leg for one in kept for leg in _legs(one)]
+        all_legs = [leg for one in kept for leg in (*_legs(one), one.other) if leg is not None]
         recordings = [number for found in present for number in found.recordings]
         self.hub.ua.ep.skip_leg_ids(max([*legs, *(leg.id for leg in all_legs)], default=0))
         # Rooms are not kept; since there is never one a second, they are not more than the seconds.
@@ -105,7 +105,9 @@ class TakingOver:
 
     def _end(self, kept: KeptCall, now: float) -> None:
         """Its record is closed already: only its phones must hear of it."""
-        for one in _legs(kept):
+        for one in (*_legs(kept), kept.other):
+            if one is None:
+                continue
             leg = resume_leg(self.hub, one, kept.id)
             leg.gone = True
             self.hub.do(self.hub.ua.hang_up(leg, now, CAUSE))

@@ -425,6 +425,20 @@ def test_a_browser_of_whom_its_worker_knows_nothing_is_told(first: Centre) -> No
     assert second.phones["300"].of(Ended) and not second.switch.calls
 
 
+@pytest.mark.parametrize("side", ["caller", "agent"])
+def test_a_talk_that_another_process_speaks_for_is_ended_at_both_phones(first: Centre, side: str) -> None:
+    """A pjsua2 process has died with its signalling."""
+    leg = first.call.leg if side == "caller" else first.call.partner
+    assert leg is not None and leg.audio is not None
+    leg.audio.front = 7
+    first.switch.hub.keep(first.call)
+    first._carry_out(first.switch.handle_timer(first.now))
+    leg.audio.front = 0
+    second = killed(first)
+    assert second.phones["300"].of(Ended) and second.phones["201"].of(Ended) and not second.switch.calls
+    assert not second.workers[1].live and not second.kept_calls
+
+
 # ----- connections
 
 
