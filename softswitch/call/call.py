@@ -147,6 +147,8 @@ class Call:
     """The texts that are being made for him (`softswitch.call.speaking`), 0 for none."""
     carried: dict[str, str] = field(default_factory=dict)
     """What goes to whoever is called for him, as `X-CC-NAME` headers (`softswitch.call.carrying`)."""
+    secrets: frozenset[str] = frozenset()
+    """The names of what must not be written down of that."""
 
     @property
     def is_made_by_us(self) -> bool:

@@ -13,23 +13,18 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from acd.restart import GoingOn, StillWaiting
-from media import messages as m
 from softswitch.call.call import Call, Stage
 from softswitch.call.hub import Hub
 from softswitch.call.identity import Identity
 from softswitch.call.leg import Leg, LegState
-from softswitch.call.media import Audio
 from softswitch.call.record import CallRecord, LegRecord
 from softswitch.call.story import Stretch
 from softswitch.call.tape import RecordMode, Tape
-from softswitch.errors import LocalError, PeerError
-from softswitch.sdp.crypto import Srtp, SrtpPolicy
+from softswitch.sdp.crypto import SrtpPolicy
 from softswitch.sdp.description import SessionDescription
 from softswitch.sdp.offer_answer import LocalMedia, Negotiated
-from softswitch.sip.dialog import Dialog, DialogState
+from softswitch.sip.dialog import DialogState
 from softswitch.sip.flow import Flow
-from softswitch.sip.message import Headers, Request
-from softswitch.sip.uri import Uri
 
 _SECRETS = ("crypto", "ice-pwd")
 _OF_INVITE = frozenset(("Via", "Route", "Max-Forwards", "From", "To", "Call-ID", "CSeq", "Contact"))
@@ -194,7 +189,7 @@ def _course(call: Call) -> KeptCourse:
         tuple(map(str, call.then)),
         call.came_from,
         call.record,
-        dict(call.carried),
+        {name: value for name, value in call.carried.items() if name not in call.secrets},
     )
 
 
@@ -262,64 +257,3 @@ def _without_secrets(sent: SessionDescription) -> SessionDescription:
         for one in sent.media
     )
     return replace(sent, media=tuple(media))
-
-
-# ----- and the way back
-
-
-def resume_ring(hub: Hub, kept: KeptRing, call: str) -> Leg:
-    """The leg of a phone that rings, to be hung up. Raises LocalError when it cannot be read."""
-    flow = replace(kept.flow, connection=0)
-    try:
-        invite = Request("INVITE", Uri.parse(kept.uri), Headers(kept.headers))
-        state = LegState.CALLING if kept.dialog is None else LegState.CONFIRMED
-        leg = Leg(kept.id, "out", invite, flow, state, kept.local_tag, call)
-        if kept.dialog is None:
-            hub.ua.rings_on(leg)
-        else:
-            leg.dialog = Dialog.resumed(kept.dialog)
-            hub.ua.ep.add_dialog(leg.dialog.key, leg)
-    except PeerError as error:
-        raise LocalError(f"a phone that rings for it cannot be read: {error.reason}") from error
-    return leg
-
-
-def resume_leg(hub: Hub, kept: KeptLeg, call: str, found: m.Rejoined | None = None) -> Leg:
-    """The leg, where it is found by what its phone sends; `found` is what its worker has of it, unless it is
-    only to be ended. Raises LocalError when it cannot be read."""
-    try:
-        dialog = Dialog.resumed(kept.dialog)
-    except PeerError as error:
-        raise LocalError(f"its dialog cannot be read: {error.reason}") from error
-    headers = [("Call-ID", kept.dialog.call_id)]
-    if kept.record.user_agent:
-        headers.append(("User-Agent", kept.record.user_agent))
-    invite = Request("INVITE", Uri("sip", kept.user or None, None, "kept.invalid"), Headers(headers))
-    flow = replace(kept.flow, connection=0)  # the connections of that process are gone with it
-    leg = Leg(kept.id, kept.direction, invite, flow, LegState.CONFIRMED, kept.local_tag, call)
-    leg.dialog = dialog
-    codecs = kept.local.codecs if kept.local is not None else ()
-    leg.srtp = kept.srtp
-    leg.audio = Audio(
-        kept.worker, codecs, local=kept.local, sent=kept.sent, agreed=kept.agreed, play=kept.play
-    )
-    if found is not None:
-        _take_secrets(leg.audio, found.keys.get(kept.id), found.ice.get(kept.id))
-    leg.audio.held = kept.agreed.held if kept.agreed is not None else False
-    leg.audio.latched = True
-    hub.ua.ep.add_dialog(dialog.key, leg)
-    if flow.reliable:
-        hub.ua.ep.reconnect(flow)
-    return leg
-
-
-def _take_secrets(audio: Audio, keys: m.SrtpKeys | None, ice: m.IceCredentials | None) -> None:
-    """What its worker knows of the leg, and the disk does not."""
-    local, agreed = audio.local, audio.agreed
-    if keys is not None and agreed is not None:
-        srtp = Srtp(keys.suite, keys.inbound, keys.outbound, keys.lifetime)
-        audio.agreed = replace(agreed, srtp=srtp)
-    if ice is not None and local is not None and local.browser is not None:
-        audio.ice = ice
-        browser = replace(local.browser, ufrag=ice.ufrag, password=ice.password)
-        audio.local = replace(local, browser=browser)

@@ -8,7 +8,7 @@ answer to any other is dropped.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from acd.events import Kind
@@ -214,7 +214,7 @@ class Menu:
         target: str,
         call_type: str,
         carry: Mapping[str, str],
-        secrets: Collection[str],
+        secrets: frozenset[str],
         now: float,
     ) -> None:
         """With what was chosen, and what was learned; of `secrets` the log has the names only."""
@@ -227,6 +227,7 @@ class Menu:
             return
         call.story.call_type = printable(call_type) or call.story.call_type
         if added := carrying.carry(call.carried, carry):
+            call.secrets |= secrets & added.keys()
             shown = {name: "?" if name in secrets else value for name, value in added.items()}
             self.hub.log(now, Kind.CARRIED, call, **shown)
         self.steps.go(call, parsed, now)

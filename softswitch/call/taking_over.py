@@ -16,17 +16,9 @@ from media import messages as m
 from softswitch.call.call import Call, Stage
 from softswitch.call.desk import Desk
 from softswitch.call.events import CallKept, Media
-from softswitch.call.kept import (
-    KeptCall,
-    KeptCourse,
-    KeptLeg,
-    KeptMember,
-    KeptRing,
-    KeptTalk,
-    resume_leg,
-    resume_ring,
-)
+from softswitch.call.kept import KeptCall, KeptCourse, KeptLeg, KeptMember, KeptRing, KeptTalk
 from softswitch.call.leg import Leg
+from softswitch.call.resuming import resume_leg, resume_ring
 from softswitch.call.settings import Target
 from softswitch.call.story import Story
 from softswitch.call.tape import Taping

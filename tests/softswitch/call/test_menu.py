@@ -187,7 +187,7 @@ def test_a_secret_that_is_pressed_ahead_is_not_in_the_log_either(secret: bool) -
     assert ("42" in repr(here.log)) is not secret
 
 
-def test_a_secret_that_the_agent_is_given_is_not_in_the_log() -> None:
+def test_a_secret_that_the_agent_is_given_is_neither_in_the_log_nor_kept() -> None:
     nodes = {
         "ask": ACCOUNT["ask"] | {"secret": True, "next": "sales"},
         "sales": {"type": "queue", "queue": "sales", "carry": [ACCOUNT["ask"]["into"]]},
@@ -200,6 +200,8 @@ def test_a_secret_that_the_agent_is_given_is_not_in_the_log() -> None:
     assert here.phones["201"].legs[0].invite.headers.get("X-CC-Account-No") == "42"
     (told,) = [event for event in here.log if event.kind is Kind.CARRIED]
     assert told.data == {ACCOUNT["ask"]["into"]: "?"}
+    (kept,) = here.kept_calls.values()
+    assert kept.wait is not None and kept.course is not None and not kept.course.carried
 
 
 # ----- asking

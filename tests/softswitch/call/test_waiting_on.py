@@ -3,6 +3,7 @@ Who has hung up meanwhile is found out; phones that rang for them ring no more."
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from acd.events import Kind
@@ -201,10 +202,12 @@ def test_what_his_menu_has_learned_goes_with_him() -> None:
     first.settle()
     first.key(first.call, "1")
     first.settle()
-    first.call.carried["order"] = "4711"
+    first.call.carried |= {"order": "4711", "pin": "0815"}
+    first.call.secrets = frozenset(("pin",))
     first.switch.hub.keep(first.call)
     first._carry_out(first.switch.handle_timer(first.now))
     assert first.call.stage is Stage.QUEUE and first.call.story.path
+    assert b"0815" not in msgspec.json.encode(list(first.kept_calls.values()))
     second = killed(first)
     assert second.call.story.path == first.call.story.path and second.call.story.call_type == "sales"
     second.log_in("201")
