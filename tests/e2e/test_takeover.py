@@ -151,8 +151,9 @@ async def test_nobody_comes_back(tmp_path: Path, switches: SwitchMaker, phones: 
 @contextlib.asynccontextmanager
 async def many(tmp_path: Path, switches: SwitchMaker, talk_ms: int, workers: int) -> AsyncIterator[Any]:
     """The switch with a hundred conversations, all of them on the disk; and the callers."""
-    port, first_port = free_port(), free_rtp_port(2 * CALLS + 20)
-    text = CENTRE.replace("{first}-{last}", f"{first_port}-{first_port + 4 * CALLS + 39}")
+    pairs = workers * (2 * CALLS + 20)  # any worker may get all of them: one whose ticks come late gets none
+    port, first_port = free_port(), free_rtp_port(pairs)
+    text = CENTRE.replace("{first}-{last}", f"{first_port}-{first_port + 2 * pairs - 1}")
     text = text.replace("workers = 1", f"workers = {workers}")
     switch = await switches(text=text, extra=MANY.format(port=port), lost_s=120)
     agents = Sipp(
@@ -196,10 +197,14 @@ async def test_a_hundred_calls_survive(tmp_path: Path, switches: SwitchMaker) ->
             assert "Traceback" not in first.output + second.output
 
 
-async def test_a_worker_dies_with_half_of_a_hundred_calls(tmp_path: Path, switches: SwitchMaker) -> None:
+async def test_a_worker_dies_with_some_of_a_hundred_calls(tmp_path: Path, switches: SwitchMaker) -> None:
     """Its calls end as media failures; those of the other worker go on to their own end."""
     async with many(tmp_path, switches, 15_000, 2) as (switch, callers):
-        workers = await switch.until(lambda all_: [one["legs"] for one in all_] == [CALLS, CALLS], "workers")
+        workers = await switch.until(
+            lambda all_: sum(one["legs"] for one in all_) == 2 * CALLS and all(one["legs"] for one in all_),
+            "workers",
+        )
+        cut = workers[0]["legs"] // 2
         os.kill(workers[0]["pid"], signal.SIGKILL)
         await callers.statistics(60)
         calls = await switch.until(
@@ -208,6 +213,9 @@ async def test_a_worker_dies_with_half_of_a_hundred_calls(tmp_path: Path, switch
             "calls",
             limit=CALLS + 10,
         )
-        assert Counter(call["disposition"] for call in calls) == {"media-failure": 50, "answered": 50}
+        assert Counter(call["disposition"] for call in calls) == {
+            "media-failure": cut,
+            "answered": CALLS - cut,
+        }
         check_complete(await switch.get("log", "events", limit=10_000))
         assert (await switch.get("doctor"))["findings"] == []
