@@ -15,9 +15,12 @@ from softswitch.sip.uri import Uri
 
 def follow(hub: Hub, number: str, flow: Flow, now: float) -> None:
     """The extension has registered by this connection."""
-    contacts = [one.contact for one in hub.identities.registrar.bindings(number, now) if one.flow == flow]
-    alone = len(hub.identities.registrar.bindings(number, now)) == 1
-    for leg in tuple(hub.ua.ep.stranded.values()):
+    stranded = tuple(hub.ua.ep.stranded.values())
+    if not stranded:  # as nearly always
+        return
+    bindings = hub.identities.registrar.bindings(number, now)
+    contacts, alone = [one.contact for one in bindings if one.flow == flow], len(bindings) == 1
+    for leg in stranded:
         if leg.flow.transport != flow.transport or _extension(hub, leg) != number or leg.dialog is None:
             continue
         target = leg.dialog.remote_target
