@@ -19,7 +19,6 @@ from media.packet import F64, STRIDE, U8, U64
 from media.path import swapped
 
 SO_TIMESTAMPNS = 35
-SO_RXQ_OVFL = 40
 _RECEIVE_FLAGS = socket.MSG_DONTWAIT | socket.MSG_TRUNC  # tell the whole length of what is longer than a row
 NAME_BYTES = 16
 CONTROL_BYTES = 32  # exactly one arrival time: its head, and a timespec
