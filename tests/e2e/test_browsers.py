@@ -4,7 +4,7 @@ the tone of each side is heard at the other."""
 import asyncio
 import contextlib
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pytest
 
@@ -14,7 +14,7 @@ from tests.support.baresip import Baresip
 from tests.support.certificates import Authority
 from tests.support.firefox import SAYS_HZ, own_address
 from tests.support.phones import PhoneMaker
-from tests.support.switch import CENTRE, PASSWORD
+from tests.support.switch import CENTRE, PASSWORD, RunningSwitch
 from tests.support.web_phone import WebPhone, WebPhoneMaker
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("browsers")]
@@ -29,6 +29,22 @@ def tones(tmp_path: Path) -> tuple[Path, Path]:
         write_tone_wav(tmp_path / "page.wav", PAGE_HZ, 10, rate=48000),
         write_tone_wav(tmp_path / "phone.wav", PHONE_HZ, 2),
     )
+
+
+async def reach_an_agent(page: WebPhone, switch: RunningSwitch) -> None:
+    """The page registers, calls the menu, presses a key and hears the agent's phone."""
+    await page.register(switch.web_socket, "203", PASSWORD)
+    await page.call("sip:600@127.0.0.1")
+    await switch.only_call("menu")
+    await page.press("1")
+    await switch.only_call("talking")
+    await page.hears_hz(PHONE_HZ)
+
+
+async def digits(switch: RunningSwitch, record: Any) -> list[Any]:
+    """What the log tells of the keys of a call."""
+    events = (await switch.get("log", "calls", record["id"]))["events"]
+    return [event["data"] for event in events if event["kind"] == "DIGIT"]
 
 
 @pytest.mark.parametrize(("transport", "codec"), [("ws", "PCMU"), ("wss", "opus")])
@@ -50,22 +66,13 @@ async def test_a_browser_calls_the_menu_and_talks_to_an_agent(
     await switch.post("agents", "anna", "login")
     # The test's authority is none that a browser knows.
     page = await web_phones(tones[0], "--ignore-certificate-errors")
-    await page.register(switch.web_socket, "203", PASSWORD)
-    await page.call("sip:600@127.0.0.1")
-    await switch.only_call("menu")
-    await page.press("1")
-    await switch.only_call("talking")
-    await page.hears_hz(PHONE_HZ)
+    await reach_an_agent(page, switch)
     assert await page.codec() == f"audio/{codec}"
+    await page.talk(2)
     await page.hang_up()
     record = await switch.record()
     assert (record["disposition"], record["agent"], record["transport"]) == ("answered", "anna", transport)
-    digits = [
-        event["data"]
-        for event in (await switch.get("log", "calls", record["id"]))["events"]
-        if event["kind"] == "DIGIT"
-    ]
-    assert digits == [{"digit": "1", "method": "rfc4733"}]
+    assert await digits(switch, record) == [{"digit": "1", "method": "rfc4733"}]
     await anna.close()
     assert dominant(heard) == pytest.approx(PAGE_HZ, abs=5)
 
@@ -117,12 +124,7 @@ async def test_a_page_with_sipjs(
     await anna.register(switch.address, "201", PASSWORD)
     await switch.post("agents", "anna", "login")
     page = await sipjs_phones(tones[0], "--ignore-certificate-errors")
-    await page.register(switch.web_socket, "203", PASSWORD)
-    await page.call("sip:600@127.0.0.1")
-    await switch.only_call("menu")
-    await page.press("1")
-    await switch.only_call("talking")
-    await page.hears_hz(PHONE_HZ)
+    await reach_an_agent(page, switch)
     assert await page.codec() == "audio/PCMU"
     await page.talk(2)
     await page.hang_up()
@@ -137,12 +139,7 @@ async def test_a_page_with_sipjs(
         lambda calls: len(calls) == 2 and all(one["ended_at"] for one in calls), "log", "calls"
     )
     assert (calling["agent"], calling["transport"], called["ended_by"]) == ("anna", transport, "caller")
-    digits = [
-        event["data"]
-        for event in (await switch.get("log", "calls", calling["id"]))["events"]
-        if event["kind"] == "DIGIT"
-    ]
-    assert digits == [{"digit": "1", "method": "rfc4733"}]
+    assert await digits(switch, calling) == [{"digit": "1", "method": "rfc4733"}]
     await anna.close()
     for file in (heard, heard_again):
         assert dominant(file) == pytest.approx(PAGE_HZ, abs=5)
@@ -168,12 +165,7 @@ async def test_a_page_in_firefox(
     await anna.register(switch.address, "201", PASSWORD)
     await switch.post("agents", "anna", "login")
     page = firefox_phone
-    await page.register(switch.web_socket, "203", PASSWORD)
-    await page.call("sip:600@127.0.0.1")
-    await switch.only_call("menu")
-    await page.press("1")
-    await switch.only_call("talking")
-    await page.hears_hz(PHONE_HZ)
+    await reach_an_agent(page, switch)
     assert (await page.codec()).lower() == f"audio/{codec}".lower()
     await page.talk(2)
     await page.hang_up()
@@ -189,12 +181,7 @@ async def test_a_page_in_firefox(
     _, first = await switch.until(
         lambda calls: len(calls) == 2 and all(one["ended_at"] for one in calls), "log", "calls"
     )
-    digits = [
-        event["data"]
-        for event in (await switch.get("log", "calls", first["id"]))["events"]
-        if event["kind"] == "DIGIT"
-    ]
-    assert digits == [{"digit": "1", "method": "rfc4733"}]
+    assert await digits(switch, first) == [{"digit": "1", "method": "rfc4733"}]
     assert (first["agent"], first["transport"]) == ("anna", transport)
     await anna.close()
     for file in (heard, tmp_path / "heard-2.wav"):

@@ -81,6 +81,7 @@ async def test_two_phones_over_tls(tmp_path: Path, switches: SwitchMaker) -> Non
         assert windows > 10 and gaps <= (2 if one is caller else 0), (one.user, gaps, windows)
 
 
+@pytest.mark.xdist_group("browsers")  # one Chromium at a time
 async def test_a_browser(
     tmp_path: Path, switches: SwitchMaker, phones: PhoneMaker, web_phones: WebPhoneMaker
 ) -> None:
