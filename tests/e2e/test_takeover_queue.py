@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.conftest import SwitchMaker
 from tests.e2e.test_faults import Again, check_complete, closed_calls, kill, until
-from tests.e2e.test_takeover import silent
+from tests.e2e.test_takeover import recorded, silent
 from tests.support.audio import write_tone_wav
 from tests.support.phones import PhoneMaker
 from tests.support.switch import PASSWORD, RunningSwitch
@@ -66,6 +66,7 @@ async def test_callers_wait_on(tmp_path: Path, switches: SwitchMaker, phones: Ph
         assert [(one["id"], one["disposition"]) for one in abandoned if one["ended_at"]] == [
             (calls[1], "abandoned")
         ]
+        await recorded(heard)
         await late.record(None)
         await anna.answer()
         assert await states(second, "talking", "waiting") == [calls[0], calls[2]]

@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.conftest import SwitchMaker
 from tests.e2e.test_faults import Again, check_complete, closed_calls, kill, until
 from tests.e2e.test_rooms import CONFERENCE
-from tests.e2e.test_takeover import silent
+from tests.e2e.test_takeover import recorded, silent
 from tests.support.audio import read_wav, tone_level_db, write_tone_wav
 from tests.support.phones import PhoneMaker
 
@@ -47,6 +47,7 @@ async def test_a_conference_goes_on(tmp_path: Path, switches: SwitchMaker, phone
     await kill(first)
     async with Again(first) as second:
         assert await second.get("conferences", "team") == room
+        await recorded(heard)
         await members["a"].record(None)
         await members["a"].digits("9")
         await second.until(lambda one: not one["locked"], "conferences", "team")
