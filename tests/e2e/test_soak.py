@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import sqlite3
 import sys
@@ -128,8 +129,8 @@ async def test_nothing_sticks_and_every_figure_agrees(tmp_path: Path, switches: 
             await first.wait(5)
 
         second = await stack.enter_async_context(Again(first))
-        closed = await second.get("log", "calls", disposition="restart")
-        assert closed, "somebody was there when it died"
+        left = re.search(r"the last run did not end in order.* calls=(\d+) go_on=(\d+)", second.output)
+        assert left and int(left[1]) + int(left[2]) > 0, "somebody was there when it died"
         async with working(second):
             sipp = await stack.enter_async_context(callers(tmp_path, second, part))
             await sipp.wait(60 + 2 * part / RATE)
@@ -206,7 +207,7 @@ def check_log(events: list[LogEvent], path: Path) -> None:
     ends = {event.call: event.data["disposition"] for event in events if event.kind is Kind.CALL_END}
     assert records == ends and left_open == (0,)
     assert len(records) >= CALLS
-    assert {"answered", "abandoned", "restart", "media-failure"} <= set(records.values())
+    assert {"answered", "abandoned", "media-failure"} <= set(records.values())
 
 
 def check_report(report: Any, events: list[LogEvent], path: Path) -> None:
