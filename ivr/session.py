@@ -32,7 +32,9 @@ from ivr.messages import (
 )
 from ivr.node import FLOW_PREFIX, KEYS, Enter, Event, Go, Leave, Step, Timeout, Visit, Wait
 from ivr.prompt import for_caller
+from ivr.standing import Standing
 from ivr.template import clean, render
+from ivr.trail import Place, Trail
 from ivr.way import NOWHERE, Way
 
 MAX_KEYS_AHEAD = 16
@@ -62,9 +64,9 @@ class Session:
         "_node",
         "_now",
         "_outputs",
-        "_path",
         "_playing",
         "_secrets",
+        "_steps",
         "_visit",
         "_wait",
         "_way",
@@ -103,20 +105,41 @@ class Session:
         self._keys: deque[str] = deque()
         self._ignored: tuple[str, float] | None = None
         self._way = Way(flows, self.variables)
-        self._path: list[str] = []
+        self._steps = 0
         self._outputs: list[Output] = []
 
     # ----- for the switch
 
     @property
-    def path(self) -> tuple[str, ...]:
-        """The nodes reached so far, `flow.node`, in order."""
-        return tuple(self._path)
-
-    @property
     def place(self) -> str:
         """The node that the caller is at, `flow.node`."""
         return f"{self.flow.name}.{self._node}"
+
+    @property
+    def standing(self) -> Standing:
+        """Where the walk is, for `resume` in another process."""
+        if any(self.variables.get(name) for name in self.secrets):
+            return Standing(self.start)
+        trail, known = self._way.trail, dict(self.variables)
+        return Standing(self.start, self.flow.name, self._node, self._steps, known, trail.menus, trail.calls)
+
+    def resume(self, standing: Standing, now: float) -> list[Output]:
+        """In the place of Start: what follows from entering the node of `standing` once more, without being
+        told of as Entered. Where there is none, or no longer, the walk starts from the beginning.
+        """
+        if not self._exists((standing.flow, standing.node)):
+            return self.handle(Start(), now)
+        self._now = now
+        self.flow, self._node, self._steps = self.flows[standing.flow], standing.node, standing.steps
+        self.variables.clear()
+        self.variables.update(standing.variables)
+        menus = [menu for menu in standing.menus if self._exists(menu[0])]
+        self._way.trail = Trail(menus, standing.calls)
+        if self._visit_node():
+            step = self._proceed()
+            if step is not None:
+                self._run(step)
+        return self._take_outputs()
 
     def handle(self, event: Input, now: float) -> list[Output]:
         """What follows from an input. Inputs that no longer matter (an old PlayDone, anything once done) do
@@ -286,9 +309,14 @@ class Session:
                 return
             if not self._enter(following):
                 return
-            following = self._advance(None)
-            while following is None and self._wait.keys and self._keys and not self.done:
-                following = self._advance(Key(self._keys.popleft()))
+            following = self._proceed()
+
+    def _proceed(self) -> Step | None:
+        """Begin the visit, with the keys that were pressed ahead; None if it waits."""
+        step = self._advance(None)
+        while step is None and self._wait.keys and self._keys and not self.done:
+            step = self._advance(Key(self._keys.popleft()))
+        return step
 
     def _advance(self, event: Event | None) -> Step | None:
         """Resume the visit once: None if it waits, otherwise its step."""
@@ -307,19 +335,26 @@ class Session:
 
     def _enter(self, step: Go | Enter) -> bool:
         """Make the target the current node; False if the walk ended instead."""
-        place = self._way.follow(step, (self.flow.name, self._node) if self._path else NOWHERE)
+        place = self._way.follow(step, (self.flow.name, self._node) if self._steps else NOWHERE)
         if isinstance(place, HangUp):
             self._end(place)
             return False
-        if len(self._path) >= MAX_STEPS:
+        if self._steps >= MAX_STEPS:
             self._end(HangUp("too-long", f"{MAX_STEPS} nodes entered in one call"))
             return False
         flow, name = place
         self.flow, self._node = self.flows[flow], name
-        self._path.append(f"{flow}.{name}")
+        self._steps += 1
         self._outputs.append(Entered(flow, name, step.data))
+        return self._visit_node()
+
+    def _exists(self, place: Place) -> bool:
+        return place[0] in self.flows and place[1] in self.flows[place[0]].nodes
+
+    def _visit_node(self) -> bool:
+        """Make the visit of the current node; False if the walk ended instead."""
         try:
-            self._visit = self.flow.nodes[name].visit(self)
+            self._visit = self.flow.nodes[self._node].visit(self)
         except Exception as error:  # noqa: BLE001 - as in _advance
             self._end(self._failure(f"{type(error).__name__}: {error}").output)
             return False

@@ -7,6 +7,7 @@ MAX_CALLS deep.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 Place = tuple[str, str]
@@ -33,9 +34,20 @@ class Trail:
 
     __slots__ = ("_calls", "_menus")
 
-    def __init__(self) -> None:
-        self._menus: list[tuple[Place, int]] = []
-        self._calls: list[Call] = []
+    def __init__(self, menus: Iterable[tuple[Place, int]] = (), calls: Iterable[Call] = ()) -> None:
+        """As `menus` and `calls` of another trail tell it."""
+        self._menus = list(menus)
+        self._calls = list(calls)
+
+    @property
+    def menus(self) -> tuple[tuple[Place, int], ...]:
+        """The menus that were left, and how many calls deep each is."""
+        return tuple(self._menus)
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """The flows that were called and are not over, the outermost first."""
+        return tuple(self._calls)
 
     def went(self, here: Place, there: Place, *, is_menu: bool) -> None:
         """From here, a menu perhaps, to there."""

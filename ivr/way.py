@@ -20,14 +20,14 @@ NOWHERE: Place = ("", "")
 
 
 class Way:
-    """The way of one caller through `flows`; `variables` are his, for the language."""
+    """The way of one caller through `flows`; `variables` are his, for the language; `trail` leads back."""
 
-    __slots__ = ("_flows", "_trail", "_variables")
+    __slots__ = ("_flows", "_variables", "trail")
 
     def __init__(self, flows: Mapping[str, Flow], variables: dict[str, str]) -> None:
         self._flows = flows
         self._variables = variables
-        self._trail = Trail()
+        self.trail = Trail()
 
     def follow(self, step: Go | Enter, here: Place) -> Place | HangUp:
         """The place that a step from here means, or how the walk ends. Keeps the way back."""
@@ -56,7 +56,7 @@ class Way:
         found = self._known(there, target, here)
         if found == there:
             is_menu = bool(here[1]) and self._flows[here[0]].nodes[here[1]].returnable
-            self._trail.went(here, there, is_menu=is_menu)
+            self.trail.went(here, there, is_menu=is_menu)
             self._enter(there[0], here[0])
         return found
 
@@ -64,13 +64,13 @@ class Way:
         """The beginning of a flow that is to come back here."""
         flow = self._flows.get(enter.flow)
         during = flow.language if flow is not None else ""
-        if not self._trail.call(Call(here[0], enter.then, self._language, during or self._language)):
+        if not self.trail.call(Call(here[0], enter.then, self._language, during or self._language)):
             return _failure(here, f"flows call one another over {MAX_CALLS} deep")
         return self._go(FLOW_PREFIX + enter.flow, here)
 
     def _return(self, go: Go) -> Place | HangUp:
         """Where the flow that called this one goes on."""
-        call = self._trail.over()
+        call = self.trail.over()
         if call is None:
             return HangUp()
         self._left(call)
@@ -78,7 +78,7 @@ class Way:
 
     def _back(self, here: Place) -> Place | HangUp:
         """The menu before; the same place again if there is none."""
-        place, left = self._trail.back()
+        place, left = self.trail.back()
         if place is None:
             return self._known(here, BACK, here)
         for call in reversed(left):

@@ -39,10 +39,12 @@ class Survivors:
         return self.calls
 
     def _fits(self, call: KeptCall, talking: set[str]) -> bool:
-        """Whether its queue, and its agent, if it has one, can be put back into it: they are configured, and
-        he was not about to log out."""
+        """Whether its menu, its queue, and its agent, if it has one, can be put back into it: they are
+        configured, and he was not about to log out."""
         if call.member is not None:
             return call.member.conference in self._config.conferences
+        if call.menu is not None:
+            return call.menu.start in self._config.flows
         if call.wait is not None:
             return call.wait.asked.queue in self._config.queues
         talk = call.talk

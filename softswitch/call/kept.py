@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from acd.restart import GoingOn, StillWaiting
+from ivr.standing import Standing
 from softswitch.call.call import Call, Stage
 from softswitch.call.hub import Hub
 from softswitch.call.identity import Identity
@@ -134,14 +135,15 @@ class KeptRing(Struct, frozen=True):
 
 
 class KeptCall(Struct, frozen=True):
-    """A call that was answered. It could go on as a conversation (`talk`), in a queue (`wait`) or in a
-    conference (`member`); with none of these it is only to be ended, at the phone that he talks with too
-    (`other`)."""
+    """A call that was answered. It could go on as a conversation (`talk`), in a menu (`menu`), in a queue
+    (`wait`) or in a conference (`member`); with none of these it is only to be ended, at the phone that he
+    talks with too (`other`)."""
 
     id: str
     caller: KeptLeg
     course: KeptCourse | None = None
     talk: KeptTalk | None = None
+    menu: Standing | None = None
     wait: StillWaiting | None = None
     member: KeptMember | None = None
     ringing: tuple[KeptRing, ...] = ()
@@ -163,9 +165,11 @@ def keep(hub: Hub, call: Call, tape: Tape | None, member: KeptMember | None) -> 
     if caller.agreed is None or call.is_made_by_us or (partner is not None and partner.agreed is None):
         return KeptCall(call.id, caller, ringing=ringing, other=partner)
     talk = _talk(hub, call, partner, tape) if partner is not None else None
+    session = call.session
+    menu = session.standing if call.stage is Stage.MENU and session is not None and not session.done else None
     wait = hub.acd.still_waiting(call.id) if call.stage is Stage.QUEUE else None
-    course = _course(call) if talk is not None or wait is not None or member is not None else None
-    return KeptCall(call.id, caller, course, talk, wait, member, ringing)
+    lives = any(one is not None for one in (talk, menu, wait, member))
+    return KeptCall(call.id, caller, _course(call) if lives else None, talk, menu, wait, member, ringing)
 
 
 def _course(call: Call) -> KeptCourse:

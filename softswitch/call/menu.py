@@ -14,6 +14,7 @@ from functools import partial
 from acd.events import Kind
 from ivr import messages as ivr
 from ivr.session import Session
+from ivr.standing import Standing
 from softswitch.call import carrying
 from softswitch.call.attributes import look_for
 from softswitch.call.call import Call, Heard, Stage
@@ -52,6 +53,16 @@ class Menu:
         """The caller starts a flow."""
         call.enter(Stage.MENU, now)
         call.story.begin("menu", now)
+        session = self._session(call, flow)
+        self._run(call, session.handle(ivr.Start(), now), now)
+
+    def resume(self, call: Call, standing: Standing, now: float) -> None:
+        """He was in a flow in a process that has died: he hears the node that he was at once more."""
+        call.stage = Stage.MENU
+        session = self._session(call, standing.start)
+        self._run(call, session.resume(standing, now), now)
+
+    def _session(self, call: Call, flow: str) -> Session:
         look = partial(look_for, call, self.hub)
         variables = {"caller": str(look("caller") or ""), "number": call.story.to_number}
         language = call.language or self.hub.settings.language
@@ -60,7 +71,7 @@ class Menu:
         settings = self.hub.settings
         call.menu_clip = settings.clip
         call.session = Session(settings.flows, flow, variables, look, settings.world)
-        self._run(call, call.session.handle(ivr.Start(), now), now)
+        return call.session
 
     def digit(self, call: Call, digit: str, now: float) -> None:
         """The caller pressed a key."""
@@ -141,6 +152,7 @@ class Menu:
                 case ivr.Entered(flow, node, data):
                     call.story.node(flow, node)
                     self.hub.log(now, Kind.MENU, call, flow=flow, node=node, **data)
+                    self.hub.keep(call)
                 case _:
                     self._leave(call, output, now)
                     return

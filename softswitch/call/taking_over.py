@@ -1,5 +1,5 @@
-"""Conversations and conferences of a process that has died go on in this one, and callers wait on in their
-queues; all other calls that it had are ended at their phones.
+"""Conversations and conferences of a process that has died go on in this one, callers wait on in their
+queues, and who was in a menu hears its last node once more; all other calls are ended at their phones.
 
 Invariant: a call that is taken over is in every table as if it had begun here; of one that is not, its phones
 hear a BYE, and its legs in the workers are released. Phones that rang ring no more: whoever waits is offered
@@ -133,6 +133,8 @@ class TakingOver:
             self.desk.own_calls.begin(call, agent, "outbound" if outbound else "inbound")
         if kept.talk is not None:
             self._talk_on(call, kept.talk, live[1][0], now)
+        elif kept.menu is not None:
+            self.desk.menu.resume(call, kept.menu, now)
         elif kept.wait is not None:
             call.stage = Stage.QUEUE
             self.desk.hearing.begin(call, now)

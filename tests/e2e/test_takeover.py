@@ -1,5 +1,6 @@
 """The signalling process dies in the middle of conversations: they go on, and another process takes them
-over. All other calls are ended at their phones. A media worker that dies ends its own calls and no others.
+over. Who is in a menu hears it again; all other calls are ended at their phones. A media worker that dies
+ends its own calls and no others.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import pytest
 
 from tests.e2e.conftest import SwitchMaker
 from tests.e2e.test_faults import Again, check_complete, kill, runs, until
+from tests.e2e.test_rooms import CONFERENCE
 from tests.support.audio import read_wav, tone_level_db, write_tone_wav
 from tests.support.phones import PhoneMaker
 from tests.support.ports import free_port, free_rtp_port
@@ -68,8 +70,9 @@ def silent(path: Path, hz: float, skip_s: float = 0.5) -> tuple[int, int]:
 
 
 async def test_a_conversation_goes_on(tmp_path: Path, switches: SwitchMaker, phones: PhoneMaker) -> None:
-    """Both hear each other all the time; hold, the agent's state, the recording and the record go on."""
-    first = await switches()
+    """Both hear each other all the time; hold, the agent's state, the recording and the record go on. Who is
+    asked for a PIN hears a BYE."""
+    first = await switches(extra=CONFERENCE.format(keys='pin = "4711"'))
     tones = {
         name: write_tone_wav(tmp_path / f"{name}.wav", hz, 2) for name, hz in (("anna", 1000), ("he", 440))
     }
@@ -80,7 +83,7 @@ async def test_a_conversation_goes_on(tmp_path: Path, switches: SwitchMaker, pho
     caller, other = await phones(play=str(tones["he"]), play_loop=True), await phones()
     await caller.call(first.uri("601"))
     call = await first.only_call("talking")
-    await other.call(first.uri("600"))
+    await other.call(first.uri("700"))
     await first.until(lambda all_: {one["state"] for one in all_} == {"talking", "menu"}, "calls")
     (worker,) = await first.get("workers")
     await kept(first, 1, 2)
@@ -131,6 +134,30 @@ async def test_a_conversation_goes_on(tmp_path: Path, switches: SwitchMaker, pho
         again = await phones()
         await again.call(second.uri("601"))
         assert (await second.only_call("talking"))["agent"] == "anna", "the registration is there too"
+
+
+async def test_a_menu_goes_on(switches: SwitchMaker, phones: PhoneMaker) -> None:
+    """The caller hears it once more, chooses, and is connected."""
+    first = await switches()
+    agent = await phones(auto_answer_after_s=0)
+    await agent.register(first.address, "201", PASSWORD)
+    await first.post("agents", "anna", "login")
+    caller = await phones()
+    await caller.call(first.uri("600"))
+    call = await first.only_call("menu")
+    await kept(first, 0, 1)
+    await kill(first)
+    async with Again(first) as second:
+        assert (await second.only_call("menu"))["id"] == call["id"]
+        await caller.digits("1")
+        assert (await second.only_call("talking"))["agent"] == "anna"
+        await caller.hangup()
+        record = await second.record()
+        assert (record["id"], record["disposition"]) == (call["id"], "answered")
+        assert record["path"] == ["main.choose", "main.sales"]
+        check_complete(await second.get("log", "events"))
+        assert (await second.get("doctor"))["findings"] == []
+        assert "Traceback" not in first.output + second.output
 
 
 async def test_nobody_comes_back(tmp_path: Path, switches: SwitchMaker, phones: PhoneMaker) -> None:

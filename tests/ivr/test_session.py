@@ -63,7 +63,7 @@ def test_the_plain_way(caller: Caller) -> None:
     assert caller.session.deadline() == caller.now + 4.0
     assert caller.press("1") == [Entered("main", "sales", {"key": "1"}), EnterQueue("sales", 3, "new order")]
     assert caller.session.done
-    assert caller.session.path == ("main.welcome", "main.choose", "main.sales")
+    assert caller.path == ["main.welcome", "main.choose", "main.sales"]
     assert caller.session.deadline() is None
 
 
@@ -87,7 +87,7 @@ def test_a_key_during_the_welcome_is_the_choice(caller: Caller) -> None:
 def test_keys_ahead_go_through_several_menus(caller: Caller) -> None:
     caller.press("2")
     caller.press("#")
-    assert caller.session.path[-2:] == ("main.more", "main.choose")
+    assert caller.path[-2:] == ["main.more", "main.choose"]
 
 
 def test_silence_and_wrong_keys_are_counted_together_and_end_at_otherwise(caller: Caller) -> None:
@@ -128,7 +128,7 @@ def test_back_where_there_is_nothing_before_asks_again() -> None:
     alone = Caller(flow("m", {"m": {"type": "menu", "prompt": "Alone.", "keys": {"#": "@back"}}}))
     alone.press("#")
     assert alone.hears == ["Alone."]
-    assert alone.session.path == ("main.m", "main.m")
+    assert alone.path == ["main.m", "main.m"]
 
 
 def test_going_to_a_menu_on_the_way_back_shortens_the_way(caller: Caller) -> None:
@@ -137,7 +137,7 @@ def test_going_to_a_menu_on_the_way_back_shortens_the_way(caller: Caller) -> Non
         caller.press("29")
     caller.press("2")
     caller.press("#")
-    assert caller.session.path[-1] == "main.choose"
+    assert caller.path[-1] == "main.choose"
 
 
 def test_a_prompt_without_barge_in_is_heard_to_the_end_and_keeps_the_keys() -> None:
@@ -224,7 +224,7 @@ def test_another_flow_is_entered_within_the_walk_and_speaks_its_language() -> No
     first = flow("go", {"go": {"type": "transfer", "target": "flow:second"}}, "first", "en")
     second = flow("m", {"m": {"type": "menu", "prompt": "Ja?", "keys": {"1": "flow:first"}}}, "second", "de")
     caller = Caller(first, second)
-    assert caller.session.path == ("first.go", "second.m")
+    assert caller.path == ["first.go", "second.m"]
     [play] = [output for output in caller.last if isinstance(output, Play)]
     assert play.prompts[0].language == "de"
 
@@ -237,7 +237,7 @@ def test_a_caller_who_presses_keys_for_ever_is_cut(caller: Caller) -> None:
             break
         caller.press("9")
     assert caller.last[-1] == HangUp("too-long", f"{MAX_STEPS} nodes entered in one call")
-    assert len(caller.session.path) == MAX_STEPS
+    assert len(caller.path) == MAX_STEPS
 
 
 # ----- node types of third parties that are wrong
@@ -448,3 +448,45 @@ def _follow(session: Session, outputs: Sequence[Output], playing: int, ends: int
             assert not (isinstance(output, HangUp) and output.cause == "failure")
             ends += 1
     return playing, ends
+
+
+# ----- going on in another process
+
+
+def resumed(caller: Caller, *flows: Flow) -> tuple[Session, list[Output]]:
+    """A second session, of these flows, that goes on where the caller stands."""
+    standing = caller.session.standing
+    session = Session({each.name: each for each in flows}, standing.start)
+    return session, session.resume(standing, 2000.0)
+
+
+@given(keys=st.text("1290*#", max_size=12))
+def test_another_session_goes_on_as_this_one_does(keys: str) -> None:
+    """Wherever his keys have led him, they have the same outcome in both; but wrong ones, which are counted
+    from the beginning in the other."""
+    caller = Caller(flow("welcome", MAIN))
+    caller.listen()
+    for key in keys[:-4]:
+        if not caller.session.done and key in MAIN[caller.at.removeprefix("main.")]["keys"]:
+            caller.press(key)
+    assume(not caller.session.done)
+    session, outputs = resumed(caller, flow("welcome", MAIN))
+    assert [type(output) for output in outputs] == [Play], "he hears it, and has entered nothing"
+    assert session.standing == caller.session.standing
+    for key in keys[-4:]:
+        if caller.session.done or key not in MAIN[caller.at.removeprefix("main.")]["keys"]:
+            break
+        ours, theirs = (
+            [one for one in outputs if not isinstance(one, Play | StopPlay)]
+            for outputs in (session.handle(Key(key), caller.now), caller.send(Key(key)))
+        )
+        assert ours == theirs and session.done == caller.session.done
+
+
+def test_the_nodes_that_were_entered_count_in_another_session(caller: Caller) -> None:
+    caller.listen()
+    while caller.session.standing.steps < MAX_STEPS - 1:
+        caller.press("2" if caller.at == "main.choose" else "9")
+    session, _ = resumed(caller, flow("welcome", MAIN))
+    outputs = [output for key in "2929" for output in session.handle(Key(key), 0.0)]
+    assert outputs[-1] == HangUp("too-long", f"{MAX_STEPS} nodes entered in one call")

@@ -64,6 +64,8 @@ class Caller:
         self.prompts: tuple[Prompt, ...] = ()
         self.asked: Ask | None = None
         self.last: list[Output] = []
+        self.path: list[str] = []
+        """The nodes that he entered, `flow.node`."""
         self.data: dict[str, Mapping[str, str]] = {}
         """Node -> what was noted when it was reached last."""
         self.end: EnterQueue | Transfer | HangUp | None = None
@@ -77,7 +79,7 @@ class Caller:
     @property
     def at(self) -> str:
         """The node that he is at."""
-        return self.session.path[-1]
+        return self.session.place
 
     @property
     def request(self) -> Request | None:
@@ -124,7 +126,8 @@ class Caller:
                     self.asked = output
                 case Withdraw():
                     self.asked = None
-                case Entered(_, node, data):
+                case Entered(flow_name, node, data):
+                    self.path.append(f"{flow_name}.{node}")
                     self.data[node] = data
                 case EnterQueue() | Transfer() | HangUp():
                     assert self.end is None and output is outputs[-1]

@@ -135,7 +135,7 @@ def test_a_caller_who_does_nothing_comes_out_of_a_called_flow() -> None:
     while one.end is None:
         one.listen() if one.session.deadline() is None else one.silence()
     assert one.end == HangUp("no-choice")
-    assert "main.after" in one.session.path
+    assert "main.after" in one.path
 
 
 def test_the_language_comes_back_too_unless_it_was_chosen() -> None:

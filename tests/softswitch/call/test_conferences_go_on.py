@@ -88,7 +88,9 @@ def test_who_is_about_to_come_in_hears_a_bye() -> None:
     enter(first, "300")
     assert first.call.stage is Stage.PIN
     second = again(first, ConferenceCare(pin="4711"))
-    assert second.phones["300"].of(Ended) and not second.switch.calls
+    (ended,) = second.phones["300"].of(Ended)
+    assert isinstance(ended, Ended) and "restarted" in ended.reason
+    assert not second.switch.calls and not second.workers[1].live and not second.kept_calls
 
 
 def test_its_recording_runs_on_and_is_one_file() -> None:

@@ -182,18 +182,6 @@ def test_killed_twice(first: Centre) -> None:
     assert record.talk_s == pytest.approx(20.0, abs=0.1)
 
 
-def test_who_is_in_a_menu_hears_a_bye() -> None:
-    """And nothing of him is left in the worker."""
-    first = Centre()
-    first.phones["300"].call("600")
-    first.settle()
-    assert first.call.stage is Stage.MENU
-    second = killed(first)
-    assert not second.switch.calls and not second.workers[1].live and not second.kept_calls
-    (ended,) = second.phones["300"].of(Ended)
-    assert isinstance(ended, Ended) and "restarted" in ended.reason
-
-
 def test_a_talk_whose_worker_died_too_is_ended_at_both_phones(first: Centre) -> None:
     first.workers[1].live.clear()
     second = killed(first)

@@ -245,4 +245,4 @@ def test_who_left_the_queue_is_not_kept_in_it() -> None:
     wait(first, "300", apart_s=6)
     assert first.call.stage is Stage.MENU
     (kept,) = first.kept_calls.values()
-    assert kept.wait is None and kept.course is None
+    assert kept.wait is None and kept.menu is not None
