@@ -107,7 +107,8 @@ def try_flow(
         if not json:
             print(_shown(step))
     if json:
-        print_json({"flow": flow, "path": trial.session.path, "steps": steps})
+        way = [step.text for step in steps if step.what == "node"]
+        print_json({"flow": flow, "path": way, "steps": steps})
     if steps and steps[-1].what == "failure":
         raise typer.Exit(FAILED)
 
