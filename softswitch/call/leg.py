@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Literal
 
+from softswitch.call.allowance import Allowance
 from softswitch.call.info_keys import InfoKeys
-from softswitch.call.key_orders import KeyOrders
 from softswitch.sdp.crypto import SrtpPolicy
 from softswitch.sip.flow import Flow
 from softswitch.sip.message import Request
@@ -116,8 +116,10 @@ class Leg:
     """Our ACK of the 2xx, to be sent again whenever that comes again."""
     audio: Audio | None = None
     keys: InfoKeys = field(default_factory=InfoKeys)
-    orders: KeyOrders = field(default_factory=KeyOrders)
+    orders: Allowance = field(default_factory=Allowance)
     """What its keys may still change."""
+    reoffers: Allowance = field(default_factory=Allowance)
+    """How often it may still be held, resumed or moved."""
     gone: bool = False
     ringing: bool = False
     contact: str = ""

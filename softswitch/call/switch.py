@@ -18,6 +18,7 @@ from acd.events import Kind
 from acd.restart import AgentSnapshot
 from ivr.messages import Answer
 from media import messages as m
+from softswitch.call.allowance import EVERY_S
 from softswitch.call.audio_news import AudioNews
 from softswitch.call.call import Attempt, Call
 from softswitch.call.desk import Desk
@@ -406,6 +407,8 @@ class Switch(Orders):
         try:
             if call is None or event.leg.audio is None or event.leg.audio.local is None:
                 raise PeerError(491, "Request Pending")
+            if not event.leg.reoffers.take(now):  # each may be a row of the log
+                raise PeerError(500, "Too Many Changes", (("Retry-After", str(round(EVERY_S))),))
             self.desk.talking.reoffer(call, event, now)
             self.desk.held(call)
         except PeerError as error:

@@ -25,6 +25,8 @@ from softswitch.net.media_worker import WorkerTimes, python_path
 
 PROGRAM = (sys.executable, "-m", "media.endpoints.pjsua")
 
+PARTS = 5
+
 log = logger("endpoint")
 _decoder = msgspec.json.Decoder(Said)
 
@@ -142,21 +144,28 @@ class EndpointPool:
             log.exception("news of a media endpoint could not be handled")
 
     async def _ask(self, process: asyncio.subprocess.Process, line: str, within_s: float) -> Said | None:
-        """Write a line and wait for the answer; None when none comes."""
+        """Write a line and wait for the answer; None when none comes. The wait is in parts, each of which
+        gives it a chance: where all stood still, the first one is over as soon as we are awake, and it may
+        not be.
+        """
         assert process.stdin is not None and process.stdout is not None
+        reading = asyncio.ensure_future(process.stdout.readline())
         try:
             process.stdin.write(f"{line}\n".encode())
-            async with asyncio.timeout(within_s):
-                answer = await process.stdout.readline()
-            said: Said = _decoder.decode(answer)
-            return said
+            for _ in range(PARTS):
+                if (await asyncio.wait((reading,), timeout=within_s / PARTS))[0]:
+                    said: Said = _decoder.decode(reading.result())
+                    return said
         except (
             OSError,
             RuntimeError,
             ValueError,
             msgspec.DecodeError,
         ):  # uvloop: a closed pipe is the second
-            return None
+            pass
+        finally:
+            reading.cancel()
+        return None
 
     async def _why(
         self, process: asyncio.subprocess.Process, words: asyncio.Task[str], otherwise: str

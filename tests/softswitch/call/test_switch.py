@@ -7,6 +7,7 @@ import pytest
 from acd import messages as acd
 from acd.events import Kind
 from media import messages as m
+from softswitch.call.allowance import BURST, EVERY_S
 from softswitch.call.call import Stage
 from softswitch.call.record import Disposition
 from softswitch.call.settings import QueueCare, Target
@@ -198,6 +199,26 @@ def test_hold_and_resume() -> None:
         Kind.HOLD,
         Kind.UNHOLD,
     ]
+    centre.advance(60)
+    centre.check_empty()
+
+
+def test_a_phone_that_holds_and_resumes_without_end_does_not_fill_the_log() -> None:
+    centre = Centre()
+    name, _ = talk(centre)
+    agent = centre.phones["201"]
+    for _ in range(4 * BURST):
+        for held in (True, False):
+            agent.hold(agent.legs[-1], held=held)
+            centre.settle()
+    told = [kind for kind in centre.kinds(name) if kind in (Kind.HOLD, Kind.UNHOLD)]
+    assert told == [Kind.HOLD, Kind.UNHOLD] * (BURST // 2), "what was refused has changed nothing"
+    assert centre.call.stage is Stage.TALK
+    centre.advance(EVERY_S)
+    agent.hold(agent.legs[-1])
+    centre.settle()
+    assert centre.kinds(name).count(Kind.HOLD) == BURST // 2 + 1
+    agent.hang_up(agent.legs[-1])
     centre.advance(60)
     centre.check_empty()
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from dataclasses import replace
 
 import pytest
@@ -66,6 +67,24 @@ async def test_a_process_that_dies_or_hangs_is_replaced(how: signal.Signals, pin
     finally:
         await pool.close()
     assert pool.processes == {} and heard.lost == [1, 2]
+
+
+async def test_a_process_that_stood_still_as_we_did_is_kept() -> None:
+    """As when the whole machine was held up, and we are awake first."""
+    heard = Heard()
+    pool = EndpointPool(heard, 1, QUICK)
+    await pool.open()
+    try:
+        (pid,) = pool.processes.values()
+        os.kill(pid, signal.SIGSTOP)
+        await asyncio.sleep(2 * QUICK.ping_s)  # it is asked
+        time.sleep(1.5 * QUICK.answer_s)  # noqa: ASYNC251 - this is what is tested
+        asyncio.get_running_loop().call_later(QUICK.answer_s / 10, os.kill, pid, signal.SIGCONT)
+        for _ in range(10):
+            await asyncio.sleep(QUICK.ping_s)
+        assert heard.lost == [] and list(pool.processes.values()) == [pid]
+    finally:
+        await pool.close()
 
 
 async def test_what_cannot_start_says_why() -> None:

@@ -1,20 +1,20 @@
-"""How often the keys of one leg may change something that is written down: a person mutes himself some times
-a minute, a program that sends keys (RFC 4733, INFO) may send hundreds a second.
+"""How often one leg may change something that is written down: a person mutes himself or holds some times a
+minute, a program that sends keys (RFC 4733, INFO) or re-INVITEs may send hundreds a second.
 
-Invariant: within any `t` seconds at most BURST + t / EVERY_S orders are taken, and all that is kept is two
-numbers a leg.
+Invariant: within any `t` seconds at most BURST + t / EVERY_S changes are taken, and all that is kept is two
+numbers.
 """
 
 from __future__ import annotations
 
 BURST = 20
-"""So many orders may come as fast as anybody presses."""
+"""So many changes may come as fast as anybody presses."""
 EVERY_S = 6.0
 """One more is earned in this time."""
 
 
-class KeyOrders:
-    """A token bucket (its state after the last order that was taken)."""
+class Allowance:
+    """A token bucket (its state after the last change that was taken)."""
 
     __slots__ = ("_at", "_left")
 

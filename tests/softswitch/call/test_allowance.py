@@ -1,26 +1,26 @@
-"""A leg's orders by keys are bounded, however they are spread."""
+"""What a leg may change is bounded, however they are spread."""
 
 from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softswitch.call.key_orders import BURST, EVERY_S, KeyOrders
+from softswitch.call.allowance import BURST, EVERY_S, Allowance
 
 
 def test_a_burst_then_one_at_a_time() -> None:
-    orders = KeyOrders()
-    assert [orders.take(100.0) for _ in range(BURST + 2)] == [True] * BURST + [False] * 2
-    assert orders.take(100.0 + EVERY_S) and not orders.take(100.0 + EVERY_S)
-    assert sum(orders.take(1e6) for _ in range(2 * BURST)) == BURST  # rest does not save more than a burst
+    changes = Allowance()
+    assert [changes.take(100.0) for _ in range(BURST + 2)] == [True] * BURST + [False] * 2
+    assert changes.take(100.0 + EVERY_S) and not changes.take(100.0 + EVERY_S)
+    assert sum(changes.take(1e6) for _ in range(2 * BURST)) == BURST  # rest does not save more than a burst
 
 
 @given(st.lists(st.floats(0.0, 5.0), max_size=300))
 def test_never_more_than_the_rate(pauses: list[float]) -> None:
-    orders, now, taken = KeyOrders(), 50.0, []
+    changes, now, taken = Allowance(), 50.0, []
     for pause in pauses:
         now += pause
-        if orders.take(now):
+        if changes.take(now):
             taken.append(now)
     for first, begin in enumerate(taken):
         for last in range(first, len(taken)):
@@ -28,7 +28,7 @@ def test_never_more_than_the_rate(pauses: list[float]) -> None:
 
 
 def test_a_clock_that_went_back_earns_nothing() -> None:
-    orders = KeyOrders()
+    changes = Allowance()
     for _ in range(BURST):
-        assert orders.take(100.0)
-    assert not orders.take(40.0)
+        assert changes.take(100.0)
+    assert not changes.take(40.0)
