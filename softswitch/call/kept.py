@@ -162,7 +162,8 @@ def keep(hub: Hub, call: Call, tape: Tape | None, member: KeptMember | None) -> 
     rings = [(one.phone, leg) for one in call.attempts.values() for leg in one.legs.values()]
     ringing = tuple(ring for phone, leg in rings if (ring := _ring(hub, phone, leg)) is not None)
     partner = _leg(call, call.partner) if call.partner is not None else None
-    if caller.agreed is None or call.is_made_by_us or (partner is not None and partner.agreed is None):
+    called = call.is_made_by_us and not call.reached  # the leg only stands for somebody
+    if caller.agreed is None or called or (partner is not None and partner.agreed is None):
         return KeptCall(call.id, caller, ringing=ringing, other=partner)
     talk = _talk(hub, call, partner, tape) if partner is not None else None
     session = call.session

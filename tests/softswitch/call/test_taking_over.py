@@ -26,6 +26,7 @@ from softswitch.sip.headers import NameAddr
 from softswitch.sip.registrar import Binding, Registrar
 from softswitch.sip.uri import Uri
 from softswitch.store.open_state import CallState
+from tests.softswitch.call import test_callbacks
 from tests.softswitch.call.test_keeping import agent, talk
 from tests.softswitch.call.test_srtp import speaks
 from tests.support.centre import SWITCH, Centre, Ended
@@ -477,3 +478,40 @@ def test_a_phone_is_reached_by_the_connection_of_its_next_registration(
     assert bool(second.switch.hub.ua.ep.stranded) is not follows
     second._carry_out(second.switch.hang_up(second.call.id, "maria", second.now))
     assert not second.switch.hub.ua.ep.stranded
+
+
+@pytest.mark.parametrize("first_called", ["agent", "caller"])
+def test_a_talk_with_one_who_was_called_back_goes_on(first_called: test_callbacks.First) -> None:
+    first = test_callbacks.centre(first_called)
+    asked = test_callbacks.promised(first)
+    first.log_in("201")
+    if first_called == "caller":
+        first.phones["300"].answer(first.phones["300"].legs[-1])
+        first.settle()
+    for number in ("201", "300")[: 2 if first_called == "agent" else 1]:
+        first.phones[number].answer(first.phones[number].legs[-1])
+        first.settle()
+    assert first.call.stage is Stage.TALK
+    first.advance(10)
+    second = killed(first)
+    call = second.call
+    assert (call.stage, call.agent) == (Stage.TALK, "agent201")
+    second.advance(5)
+    second.phones["300"].hang_up(second.phones["300"].legs[-1])
+    second.advance(30)
+    record = second.records[call.id]
+    assert (record.direction, record.callback_of, record.ended_by) == ("outbound", asked.id, "caller")
+    assert record.talk_s == pytest.approx(20.0, abs=0.1) and record.disposition is Disposition.ANSWERED
+    assert not second.kept_calls and not second.errands
+    second.check_empty()
+
+
+def test_one_who_was_called_back_and_waits_is_ended() -> None:
+    first = test_callbacks.centre("caller")
+    test_callbacks.promised(first)
+    first.log_in("201")
+    first.phones["300"].answer(first.phones["300"].legs[-1])
+    first.settle()
+    assert first.call.stage is Stage.QUEUE
+    second = killed(first)
+    assert not second.switch.calls and second.phones["300"].of(Ended) and not second.kept_calls
