@@ -14,8 +14,8 @@ from acd import messages as acd
 from acd.events import Kind
 from ivr.messages import Prompt
 from media import messages as m
+from softswitch.call.allowance import BURST, EVERY_S
 from softswitch.call.call import Call, Stage
-from softswitch.call.key_orders import BURST, EVERY_S
 from softswitch.call.record import Disposition
 from softswitch.call.settings import ConferenceCare, Route, Target
 from softswitch.call.tape import TapingCare

@@ -11,8 +11,8 @@ import pytest
 from acd.events import Kind
 from ivr.messages import Prompt
 from media import messages as m
+from softswitch.call.allowance import BURST, EVERY_S
 from softswitch.call.identity import Identity
-from softswitch.call.key_orders import BURST, EVERY_S
 from softswitch.call.settings import QueueCare, Route, Target
 from softswitch.call.tape import Order, RecordMode, TapingCare
 from softswitch.errors import LocalError

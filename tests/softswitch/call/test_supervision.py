@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from acd.events import Kind
+from softswitch.call.allowance import BURST, EVERY_S
 from softswitch.call.call import Call, Stage
-from softswitch.call.key_orders import BURST, EVERY_S
 from softswitch.call.leg import Leg
 from softswitch.call.record import Disposition
 from softswitch.call.settings import Phone
