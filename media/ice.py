@@ -1,7 +1,10 @@
 """ICE, the lite side (RFC 8445 2.5): checks of one leg are answered, and the path that its browser has chosen
 is followed. STUN messages are those of aioice.
 
-A lite agent is at an address that browsers can reach, and checks nothing itself. Invariants: nothing counts
+A lite agent is at an address that browsers can reach, and checks nothing itself. A browser that nominates a
+path which it has checked before has chosen it, for its own reasons: Chromium does that again within the first
+second, for a path of lower priority too. One that nominates each path with its first check, before it can
+know that it works (Firefox), has not chosen yet: of those the priority decides. Invariants: nothing counts
 that is not signed with the leg's own password; the chosen path is one that such a check has come by.
 """
 
@@ -16,8 +19,10 @@ from aioice import stun
 from media.messages import IceCredentials
 
 SETTLING_S = 2.0
-"""So long after its first check, a browser that nominates every path that works (RFC 5245 8.1.1.2) is taken
-at the priorities it gives them; afterwards, whoever nominates another path means it."""
+"""So long after its first check, a browser that nominates every path unseen (RFC 5245 8.1.1.2) is taken at
+the priorities it gives them; afterwards, whoever nominates another path means it."""
+MAX_PATHS = 16
+"""Candidate pairs of one browser that are known."""
 MAX_USERNAME_BYTES = 513
 """RFC 8489 14.3."""
 MAX_ATTRIBUTES = 32
@@ -73,6 +78,8 @@ class IceLite:
         self._address_of = address_of
         self._chosen: _Chosen | None = None
         self._settled_at = float("inf")
+        self._unseen: dict[int, bool] = {}
+        """Of each path, the oldest first: whether its first check nominated it."""
 
     @property
     def credentials(self) -> IceCredentials:
@@ -107,15 +114,19 @@ class IceLite:
         if self._settled_at == float("inf") and mine is self._credentials[0]:
             self._settled_at = now + SETTLING_S
             del self._credentials[1:]
+            self._unseen.clear()
             if self._chosen is not None:  # what was chosen before a restart stays until there is better
                 self._chosen.priority = -1
-        if "USE-CANDIDATE" in check.attributes:
-            self._nominate(path, int(check.attributes.get("PRIORITY", 0)), now)
+        nominated = "USE-CANDIDATE" in check.attributes
+        unseen = self._unseen.setdefault(path, nominated)
+        if len(self._unseen) > MAX_PATHS:
+            del self._unseen[next(iter(self._unseen))]
+        if nominated:
+            self._nominate(path, int(check.attributes.get("PRIORITY", 0)), unseen and now < self._settled_at)
         return _answer(check, self._address_of(path), mine.password.encode())
 
-    def _nominate(self, path: int, priority: int, now: float) -> None:
-        chosen = self._chosen
-        if chosen is not None and now < self._settled_at and priority < chosen.priority:
+    def _nominate(self, path: int, priority: int, by_priority: bool) -> None:
+        if by_priority and self._chosen is not None and priority < self._chosen.priority:
             return
         self._chosen = _Chosen(path, priority)
 

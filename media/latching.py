@@ -4,7 +4,8 @@ dead legs.
 A leg is expected at its signalled address. Until the first valid packet it is unlatched; that packet, from
 the signalled address or, when it is the only unlatched leg on its port, from anywhere (NAT), fixes the
 source: from then on every other source is dropped, and we send to where it came from. Invariant: a leg has
-at most one key in the table, and it is the latched source or the signalled address.
+at most one key in the table, and it is the latched source or the signalled address; a browser has those of
+the other paths that it may send by, too.
 """
 
 from __future__ import annotations
@@ -62,6 +63,15 @@ class Latching:
         self._legs.latched[slot] = True
         self._legs.send_to(slot, *remote_of(path))
         return True
+
+    def admit(self, slot: int, path: int) -> None:
+        """What comes from here is the browser's, too, which is followed; not when another leg is here."""
+        self._keys.add(path, slot)
+
+    def expel(self, slot: int, path: int) -> None:
+        """No longer, unless it is where the browser is followed."""
+        if self._key_of.get(slot) != path:
+            self._keys.remove(path, slot)
 
     def halt(self, slot: int) -> None:
         """Nothing is sent to the browser before it is followed again."""

@@ -3,9 +3,10 @@ are told apart here by their first byte, on the whole batch, and handled one by 
 
 A leg of a browser has no address until a check signed with its own password has come from there
 (`media.ice`), and no audio in either direction until the keys are agreed upon (`media.dtls`). From then on it
-is a leg like any other, which `media.srtp` has the keys of. Invariants: what is not signed costs a bounded
-part of the time and changes nothing; only a path that such a check came by may speak DTLS; nothing is sent to
-a browser that has not asked for it for CONSENT_S (RFC 7675).
+is a leg like any other, which `media.srtp` has the keys of, and what it says is heard by every path that it
+has checked (RFC 8445 12.2): browsers send by another before they nominate that. Invariants: what is not
+signed costs a bounded part of the time and changes nothing; only a path that such a check came by may speak
+DTLS or audio; nothing is sent to a browser that has not asked for it for CONSENT_S (RFC 7675).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 
 from media.addresses import Addresses
 from media.dtls import Association, Identity
-from media.ice import IceLite, read_check, user_of
+from media.ice import MAX_PATHS, IceLite, read_check, user_of
 from media.latching import Latching
 from media.legs import Legs
 from media.messages import Browser, IceCredentials
@@ -31,8 +32,6 @@ MAX_CHECKS = 48
 """What is taken of one batch, from where checks have come before: a thousand browsers send three."""
 MAX_STRANGE_CHECKS = 16
 """And from elsewhere."""
-MAX_PATHS = 16
-"""Candidate pairs of one browser from which DTLS is taken."""
 MAX_WAITING = 256
 """Answers that wait to be sent; the peers repeat what is lost."""
 _DTLS = 20
@@ -111,8 +110,7 @@ class WebRtc:
         for user in browser.ice.users:
             self._by_user.pop(user, None)
         for path in browser.paths:
-            if self._by_path.get(path) == slot:
-                del self._by_path[path]
+            self._forget(slot, path)
         self._shaking.discard(slot)
         self.failed = [failure for failure in self.failed if failure[0] != slot]
         self.checked_at[slot] = np.inf
@@ -171,8 +169,8 @@ class WebRtc:
         self._follow(slot, browser)
 
     def _remember(self, slot: int, browser: _Browser, path: int) -> None:
-        """DTLS may come from here, unless it is another browser's: nobody takes that from him by a false
-        source address."""
+        """DTLS and audio may come from here, unless it is another browser's: nobody takes that from him by a
+        false source address."""
         if self._by_path.setdefault(path, slot) != slot:
             return
         browser.paths.pop(path, None)
@@ -180,8 +178,13 @@ class WebRtc:
         if len(browser.paths) > MAX_PATHS:
             oldest = next(iter(browser.paths))
             del browser.paths[oldest]
-            if self._by_path.get(oldest) == slot:
-                del self._by_path[oldest]
+            self._forget(slot, oldest)
+
+    def _forget(self, slot: int, path: int) -> None:
+        """Nothing comes from there any more."""
+        self._latching.expel(slot, path)
+        if self._by_path.get(path) == slot:
+            del self._by_path[path]
 
     def _begin(self, slot: int, browser: _Browser) -> None:
         """Send a client's first flight, as soon as there is a path."""
@@ -215,10 +218,12 @@ class WebRtc:
         path, legs = browser.ice.path, self._legs
         if path is None or not legs.secured[slot]:
             return
-        if legs.latched[slot] and legs.path[slot] == path:
-            return
-        if self._latching.follow(slot, path):
+        if not (legs.latched[slot] and legs.path[slot] == path):
+            if not self._latching.follow(slot, path):
+                return
             self.latched.append(slot)
+        for one in browser.paths:
+            self._latching.admit(slot, one)
 
     # ----- time
 

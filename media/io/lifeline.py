@@ -2,8 +2,10 @@
 
 A signalling process that dies says no Quit. Then the worker goes on with what it carries, holds back what
 there is to tell, and waits for `grace_s` on a Unix socket of its own for another signalling process, which
-must name this worker's incarnation. Invariant: at most MAX_HELD events are held (the oldest go first); at
-most one stranger is listened to at a time; nothing here waits.
+must name this worker's incarnation. The socket is there from the start: whoever connects before the worker
+has noticed that it is alone (the machine is busy) waits in it, and finds nobody only when the worker is dead.
+Invariant: at most MAX_HELD events are held (the oldest go first); at most one stranger is listened to at a
+time; nothing here waits.
 """
 
 from __future__ import annotations
@@ -54,6 +56,7 @@ class Lifeline:
         assert self._control is not None
         self._readiness = readiness
         readiness.register(self._control.fileno())
+        self._listener = _listen(self._grace.path) if self._grace is not None else None
 
     @property
     def congested(self) -> bool:
@@ -101,6 +104,11 @@ class Lifeline:
         self._stop_waiting()
         if self._control is not None:
             self._control.close()
+        if self._listener is not None and self._grace is not None:
+            self._listener.close()
+            self._listener = None
+            with contextlib.suppress(OSError):
+                self._grace.path.unlink(missing_ok=True)
 
     # ----- inside
 
@@ -121,17 +129,9 @@ class Lifeline:
         self._readiness.unregister(self._control.fileno())
         self._control.close()
         self._control = None
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        listener.setblocking(False)
-        try:
-            self._grace.path.unlink(missing_ok=True)
-            listener.bind(str(self._grace.path))  # in a directory that only its owner may enter
-            listener.listen(1)
-        except OSError:  # nobody can find this worker: it ends as it would without grace
-            listener.close()
-            return
-        self._readiness.register(listener.fileno())
-        self._listener, self._until = listener, now + self._grace.grace_s
+        if self._listener is not None:
+            self._readiness.register(self._listener.fileno())
+            self._until = now + self._grace.grace_s
 
     def _accept(self, listener: socket.socket) -> None:
         try:
@@ -180,10 +180,22 @@ class Lifeline:
 
     def _stop_waiting(self) -> None:
         self._drop_stranger()
-        if self._listener is not None and self._grace is not None:
-            if self._readiness is not None:
-                self._readiness.unregister(self._listener.fileno())
-            self._listener.close()
-            self._listener, self._until = None, None
-            with contextlib.suppress(OSError):
-                self._grace.path.unlink(missing_ok=True)
+        if self._until is not None:
+            assert self._listener is not None and self._readiness is not None
+            self._readiness.unregister(self._listener.fileno())
+            self._until = None
+
+
+def _listen(path: Path) -> socket.socket | None:
+    """In a directory that only its owner may enter. None: nobody can find this worker, and it ends as it
+    would without grace."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.setblocking(False)
+    try:
+        path.unlink(missing_ok=True)
+        listener.bind(str(path))
+        listener.listen(1)
+    except OSError:
+        listener.close()
+        return None
+    return listener

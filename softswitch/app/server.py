@@ -77,7 +77,6 @@ class Server:
         self._transports = Transports(self, limits, config.sip.dscp)
         self._live_speech = LiveSpeech(lambda: self._config)
         self._media_losses = MediaLosses()
-        self._started = False
         self._stopping = False
 
     # ----- start and stop
@@ -136,7 +135,7 @@ class Server:
         await self._recordings.keeper.adopt(survivors.recordings)
         for work in (self._messages.mailer.run(), self._messages.speak(), *self._recordings.work()):
             self._stack.push_async_callback(_ended, self._loop.create_task(work))
-        self._started = True
+        await self._transports.serve()
         await self._open_api(reader)
 
     def _give(self, command: Callable[[float], list[Effect]]) -> None:
@@ -284,15 +283,13 @@ class Server:
     # ----- from the transports and the workers
 
     def received(self, data: bytes, flow: Flow) -> None:
-        """A SIP message came. Before there is a switch to take it, it is as lost as on a closed port."""
-        if self._started:
-            self._feed(lambda now: self._switch.receive(data, flow, now))
+        """A SIP message came."""
+        self._feed(lambda now: self._switch.receive(data, flow, now))
 
     def failed(self, flow: Flow, reason: str) -> None:
         """A flow is broken."""
         log.debug("a flow failed", flow=str(flow), reason=reason)
-        if self._started:
-            self._feed(lambda now: self._switch.transport_failed(flow, now))
+        self._feed(lambda now: self._switch.transport_failed(flow, now))
 
     def endpoint_ready(self, number: int, ready: Ready, secret: str) -> None:
         """A pjsua2 process takes calls."""

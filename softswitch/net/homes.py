@@ -1,8 +1,8 @@
 """Where media workers can be found again when the signalling process has died.
 
 One small file for each worker, in a directory that only its owner may enter: which worker it is, its ports,
-and what it must be told so that it knows us. Beside it, once its signalling is gone, is the socket where it
-waits. Invariant: one switch at a time has the directory; what cannot be read, or answers to nobody, is
+and what it must be told so that it knows us. Beside it is the socket where it is found once its signalling is
+gone. Invariant: one switch at a time has the directory; what cannot be read, or answers to nobody, is
 removed.
 """
 

@@ -64,6 +64,7 @@ class TcpTransport:
         self._number = number
         self._loop = asyncio.get_running_loop()
         self.time = self._loop.time
+        self._listener: socket.socket | None = None
         self._server: asyncio.Server | None = None
         self._connections: dict[int, Connection] = {}
         self._by_remote: dict[Remote, Connection] = {}
@@ -74,7 +75,7 @@ class TcpTransport:
         self._closed = False
 
     async def listen(self, host: str, port: int) -> None:
-        """Listen on `host` (an IP address) and `port` (0: any).
+        """Listen on `host` (an IP address) and `port` (0: any); whoever connects waits for `serve`.
 
         Raises LocalError naming the address and the remedy.
         """
@@ -86,17 +87,19 @@ class TcpTransport:
                 listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             listener.setblocking(False)
             listener.bind((host, port))
+            listener.listen(BACKLOG)
             self.address = listener.getsockname()[:2]
-            await self._serve(listener)
         except OSError as error:
             listener.close()
             raise cannot_listen(self.transport, host, port, error) from error
+        self._listener = listener
         self._sweep = self._loop.call_later(_SWEEP_S, self._sweep_idle)
 
-    async def _serve(self, listener: socket.socket) -> None:
-        """Take whoever connects. Raises OSError."""
+    async def serve(self) -> None:
+        """Take whoever connects, and who has connected since `listen`."""
+        assert self._listener is not None
         self._server = await self._loop.create_server(
-            lambda: self._kind(self, self._number(), outgoing=False), sock=listener, backlog=BACKLOG
+            lambda: self._kind(self, self._number(), outgoing=False), sock=self._listener, backlog=BACKLOG
         )
 
     @property
@@ -137,6 +140,8 @@ class TcpTransport:
             self._sweep.cancel()
         if self._server is not None:
             self._server.close()
+        elif self._listener is not None:
+            self._listener.close()
         tasks = [attempt.task for attempt in self._attempts.values()]
         for task in tasks:
             task.cancel()

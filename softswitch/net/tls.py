@@ -18,7 +18,7 @@ from collections.abc import Callable
 from softswitch.log import logger
 from softswitch.net.connection import Address, Connection, StreamLimits
 from softswitch.net.sink import Sink, why
-from softswitch.net.tcp import BACKLOG, Remote, TcpTransport, party_of
+from softswitch.net.tcp import Remote, TcpTransport, party_of
 from softswitch.net.tls_context import Contexts
 from softswitch.net.tls_identity import identities, speaks_for
 from softswitch.sip.flow import Transport
@@ -44,7 +44,6 @@ class TlsTransport(TcpTransport):
     ) -> None:
         super().__init__(sink, limits, number, transport)
         self.contexts = contexts
-        self._listener: socket.socket | None = None
         self._handshakes: set[asyncio.Task[None]] = set()
         self._shaking: Counter[str] = Counter()
         self._failures: Counter[tuple[str, str]] = Counter()  # (party, reason), since the last sweep
@@ -62,11 +61,9 @@ class TlsTransport(TcpTransport):
 
     # ----- who connects to us
 
-    async def _serve(self, listener: socket.socket) -> None:
+    async def serve(self) -> None:
         """Accepted by ourselves: the loops' servers begin every handshake, however many there are."""
-        listener.listen(BACKLOG)
-        self._listener = listener
-        self._loop.add_reader(listener.fileno(), self._accept)
+        self._accept_again()
 
     def _accept(self) -> None:
         for _ in range(_ACCEPTED_A_TURN):

@@ -64,7 +64,7 @@ class Transports:
         self, listen: Sequence[str], contexts: Contexts | None = None
     ) -> list[tuple[Transport, str, int]]:
         """Open all of `udp:host:port`, `tcp:host:port`, `ws:host:port`, and `tls:` and `wss:host:port`, which
-        need `contexts`; port 0 takes a free one.
+        need `contexts`; port 0 takes a free one. What comes waits for `serve`.
 
         Returns (transport, IP address, port) as bound, in order. Raises LocalError when one of them cannot be
         opened; then none is.
@@ -85,6 +85,13 @@ class Transports:
             await self.close()
             raise
         return list(self._opened)
+
+    async def serve(self) -> None:
+        """Hand over what comes, and what has come since `open`: over a stream nobody says anything twice."""
+        for udp in self._udp.values():
+            udp.serve()
+        for stream in self._streams.values():
+            await stream.serve()
 
     def _make_stream(self, transport: Transport, contexts: Contexts | None) -> TcpTransport:
         if transport not in ENCRYPTED:

@@ -48,11 +48,11 @@ class UdpTransport:
         self.address: tuple[str, int] = bound.getsockname()[:2]
         self._waiting: OrderedDict[tuple[bytes, tuple[str, int]], None] = OrderedDict()
         self.dropped = 0
-        loop.add_reader(bound.fileno(), self._readable)
 
     @classmethod
     async def open(cls, host: str, port: int, sink: Sink, dscp: int = 0) -> UdpTransport:
-        """Bind `host` (an IP address) and `port` (0: any). Raises LocalError with the remedy."""
+        """Bind `host` (an IP address) and `port` (0: any); what comes waits for `serve`. Raises LocalError
+        with the remedy."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         bound = socket.socket(family, socket.SOCK_DGRAM)
         try:
@@ -67,6 +67,10 @@ class UdpTransport:
             bound.close()
             raise cannot_listen("udp", host, port, error) from error
         return cls(bound, sink, asyncio.get_running_loop())
+
+    def serve(self) -> None:
+        """Hand over what comes, and what has come since `open`."""
+        self._loop.add_reader(self._socket.fileno(), self._readable)
 
     def send(self, data: bytes, flow: Flow) -> None:
         """Send one datagram. What cannot be sent at all is told to the sink, later in the same turn."""

@@ -106,7 +106,12 @@ async def test_a_conversation_goes_on(tmp_path: Path, switches: SwitchMaker, pho
         await second.only_call("talking")
         await agent.hangup()
         await caller.wait("ended", 10)
-        await second.agent("anna", "wrap-up")
+        await second.until(  # it may be over before anybody looks at her state
+            lambda answer: "WRAPUP_START" in [event["kind"] for event in answer["events"]],
+            "log",
+            "calls",
+            call["id"],
+        )
         records = {
             one["id"]: one
             for one in await second.until(

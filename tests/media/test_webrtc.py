@@ -21,7 +21,7 @@ from OpenSSL import crypto
 
 from media import rtcp
 from media.dtls import Identity
-from media.ice import read_check, user_of
+from media.ice import MAX_PATHS, read_check, user_of
 from media.messages import (
     Allocate,
     Allocated,
@@ -36,7 +36,7 @@ from media.messages import (
     Released,
     SetRemote,
 )
-from media.webrtc import MAX_CHECKS, MAX_PATHS, MAX_STRANGE_CHECKS
+from media.webrtc import MAX_CHECKS, MAX_STRANGE_CHECKS
 from tests.support.browser import FarBrowser
 from tests.support.rtp import SOUND, Datagram, EngineBench, Phone, event, rtp
 
@@ -299,7 +299,7 @@ def test_dtls_is_heard_only_from_where_a_good_check_came(bench: EngineBench) -> 
 
 
 def test_a_browser_that_moves_is_followed(bench: EngineBench, page: Page) -> None:
-    """Another network: a check that nominates from elsewhere, after the first seconds, means it."""
+    """Another network: a check that nominates from elsewhere."""
     phone = bridged(bench, page)
     bench.tick(150)
     page.where = AWAY
@@ -308,15 +308,40 @@ def test_a_browser_that_moves_is_followed(bench: EngineBench, page: Page) -> Non
     assert len(phone.hears(page.send(page.next()))) == 1
     assert len(page.hears(phone.talk())) == 1
     page.where = HOME
-    assert page.send(page.next()) == []
+    assert len(phone.hears(page.send(page.next()))) == 1  # what was still under way
 
 
 def test_whoever_nominates_everything_at_first_is_taken_at_his_best(bench: EngineBench, page: Page) -> None:
+    """Firefox, with the first check of each path, which may be repeated."""
     phone = bridged(bench, page)
     page.where = AWAY
-    page.send(page.far.check(priority=1))
+    page.send(page.far.check(priority=1), page.far.check(priority=1))
     page.where = HOME
     assert len(page.hears(phone.talk())) == 1
+
+
+def test_whoever_nominates_what_he_has_checked_is_followed_at_once(bench: EngineBench, page: Page) -> None:
+    """Chromium has nominated loopback, and a moment later the network, whose priority is lower."""
+    phone = bridged(bench, page)
+    page.where = AWAY
+    page.send(page.far.check(priority=1, nominate=False))
+    page.send(page.far.check(priority=1))
+    page.send(page.far.check(priority=1))
+    assert len(page.hears(phone.talk())) == 1
+    assert len(phone.hears(page.send(page.next()))) == 1
+
+
+def test_a_browser_is_heard_by_every_path_that_it_has_checked(bench: EngineBench, page: Page) -> None:
+    """It sends by another before it nominates that; until then it is spoken to where it was."""
+    phone = bridged(bench, page)
+    page.where = AWAY
+    page.send(page.far.check(nominate=False))
+    assert len(phone.hears(page.send(page.next()))) == 1
+    page.where = HOME
+    assert len(page.hears(phone.talk())) == 1
+    assert len(phone.hears(page.send(page.next()))) == 1
+    bench.do(Release(1))
+    assert len(bench.engine._parts.latching._keys) == 1, "the phone's"
 
 
 def test_a_restart_has_new_credentials_and_keeps_the_keys(bench: EngineBench, page: Page) -> None:
@@ -455,6 +480,9 @@ def test_a_browser_has_so_many_paths_and_no_more(bench: EngineBench, page: Page)
     assert len(page.hears(phone.talk())) == 1
     webrtc = bench.engine._parts.webrtc
     assert len(webrtc._by_path) == MAX_PATHS
+    assert len(bench.engine._parts.latching._keys) == MAX_PATHS + 2, "where it is followed, and the phone's"
+    page.where = (AWAY[0], 60000)
+    assert page.send(page.next()) == []  # a path that was forgotten
 
 
 def test_lost_flights_are_repeated(bench: EngineBench) -> None:

@@ -17,7 +17,7 @@ from softswitch.app import Server
 from softswitch.config import Config, load
 from softswitch.errors import LocalError
 from softswitch.log import configure
-from softswitch.sip.flow import Flow
+from softswitch.net.media_link import MediaLink
 from tests.support.ports import free_port, free_rtp_port
 
 TEXT = """
@@ -134,11 +134,48 @@ async def test_a_start_that_speaks_says_so_first(config: Config, tmp_path: Path)
     assert '"texts":' in told[0][0]
 
 
-async def test_what_comes_before_the_start_is_lost_and_no_more(config: Config) -> None:
-    server = Server(config)
-    flow = Flow("udp", ("127.0.0.1", 5060), ("127.0.0.1", 5061))
-    server.received(b"OPTIONS sip:x SIP/2.0\r\n\r\n", flow)
-    server.failed(flow, "refused")
+OPTIONS = """\
+OPTIONS sip:127.0.0.1 SIP/2.0
+Via: SIP/2.0/{} 127.0.0.1:9;branch=z9hG4bK1;rport
+From: <sip:a@127.0.0.1>;tag=1
+To: <sip:127.0.0.1>
+Call-ID: 1
+CSeq: 1 OPTIONS
+Max-Forwards: 70
+Content-Length: 0
+
+"""
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM])
+async def test_what_comes_during_the_start_is_answered_after_it(
+    config: Config, kind: socket.SocketKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over a stream nobody says anything twice: a REGISTER that was lost is missed for half a minute."""
+    begun, said, open_media = asyncio.Event(), asyncio.Event(), MediaLink.open
+
+    async def begin(media: MediaLink) -> None:
+        begun.set()
+        await said.wait()
+        await open_media(media)
+
+    monkeypatch.setattr(MediaLink, "open", begin)
+    server, loop = Server(config), asyncio.get_running_loop()
+    starting = asyncio.create_task(server.start())
+    await begun.wait()
+    with socket.socket(socket.AF_INET, kind) as phone:
+        phone.setblocking(False)
+        await loop.sock_connect(phone, ("127.0.0.1", int(config.sip.listen[0].rsplit(":", 1)[1])))
+        name = "TCP" if kind is socket.SOCK_STREAM else "UDP"
+        await loop.sock_sendall(phone, OPTIONS.format(name).replace("\n", "\r\n").encode())
+        said.set()
+        await starting
+        try:
+            async with asyncio.timeout(10):
+                answer = await loop.sock_recv(phone, 4096)
+        finally:
+            await server.stop()
+    assert answer.startswith(b"SIP/2.0 200 ")
 
 
 async def test_administrators(config: Config) -> None:

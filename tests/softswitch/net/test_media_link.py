@@ -289,7 +289,7 @@ def test_a_range_that_is_too_small_names_the_setting(first: int, last: int, work
 
 
 @contextmanager
-def left_behind(directory: Path) -> Iterator[tuple[WorkerProcess, MediaSettings]]:
+def left_behind(directory: Path, *, held_up: bool = False) -> Iterator[tuple[WorkerProcess, MediaSettings]]:
     """A real worker with leg 11 whose signalling process has died, and the settings that it fits."""
     given = replace(settings(), homes=directory)
     homes = Homes(directory)
@@ -300,10 +300,10 @@ def left_behind(directory: Path) -> Iterator[tuple[WorkerProcess, MediaSettings]
     with WorkerProcess(*arguments, ports=given.ports) as worker:
         worker.send(Allocate(11))
         worker.wait_for(Allocated)
+        if held_up:
+            worker.process.send_signal(signal.SIGSTOP)
         worker.control.close()
         homes.close()
-        while not home.path.exists():
-            assert worker.process.poll() is None
         yield worker, given
 
 
@@ -327,6 +327,20 @@ async def test_a_worker_of_a_dead_process_is_taken_over(tmp_path: Path) -> None:
         await heard.until(lambda kind, number, _: (kind, number) == ("ready", 8))
         await media.close()
     assert not list(tmp_path.glob("*.json"))
+
+
+async def test_a_worker_that_is_held_up_is_taken_over(tmp_path: Path) -> None:
+    """It has not even noticed that its signalling has died, and is told of as soon as it runs again."""
+    with left_behind(tmp_path, held_up=True) as (process, given):
+        media = MediaLink(Heard(), given, replace(FAST, answer_s=20.0))
+        finding = asyncio.create_task(media.rejoin())
+        done, _ = await asyncio.wait((finding,), timeout=0.1)
+        assert not done, "it is not taken for dead"
+        process.process.send_signal(signal.SIGCONT)
+        assert set(await finding) == {7}
+        await media.open()
+        media.announce()
+        await media.close()
 
 
 async def test_a_worker_that_was_taken_over_ends_in_order_with_us(tmp_path: Path) -> None:

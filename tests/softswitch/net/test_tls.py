@@ -44,6 +44,7 @@ def contexts_of(authority: Authority, pair: Pair | None, **settings: object) -> 
 async def opened(inbox: Sink, contexts: Contexts, **limits: float) -> AsyncIterator[Transports]:
     transports = Transports(inbox, StreamLimits(**limits))  # type: ignore[arg-type]
     await transports.open(("tls:127.0.0.1:0",), contexts)
+    await transports.serve()
     try:
         yield transports
     finally:

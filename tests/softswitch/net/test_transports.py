@@ -32,6 +32,7 @@ class Inbox(Sink, Protocol):
 async def opened(inbox: Sink, *listen: str, **limits: float) -> AsyncIterator[Transports]:
     transports = Transports(inbox, StreamLimits(**limits) if limits else None)  # type: ignore[arg-type]
     await transports.open(listen or ("udp:127.0.0.1:0", "tcp:127.0.0.1:0"))
+    await transports.serve()
     try:
         yield transports
     finally:
@@ -369,6 +370,7 @@ async def test_what_is_sent_is_marked(host: str, inbox: Inbox, other_inbox: Inbo
     bound = f"[{host}]" if ":" in host else host
     await ours.open([f"udp:{bound}:0", f"tcp:{bound}:0"])
     await theirs.open([f"tcp:{bound}:0"])
+    await theirs.serve()
     with socket.socket(family, socket.SOCK_DGRAM) as peer:
         peer.bind((host, 0))
         peer.setsockopt(level, receive, 1)

@@ -34,6 +34,7 @@ def invite(number: int) -> bytes:
 
 async def test_calls_under_way_come_before_new_ones(inbox: Inbox) -> None:
     transport = await UdpTransport.open("127.0.0.1", 0, inbox)
+    transport.serve()
     others = [b"BYE sip:a@b SIP/2.0\r\n\r\n", b"SIP/2.0 200 OK\r\n\r\n", b"ACK sip:a@b SIP/2.0\r\n\r\n"]
     calls = [invite(number) for number in range(9)]
     with peer(transport) as ours:
@@ -46,6 +47,7 @@ async def test_calls_under_way_come_before_new_ones(inbox: Inbox) -> None:
 
 async def test_a_cancel_does_not_overtake_its_invite(inbox: Inbox) -> None:
     transport = await UdpTransport.open("127.0.0.1", 0, inbox)
+    transport.serve()
     cancel = b"CANCEL sip:1@b SIP/2.0\r\n\r\n"
     with peer(transport) as ours:
         for data in (invite(1), cancel):
@@ -57,6 +59,7 @@ async def test_a_cancel_does_not_overtake_its_invite(inbox: Inbox) -> None:
 
 async def test_a_repetition_of_what_waits_is_not_handed_over_again(inbox: Inbox) -> None:
     transport = await UdpTransport.open("127.0.0.1", 0, inbox)
+    transport.serve()
     with peer(transport) as ours, peer(transport) as another:
         for sender in (ours, ours, another):
             sender.send(invite(1))
@@ -77,6 +80,7 @@ async def test_too_many_waiting_calls_are_lost_and_counted(
 ) -> None:
     monkeypatch.setattr(udp, "_MAX_WAITING", 3)
     transport = await UdpTransport.open("127.0.0.1", 0, inbox)
+    transport.serve()
     bye = b"BYE sip:a@b SIP/2.0\r\n\r\n"
     with peer(transport) as ours:
         for data in (*(invite(number) for number in range(5)), bye):
@@ -89,6 +93,7 @@ async def test_too_many_waiting_calls_are_lost_and_counted(
 
 async def test_what_waits_when_the_transport_closes_is_not_handed_over(inbox: Inbox) -> None:
     transport = await UdpTransport.open("127.0.0.1", 0, inbox)
+    transport.serve()
     bye = b"BYE sip:a@b SIP/2.0\r\n\r\n"
     inbox.answer = lambda data, flow: transport.close()
     with peer(transport) as ours:

@@ -43,6 +43,7 @@ class Inbox(Sink, Protocol):
 async def opened(inbox: Sink, **limits: Any) -> AsyncIterator[tuple[Transports, int]]:
     transports = Transports(inbox, StreamLimits(**limits))
     ((_, _, port),) = await transports.open(["ws:127.0.0.1:0"])
+    await transports.serve()
     try:
         yield transports, port
     finally:
@@ -76,6 +77,7 @@ async def test_encrypted(inbox: Inbox, tmp_path: Path) -> None:
     transports = Transports(inbox)
     contexts = make_contexts(TlsSettings(pair.certificate, pair.key, authority.file))
     ((transport, _, port),) = await transports.open(["wss:127.0.0.1:0"], contexts)
+    await transports.serve()
     assert transport == "wss"
     trusting = ssl.create_default_context(cafile=authority.file)
     async with connect(f"wss://127.0.0.1:{port}/", subprotocols=[SUBPROTOCOL], ssl=trusting) as page:
