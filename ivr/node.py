@@ -210,6 +210,10 @@ class Node(BaseModel):
         """The variables that this node gives a value; `customer_*` for all that begin so."""
         return ()
 
+    def copies(self) -> tuple[tuple[str, str], ...]:
+        """The variables among these into which the value of another goes: (variable, the other's name)."""
+        return ()
+
     def reads(self) -> tuple[tuple[str, str], ...]:
         """The variables and attributes that it asks for beside its texts: (key inside the node, name)."""
         return ()

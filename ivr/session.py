@@ -56,6 +56,7 @@ class Session:
 
     __slots__ = (
         "_asked",
+        "_has_secret",
         "_ignored",
         "_keys",
         "_look",
@@ -95,6 +96,7 @@ class Session:
         self._world = world or World()
         self._asked = 0
         self._secrets: frozenset[str] | None = None
+        self._has_secret = False
         self._next_ask = 1
         self._node = ""
         self._visit: Visit | None = None
@@ -118,14 +120,15 @@ class Session:
     @property
     def standing(self) -> Standing:
         """Where the walk is, for `resume` in another process."""
-        if any(self.variables.get(name) for name in self.secrets):
+        if self._has_secret:  # another variable may hold it by now, or what was found by it
             return Standing(self.start)
-        trail, known = self._way.trail, dict(self.variables)
+        trail = self._way.trail
+        known = {name: str(value) for name, value in self.variables.items()}  # a third party's may be no text
         return Standing(self.start, self.flow.name, self._node, self._steps, known, trail.menus, trail.calls)
 
     def resume(self, standing: Standing, now: float) -> list[Output]:
-        """In the place of Start: what follows from entering the node of `standing` once more, without being
-        told of as Entered. Where there is none, or no longer, the walk starts from the beginning.
+        """In the place of Start: what follows from visiting the node of `standing` once more; there is no
+        Entered for it. Where there is none, or no longer, the walk starts from the beginning.
         """
         if not self._exists((standing.flow, standing.node)):
             return self.handle(Start(), now)
@@ -214,11 +217,14 @@ class Session:
 
     @property
     def secrets(self) -> frozenset[str]:
-        """The variables that hold what must not be written down."""
+        """The variables that hold what must not be written down, or a copy of it."""
         if self._secrets is None:
-            nodes = (node for flow in self.flows.values() for node in flow.nodes.values())
-            secret = (node for node in nodes if getattr(node, "secret", False))
-            self._secrets = frozenset(name for node in secret for name in node.sets())
+            nodes = [node for flow in self.flows.values() for node in flow.nodes.values()]
+            copies = [copy for node in nodes for copy in node.copies()]
+            found = {name for node in nodes if getattr(node, "secret", False) for name in node.sets()}
+            while more := {name for name, other in copies if other in found} - found:
+                found |= more
+            self._secrets = frozenset(found)
         return self._secrets
 
     def render(self, template: str) -> str:
@@ -322,7 +328,10 @@ class Session:
         """Resume the visit once: None if it waits, otherwise its step."""
         assert self._visit is not None
         try:
-            self._wait = next(self._visit) if event is None else self._visit.send(event)
+            try:
+                self._wait = next(self._visit) if event is None else self._visit.send(event)
+            finally:
+                self._has_secret = self._has_secret or any(map(self.variables.get, self.secrets))
         except StopIteration as stop:
             if isinstance(stop.value, Go | Leave | Enter):
                 return stop.value

@@ -12,8 +12,8 @@ from ivr.trail import Call, Place
 class Standing:
     """The walk began in the flow `start`; `steps` nodes were entered, the last one is `node` of `flow`.
 
-    `variables` are never secret. Where one of them is, its value is not here, and what it has led to cannot
-    be gone on with: then `node` is empty, and the walk begins again.
+    Nothing here is secret, or was made of it: once something secret was typed in, `node` is empty, and the
+    walk begins again.
     """
 
     start: str

@@ -334,11 +334,12 @@ class Latched(Message, frozen=True):
 
 class Digit(Message, frozen=True):
     """A key was pressed: reported once, when it is certain (RFC 4733: first packet; in-band: 40 ms), even if
-    it came both ways."""
+    it came both ways. `late`: while there was no signalling process to hear of it."""
 
     leg: int
     digit: str
     method: DtmfMethod
+    late: bool = False
 
 
 class Flash(Message, frozen=True):

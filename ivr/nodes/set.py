@@ -8,7 +8,7 @@ from pydantic import Field
 
 from ivr.names import VariableName
 from ivr.node import Edge, Go, Node, Visit, Walk
-from ivr.template import Template
+from ivr.template import Template, slots
 
 
 class Set(Node):
@@ -33,6 +33,10 @@ class Set(Node):
     def sets(self) -> tuple[str, ...]:
         """All of them."""
         return tuple(self.values)
+
+    def copies(self) -> tuple[tuple[str, str], ...]:
+        """What is in the texts."""
+        return tuple((name, slot.name) for name, text in self.values.items() for slot in slots(text))
 
     def templates(self) -> tuple[tuple[str, str], ...]:
         """The texts."""

@@ -19,11 +19,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from media.control import command_reader
 from media.errors import ControlClosedError, ControlError
 from media.io.control_socket import ControlSocket
 from media.io.readiness import Readiness
-from media.messages import Command, Event, Quit, Rejoin, Rejoined
+from media.messages import Command, Digit, Event, Quit, Rejoin, Rejoined
 
 MAX_HELD = 20_000
 MAX_DESCRIPTORS = 1
@@ -97,7 +99,8 @@ class Lifeline:
     def welcome(self, present: Rejoined, now: float) -> None:
         """Tell another signalling process what is there, and what happened since the last one was lost."""
         held, self._held = self._held, deque(maxlen=MAX_HELD)
-        self.send([present, *held], now)
+        told = (replace(one, late=True) if isinstance(one, Digit) else one for one in held)
+        self.send([present, *told], now)
 
     def close(self) -> None:
         """Let go of all sockets."""

@@ -58,15 +58,16 @@ async def restore(
 
 
 def _restore_agents(switch: Switch, feed: Feed, store: Writer, survivors: Survivors) -> None:
-    """Agents, registrations and conversations, as the last run left them."""
+    """Agents, registrations and calls, as the last run left them."""
     kept = store.kept
     last = LastRun(kept.calls, survivors.calls, survivors.present, store.recovered.at)
     if not feed(lambda now: switch.restore(kept.agents, kept.phones, now, kept.closed, last)):
         return
     if kept.calls:
         waiting = sum(call.wait is not None for call in last.going_on)
-        ended = len(kept.calls) - len(survivors.calls)
-        log.info("= calls of the last run", go_on=len(survivors.calls), waiting=waiting, ended=ended)
+        menus = sum(call.menu is not None for call in last.going_on)
+        alive, ended = len(survivors.calls), len(kept.calls) - len(survivors.calls)
+        log.info("= calls of the last run", go_on=alive, waiting=waiting, menus=menus, ended=ended)
     if kept.agents:
         log.info("= agents are logged in as they were", agents=len(kept.agents), phones=len(kept.phones))
     if kept.closed:

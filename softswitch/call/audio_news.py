@@ -35,8 +35,8 @@ class AudioNews:
                 self._hub.terminating.failed(leg, reason, now)
             case m.AllocateFailed():
                 self._desk.arrivals.not_allocated(leg, event.reason, now)
-            case m.Digit(_, digit, method):
-                self._desk.digit(leg, digit, method, now)
+            case m.Digit(_, digit, method, late):
+                self._desk.digit(leg, digit, method, now, late=late)
             case m.Played():
                 self._desk.played(leg, event, now)
             case m.Measured(_, quality):

@@ -218,8 +218,9 @@ class Desk:
         self.supervision.held(call)
         self.third_parties.held(call)
 
-    def digit(self, leg: Leg, digit: str, method: str, now: float) -> None:
-        """A key was pressed on a leg."""
+    def digit(self, leg: Leg, digit: str, method: str, now: float, *, late: bool = False) -> None:
+        """A key was pressed on a leg. `late`: in the last run, perhaps after others that nobody has kept: who
+        is asked for something is asked once more, and half an answer is none."""
         if not leg.keys.is_new(digit, method, now):
             return
         call = self.hub.call_of(leg)
@@ -235,7 +236,7 @@ class Desk:
         elif call is not None and leg is call.leg and call.stage is Stage.ROOM:
             self.supervision.digit(call, digit, now)
             self.conferences.digit(call, digit, now)
-        elif call is not None and leg is call.leg and call.stage in (Stage.MENU, Stage.QUEUE):
+        elif call is not None and leg is call.leg and call.stage in (Stage.MENU, Stage.QUEUE) and not late:
             call.digits += 1
             if call.digits <= MAX_LOGGED_DIGITS:
                 shown = "?" if self.menu.is_secret(call) else digit

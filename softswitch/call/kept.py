@@ -1,5 +1,5 @@
-"""A call as it is kept for another process: enough to go on with its conversation, or at least to end it
-properly at its phones.
+"""A call as it is kept for another process: enough to go on with it, or at least to end it properly at its
+phones.
 
 Invariant: nothing here is a secret. Of the INVITE nothing is kept but who sent it with what. Keys (SRTP) and
 passwords (ICE) are taken out of what is kept: the media worker has them, and gives them to who takes it over.
@@ -162,8 +162,8 @@ def keep(hub: Hub, call: Call, tape: Tape | None, member: KeptMember | None) -> 
     rings = [(one.phone, leg) for one in call.attempts.values() for leg in one.legs.values()]
     ringing = tuple(ring for phone, leg in rings if (ring := _ring(hub, phone, leg)) is not None)
     partner = _leg(call, call.partner) if call.partner is not None else None
-    called = call.is_made_by_us and not call.reached  # the leg only stands for somebody
-    if caller.agreed is None or called or (partner is not None and partner.agreed is None):
+    stands_in = call.is_made_by_us and not call.reached
+    if caller.agreed is None or stands_in or (partner is not None and partner.agreed is None):
         return KeptCall(call.id, caller, ringing=ringing, other=partner)
     talk = _talk(hub, call, partner, tape) if partner is not None else None
     session = call.session

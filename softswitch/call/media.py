@@ -290,9 +290,11 @@ class MediaPlane:
 
     def stop(self, leg: Leg) -> list[Media]:
         """Silence, or the bridge again."""
+        return self.silence(leg) if _audio(leg).play else []
+
+    def silence(self, leg: Leg) -> list[Media]:
+        """The same, also where we do not know what is heard: an earlier process has begun it."""
         audio = _audio(leg)
-        if not audio.play:
-            return []
         audio.play = 0
         return [Media(audio.worker, m.Stop(leg.id))]
 

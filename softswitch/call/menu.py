@@ -49,6 +49,10 @@ class Menu:
         self._asks = itertools.count(1)
         self._open: dict[int, tuple[Call, Session, int, ivr.Request]] = {}
 
+    def skip_numbers(self, ask: int) -> None:
+        """Asks up to this one are of an earlier process."""
+        self._asks = itertools.count(ask + 1)
+
     def enter(self, call: Call, flow: str, now: float) -> None:
         """The caller starts a flow."""
         call.enter(Stage.MENU, now)
@@ -58,7 +62,7 @@ class Menu:
 
     def resume(self, call: Call, standing: Standing, now: float) -> None:
         """He was in a flow in a process that has died: he hears the node that he was at once more."""
-        call.stage = Stage.MENU
+        self.hub.emit(self.hub.plane.silence(call.leg))
         session = self._session(call, standing.start)
         self._run(call, session.resume(standing, now), now)
 
@@ -204,6 +208,7 @@ class Menu:
             call.language = call.session.language or call.language
             secrets = call.session.secrets
         call.session = None
+        self.hub.keep(call)
         call.story.stop("menu", now)
         match output:
             case ivr.EnterQueue(queue, priority, call_type, carry):

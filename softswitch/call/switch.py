@@ -114,7 +114,7 @@ class Switch(Orders):
         self.desk.queueing.keeping.phones_were(phones, now)
         talks = [one.talk.talk for one in last.going_on if one.talk and one.talk.talk]
         self.desk.queueing.restore(agents, closed, now, talks)
-        TakingOver(self.desk, last).run(now)
+        TakingOver(self.desk, last, self._defect).run(now)
         return self.finish(now)
 
     def restore_errands(self, errands: Iterable[Errand], now: float) -> list[Effect]:
@@ -296,33 +296,35 @@ class Switch(Orders):
 
     def finish(self, now: float) -> list[Effect]:
         """Handle what the parts left for one another; then all effects."""
-        todo = self.hub.todo
-        while todo:
-            item = todo.popleft()
-            try:
-                self._handle(item, now)
-            except Exception as error:  # noqa: BLE001 - see _defect
-                self._defect(error, getattr(item, "leg", None), now)
-        if self.hub.changed:
-            self._keep_calls()
+        todo, changed = self.hub.todo, self.hub.changed
+        while todo or changed:
+            while todo:
+                item = todo.popleft()
+                try:
+                    self._handle(item, now)
+                except Exception as error:  # noqa: BLE001 - see _defect
+                    self._defect(error, getattr(item, "leg", None), now)
+            while changed:
+                _, call = changed.popitem()
+                try:
+                    self._keep(call)
+                except Exception as error:  # noqa: BLE001 - see _defect
+                    self._defect(error, call.leg, now)
         return self.hub.take_effects()
 
-    def _keep_calls(self) -> None:
-        """Have what other processes would need of these calls stored, or forgotten."""
-        hub = self.hub
-        for name, call in hub.changed.items():
-            kept = None
-            if name in hub.calls:
-                tape, member = self.desk.recordings.tape_of(call), self.desk.conferences.kept(call)
-                kept = keep(hub, call, tape, member)
-            if kept is not None:
-                hub.kept.add(name)
-            elif name in hub.kept:
-                hub.kept.discard(name)
-            else:
-                continue
-            hub.emit([CallKept(name, kept)])
-        hub.changed.clear()
+    def _keep(self, call: Call) -> None:
+        """Have what another process would need of this call stored, or forgotten."""
+        hub, kept = self.hub, None
+        if call.id in hub.calls:
+            tape, member = self.desk.recordings.tape_of(call), self.desk.conferences.kept(call)
+            kept = keep(hub, call, tape, member)
+        if kept is not None:
+            hub.kept.add(call.id)
+        elif call.id in hub.kept:
+            hub.kept.discard(call.id)
+        else:
+            return
+        hub.emit([CallKept(call.id, kept)])
 
     def _handle(self, item: Todo, now: float) -> None:
         match item:
@@ -407,7 +409,8 @@ class Switch(Orders):
         try:
             if call is None or event.leg.audio is None or event.leg.audio.local is None:
                 raise PeerError(491, "Request Pending")
-            if not event.leg.reoffers.take(now):  # each may be a row of the log
+            # Each may be a row of the log; who holds may always take back.
+            if not event.leg.audio.held and not event.leg.reoffers.take(now):
                 raise PeerError(500, "Too Many Changes", (("Retry-After", str(round(EVERY_S))),))
             self.desk.talking.reoffer(call, event, now)
             self.desk.held(call)

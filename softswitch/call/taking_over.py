@@ -8,10 +8,12 @@ anew. What cannot be read is told, and stops nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import contextlib
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from acd.restart import StillWaiting
+from ivr.standing import Standing
 from media import messages as m
 from softswitch.call.call import Call, Stage
 from softswitch.call.desk import Desk
@@ -22,6 +24,7 @@ from softswitch.call.resuming import resume_leg, resume_ring
 from softswitch.call.settings import Target
 from softswitch.call.story import Story
 from softswitch.call.tape import Taping
+from softswitch.call.voicemail_script import FIRST_RECORDING
 from softswitch.errors import LocalError
 
 CAUSE = 'SIP;cause=503;text="the switch was restarted"'
@@ -48,14 +51,19 @@ class LastRun:
 class TakingOver:
     """Once, at the start."""
 
-    def __init__(self, desk: Desk, last: LastRun) -> None:
+    def __init__(
+        self, desk: Desk, last: LastRun, defect: Callable[[Exception, Leg | None, float], None]
+    ) -> None:
+        """`defect` ends the call in which a mistake of ours shows."""
         self.desk = desk
+        self._defect = defect
         self.hub = desk.hub
         self.last = last
         self._legs: set[int] = set()
         """Those that go on."""
         self._tapes: set[int] = set()
         self._waiting: list[StillWaiting] = []
+        self._menus: list[tuple[Call, Standing]] = []
 
     def run(self, now: float) -> None:
         """All of it."""
@@ -63,16 +71,13 @@ class TakingOver:
         if last.calls or last.present:
             self._skip_numbers(now)
         for one in sorted(last.calls, key=lambda one: one.member.since if one.member is not None else 0.0):
-            try:
+            with self._guarded(one.id, now):
                 if one.id in last.alive and one.course is not None:
                     self._go_on(one, one.course, now)
                 else:
                     self._end(one, now)
                 for ring in one.ringing:
                     self._ring_no_more(one, ring, now)
-            except LocalError as error:
-                self.hub.warn("a call of the last run cannot be read", call=one.id, reason=str(error))
-                self.hub.emit([CallKept(one.id, None)])
         self.desk.queueing.wait_on(self._waiting, now)
         self.desk.conferences.resumed()
         for worker, found in last.present.items():
@@ -80,18 +85,39 @@ class TakingOver:
             self.hub.emit([Media(worker, command) for command in stopped])
             released = [m.Release(leg) for leg in found.legs if leg not in self._legs]
             self.hub.emit([Media(worker, command) for command in released])
+        for call, standing in self._menus:  # last, as they may lead on at once: who waits was there before
+            with self._guarded(call.id, now):
+                self.desk.menu.resume(call, standing, now)
+
+    @contextlib.contextmanager
+    def _guarded(self, call_id: str, now: float) -> Iterator[None]:
+        """What is wrong with one call costs no other."""
+        try:
+            yield
+        except LocalError as error:
+            self.hub.warn("a call of the last run cannot be read", call=call_id, reason=str(error))
+            self.hub.emit([CallKept(call_id, None)])
+        except Exception as error:  # noqa: BLE001 - see Switch._defect
+            call = self.hub.calls.get(call_id)
+            self._defect(error, call.leg if call is not None else None, now)
 
     def _skip_numbers(self, now: float) -> None:
-        """Legs, playbacks and recordings of the last run keep their numbers: ours come after them."""
+        """What the last run has begun keeps its numbers, and what is still told of it must not be taken for
+        ours, which come after them."""
         present, kept = self.last.present.values(), self.last.calls
         legs = [leg for found in present for leg in found.legs]
         legs += [ring.id for one in kept for ring in one.ringing]
-        all_legs = [leg for one in kept for leg in (*_legs(one), one.other) if leg is not None]
-        recordings = [number for found in present for number in found.recordings]
-        self.hub.ua.ep.skip_leg_ids(max([*legs, *(leg.id for leg in all_legs)], default=0))
-        # Rooms are not kept; since there is never one a second, they are not more than the seconds.
-        self.hub.plane.skip_numbers(max((leg.play for leg in all_legs), default=0), int(now))
-        self.desk.recordings.skip_numbers(max(recordings, default=0))
+        legs += [leg.id for one in kept for leg in (*_legs(one), one.other) if leg is not None]
+        self.hub.ua.ep.skip_leg_ids(max(legs, default=0))
+        tapes = [number for found in present for number in found.recordings if number < FIRST_RECORDING]
+        tapes += [one.talk.taping.number for one in kept if one.talk and one.talk.taping]
+        tapes += [one.member.recording for one in kept if one.member]
+        self.desk.recordings.skip_numbers(max(tapes, default=0))
+        # The others are not kept. Nobody opens a room a second, or begins so much else a millisecond: so the
+        # time is beyond all their numbers.
+        self.hub.plane.skip_numbers(int(now * 1000), int(now))
+        self.desk.menu.skip_numbers(int(now * 1000))
+        self.desk.voicemail.skip_numbers(int(now * 1000))
 
     # ----- a call that is over
 
@@ -123,7 +149,7 @@ class TakingOver:
         call = self._call(kept, course, live[0][0], story)
         hub.calls[call.id] = call
         hub.kept.add(call.id)
-        hub.keep(call)  # nobody rings for it any more
+        hub.keep(call)  # nobody rings for it any more, and a menu is heard anew
         for name in course.channels:
             if name in hub.settings.peers:
                 self.desk.channels.taken[name] = self.desk.channels.taken.get(name, 0) + 1
@@ -134,7 +160,8 @@ class TakingOver:
         if kept.talk is not None:
             self._talk_on(call, kept.talk, live[1][0], now)
         elif kept.menu is not None:
-            self.desk.menu.resume(call, kept.menu, now)
+            call.stage = Stage.MENU
+            self._menus.append((call, kept.menu))
         elif kept.wait is not None:
             call.stage = Stage.QUEUE
             self.desk.hearing.begin(call, now)

@@ -91,6 +91,10 @@ class Scripts:
         self.now = 0.0
         """The time of what is being handled, for the scripts."""
 
+    def skip_numbers(self, most: int) -> None:
+        """So many recordings were made by earlier processes, or fewer."""
+        self._numbers = itertools.count(FIRST_RECORDING + most)
+
     def begin(self, call: Call, script: Script, done: Action, now: float) -> None:
         """Start a conversation with the caller, who must be answered."""
         running = self._running[call.id] = _Running(script, done)

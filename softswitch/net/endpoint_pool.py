@@ -26,6 +26,7 @@ from softswitch.net.media_worker import WorkerTimes, python_path
 PROGRAM = (sys.executable, "-m", "media.endpoints.pjsua")
 
 PARTS = 5
+"""Of each wait for an answer."""
 
 log = logger("endpoint")
 _decoder = msgspec.json.Decoder(Said)

@@ -255,8 +255,11 @@ class Worker:
                 ]
             case m.SetRemote(leg):
                 self.remotes[leg] = command
-            case m.Play(leg):
-                self.heard[leg] = command
+            case m.Play(leg, play):
+                old, self.heard[leg] = self.heard.get(leg), command
+                if old is not None:
+                    assert old.play != play, "a playback has the number of the one that it replaces"
+                    return [m.Played(leg, old.play, "stopped")]
             case m.Stop(leg):
                 stopped = self.heard.pop(leg, None)
                 return [m.Played(leg, stopped.play, "stopped")] if stopped else []
@@ -272,6 +275,7 @@ class Worker:
             case m.Leave(leg):
                 self.rooms.pop(leg, None)
             case m.Record(recording):
+                assert recording not in self.recordings, "it is already running"
                 self.recordings[recording] = command
             case m.RecordRoom(recording, room, path):
                 self.recordings[recording] = m.Record(recording, -room, -room, path)

@@ -187,6 +187,20 @@ def test_a_secret_that_is_pressed_ahead_is_not_in_the_log_either(secret: bool) -
     assert ("42" in repr(here.log)) is not secret
 
 
+def test_a_copy_of_a_secret_is_a_secret() -> None:
+    nodes = {
+        "ask": ACCOUNT["ask"] | {"secret": True, "next": "copy"},
+        "copy": {"type": "set", "values": {"second": "-{first}-", "first": "{account_no}"}, "next": "again"},
+        "again": {"type": "set", "values": {"second": "-{first}-", "account_no": ""}, "next": "sales"},
+        "sales": {"type": "queue", "queue": "sales", "carry": ["second"]},
+    }
+    here, call = centre(nodes)
+    for key in "42#":
+        here.key(call, key)
+    assert call.carried == {"second": "-42-"} and "42" not in repr(here.log)
+    assert "42" not in repr(here.kept_calls)
+
+
 def test_a_secret_that_the_agent_is_given_is_neither_in_the_log_nor_kept() -> None:
     nodes = {
         "ask": ACCOUNT["ask"] | {"secret": True, "next": "sales"},

@@ -9,11 +9,16 @@ import pytest
 
 from acd.events import Kind
 from ivr.flow import Flow
+from media import messages as m
 from softswitch.call.call import Call, Stage
+from softswitch.call.menu import Menu
 from softswitch.call.record import Disposition
+from softswitch.call.settings import QueueCare, Target
 from tests.softswitch.call.test_menu import ACCOUNT, centre
 from tests.softswitch.call.test_taking_over import killed
-from tests.support.centre import Centre
+from tests.softswitch.call.test_voicemail import call_in
+from tests.softswitch.call.test_voicemail import centre as mailboxes
+from tests.support.centre import Centre, Ended
 from tests.support.walk import flow
 
 PLACE = {
@@ -82,8 +87,11 @@ def test_what_he_has_told_is_known() -> None:
     assert the_only(second).story.call_type == "account 42"
 
 
-def test_a_secret_is_not_kept_and_is_asked_for_again() -> None:
-    nodes = ACCOUNT | {"ask": ACCOUNT["ask"] | {"secret": True}}
+@pytest.mark.parametrize("copied", [False, True])
+def test_a_secret_is_not_kept_and_is_asked_for_again(copied: bool) -> None:
+    copy = {"type": "set", "values": {"code": "{account_no}", "account_no": ""}, "next": "tell"}
+    nodes = ACCOUNT | {"ask": ACCOUNT["ask"] | {"secret": True, "next": "copy" if copied else "tell"}}
+    nodes |= {"copy": copy} if copied else {}
     first, call = centre(nodes)
     for key in "4711#":
         first.key(call, key)
@@ -91,6 +99,112 @@ def test_a_secret_is_not_kept_and_is_asked_for_again() -> None:
     assert b"4711" not in msgspec.json.encode(first.kept_calls)
     second = again(first, flow("ask", nodes))
     assert second.heard_names(the_only(second)) == ["Account?"]
+
+
+def test_half_an_answer_is_none() -> None:
+    """What he types while there is no switch reaches the next one, without what he has typed before."""
+    first, call = centre(ACCOUNT)
+    for key in "12":
+        first.key(call, key)
+    second = again(first, flow("ask", ACCOUNT))
+    here = the_only(second)
+    for key in "34#":
+        second.media_event(m.Digit(here.leg.id, key, "rfc4733", late=True))
+    assert second.heard_names(here) == ["Account?"]
+    for key in "42#":
+        second.key(here, key)
+    assert second.heard_names(here) == ["You are", "number four two."]
+
+
+def test_a_prompt_that_ends_with_the_last_run_is_not_taken_for_the_one_that_is_heard() -> None:
+    """The menu has asked again since it was kept: so its playback is not the one that was kept, either."""
+    first, call = centre(PLACE)
+    first.play_out(call)
+    first.advance(4.1)
+    (old,) = [play.play for play in first.workers[1].heard.values()]
+    second = again(first, flow("main", PLACE))
+    here = the_only(second)
+    heard = second.heard(here)
+    assert heard is not None and heard.play != old
+    for reason in ("stopped", "finished"):
+        second.media_event(m.Played(here.leg.id, old, reason))
+    second.advance(3)
+    assert second.heard(here) is heard and here.menu_due is None, "it is still waited for"
+
+
+RECORD = {"type": "record", "into": "said", "tone": False, "next": "main", "otherwise": "main"}
+LISTEN = {"type": "listen", "prompt": "Speak.", "words": {"yes": "sales"}, "otherwise": "main"}
+
+
+@pytest.mark.parametrize("node", [RECORD, LISTEN])
+def test_a_recording_of_the_last_run_is_ended_and_another_one_begins(node: dict[str, Any]) -> None:
+    nodes = {"say": node, **PLACE}
+    first, _ = centre(nodes, more={"ears": ("/ears",)})
+    (old,) = first.workers[1].recordings.values()
+    second = killed(first, more={"flows": {"main": flow("say", nodes)}, "ears": ("/ears",)})
+    (new,) = second.workers[1].recordings.values()
+    assert new.recording != old.recording and new.path != old.path
+    second.media_event(m.Recorded(old.recording, old.path, 1000))
+    second.advance(0.5)
+    session = the_only(second).session
+    assert session is not None and session.place == "main.say"
+
+
+def test_who_has_gone_on_to_a_mailbox_is_in_no_menu_any_more() -> None:
+    vm = {"type": "voicemail", "mailbox": "sales", "prompt": "One moment."}
+    first = mailboxes(more={"flows": {"main": flow("vm", {"vm": vm})}})
+    call = call_in(first, "600")
+    first.play_out(call)
+    assert call.stage is Stage.MAILBOX
+    second = killed(first)
+    (ended,) = second.phones["302"].of(Ended)
+    assert isinstance(ended, Ended) and "restarted" in ended.reason
+    assert not second.switch.calls and not second.kept_calls
+
+
+def test_a_flow_that_was_called_comes_back() -> None:
+    outer = {"call": {"type": "subflow", "flow": "inner", "next": "more"}, **PLACE}
+    inner = {"ask": {"type": "menu", "prompt": "Inner.", "keys": {"1": "@return"}}}
+    flows = flow("call", outer), flow("ask", inner, "inner", "de")
+    more = {"flows": {one.name: one for one in flows}}
+    first = Centre(more=more)
+    first.phones["300"].call("600")
+    first.settle()
+    assert first.heard_names(first.call) == ["Inner."]
+    second = killed(first, more=more)
+    second.key(the_only(second), "1")
+    assert second.heard_names(the_only(second)) == ["More."]
+
+
+def test_who_came_from_a_queue_has_waited_since() -> None:
+    """An overflow has led him to the menu; what follows if it cannot be reached is known, too."""
+    care = QueueCare(("/m.wav",), overflow={"timeout": Target("flow", "main")})
+    options: dict[str, Any] = {"queue": {"max_wait_s": 5.0}, "care": care}
+    first = Centre(**options)
+    first.phones["300"].call("601")
+    first.settle()
+    first.advance(6)
+    before = first.call
+    assert before.stage is Stage.MENU and before.waited_since is not None
+    here = the_only(killed(first, **options))
+    assert here.waited_since == before.waited_since and here.came_from == before.came_from
+    assert here.then == before.then and here.overflowed == before.overflowed
+
+
+def test_a_defect_costs_its_call_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, call = centre(PLACE)
+    first.phones["301"].call("601")
+    first.settle()
+
+    def broken(menu: Menu, call: Call, standing: object, now: float) -> None:
+        raise RuntimeError("a mistake of ours")
+
+    monkeypatch.setattr(Menu, "resume", broken)
+    second = again(first, flow("main", PLACE))
+    (other,) = second.switch.calls.values()
+    assert other.stage is Stage.QUEUE and "a mistake of ours" in repr(second.warnings)
+    second.advance(5)
+    assert second.records[call.id].disposition is Disposition.FAILED and second.phones["300"].of(Ended)
 
 
 @pytest.mark.parametrize("gone", ["more", "main"])

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
 from acd import messages as acd
 from acd.events import Kind
 from media import messages as m
-from softswitch.call.call import Stage
+from softswitch.call.call import Call, Stage
+from softswitch.call.hub import Hub
+from softswitch.call.kept import KeptCall, keep
 from softswitch.call.outcome import passed_on
 from softswitch.call.record import Disposition
 from softswitch.call.settings import Phone, QueueCare, Target
@@ -372,7 +376,7 @@ def test_a_defect_costs_one_call(part: str, monkeypatch: pytest.MonkeyPatch) -> 
     """Whatever is wrong with our own code: the call in which it shows is ended and told of, others go on."""
     centre = Centre()
 
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise RuntimeError("no such thing")
 
     centre.phones["301"].call("600")
@@ -396,6 +400,25 @@ def test_a_defect_costs_one_call(part: str, monkeypatch: pytest.MonkeyPatch) -> 
     centre.stop()
     centre.advance(200)
     centre.check_empty()
+
+
+def test_a_defect_in_what_is_kept_of_a_call_costs_that_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each time again, it would cost all that comes after it."""
+    centre = Centre()
+
+    def broken(hub: Hub, call: Call, *rest: Any) -> KeptCall | None:
+        if call.identity.number == "300":
+            raise RuntimeError("no such thing")
+        return keep(hub, call, *rest)
+
+    monkeypatch.setattr("softswitch.call.switch.keep", broken)
+    for number in ("300", "301"):
+        centre.phones[number].call("600")
+        centre.settle()
+    (other,) = centre.switch.calls.values()
+    assert other.identity.number == "301" and list(centre.kept_calls) == [other.id]
+    centre.advance(5)
+    assert centre.record.disposition is Disposition.FAILED and centre.phones["300"].of(Ended)
 
 
 def test_distributor_commands_that_are_refused_change_nothing() -> None:

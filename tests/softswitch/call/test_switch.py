@@ -11,6 +11,8 @@ from softswitch.call.allowance import BURST, EVERY_S
 from softswitch.call.call import Stage
 from softswitch.call.record import Disposition
 from softswitch.call.settings import QueueCare, Target
+from softswitch.sip.message import Response
+from softswitch.sip.parser import parse
 from tests.support.centre import Accepted, Centre, Ended, Progress
 
 
@@ -203,21 +205,31 @@ def test_hold_and_resume() -> None:
     centre.check_empty()
 
 
-def test_a_phone_that_holds_and_resumes_without_end_does_not_fill_the_log() -> None:
+def test_a_phone_that_holds_and_resumes_without_end_does_not_fill_the_log(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     centre = Centre()
     name, _ = talk(centre)
-    agent = centre.phones["201"]
+    agent, heard = centre.phones["201"], list[bytes]()
+    receive = agent.receive
+    monkeypatch.setattr(agent, "receive", lambda data: (heard.append(data), receive(data)))
     for _ in range(4 * BURST):
         for held in (True, False):
             agent.hold(agent.legs[-1], held=held)
             centre.settle()
+    for _ in range(BURST):
+        agent.hold(agent.legs[-1], held=False)  # a re-INVITE that changes nothing
+        centre.settle()
     told = [kind for kind in centre.kinds(name) if kind in (Kind.HOLD, Kind.UNHOLD)]
-    assert told == [Kind.HOLD, Kind.UNHOLD] * (BURST // 2), "what was refused has changed nothing"
-    assert centre.call.stage is Stage.TALK
+    assert told == [Kind.HOLD, Kind.UNHOLD] * BURST, "what was refused has changed nothing"
+    refused = [one for one in map(parse, heard) if isinstance(one, Response) and one.status == 500]
+    assert refused and {one.headers.get("Retry-After") for one in refused} == {"6"} and not centre.call.held
     centre.advance(EVERY_S)
-    agent.hold(agent.legs[-1])
-    centre.settle()
-    assert centre.kinds(name).count(Kind.HOLD) == BURST // 2 + 1
+    for held in (True, False, True):
+        agent.hold(agent.legs[-1], held=held)
+        centre.settle()
+    told = [kind for kind in centre.kinds(name) if kind in (Kind.HOLD, Kind.UNHOLD)]
+    assert told == [Kind.HOLD, Kind.UNHOLD] * (BURST + 1), "who holds may always take back"
     agent.hang_up(agent.legs[-1])
     centre.advance(60)
     centre.check_empty()
