@@ -190,7 +190,7 @@ async def test_garbage_ends_its_own_connection_alone(
     garbage: bytes, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("softswitch.net.tcp._SWEEP_S", 0.02)
-    async with opened(inbox, first_message_s=0.1) as (_, port):
+    async with opened(inbox, first_message_s=1.0) as (_, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(garbage)
         with contextlib.suppress(ConnectionError):
