@@ -28,6 +28,7 @@ from softswitch.errors import LocalError
 from softswitch.log import logger
 from softswitch.net.homes import Home
 from softswitch.net.sink import why
+from softswitch.net.turns import Turns
 from softswitch.net.worker_load import WorkerLoad
 
 _MAX_UNSENT_BYTES = 16 << 20
@@ -61,6 +62,7 @@ class WorkerTimes:
     start_s: float = 20.0
     ping_s: float = 1.0
     answer_s: float = 5.0
+    starved_s: float = 30.0
     stop_s: float = 3.0
     first_backoff_s: float = 0.1
     last_backoff_s: float = 5.0
@@ -89,8 +91,10 @@ class Worker(asyncio.Protocol):
         self._tasks: list[asyncio.Task[None]] = []
         self._ping_timer: asyncio.TimerHandle | None = None
         self._unanswered = 0
-        """Pings since it last said something. Time would not do: it passes, too, while both of us are held up
-        (a machine that is suspended)."""
+        """Pings since it last said something, in whose time it could have run. Time alone would not do: it
+        passes, too, while both of us are held up (a machine that is suspended)."""
+        self._starved_s = 0.0
+        self._turns: Turns | None = None
         self._token = 0
         self._rejoined: asyncio.Future[Rejoined] = self._loop.create_future()
         self._adopted_pid = 0
@@ -258,7 +262,7 @@ class Worker(asyncio.Protocol):
         except ControlError as error:
             self._give_up(f"it sent what cannot be read: {error}")
             return
-        self._unanswered = 0
+        self._unanswered, self._starved_s = 0, 0.0
         for message in messages:
             if isinstance(message, Pong):
                 self.load.heard(message, self._loop.time())
@@ -306,10 +310,26 @@ class Worker(asyncio.Protocol):
         if silent_s > self._times.answer_s:
             self._give_up(f"it has not answered for {silent_s:.1f} s")
             return
-        self._unanswered += 1
+        if not self._starved():
+            self._unanswered += 1
         self._token += 1
         self.send(Ping(self._token))
         self._ping_timer = self._loop.call_later(self._times.ping_s, self._ping)
+
+    def _starved(self) -> bool:
+        """Whether it was kept from answering since the last ping."""
+        if self._turns is None:
+            self._turns = Turns(self.process_id)
+        starved = self._turns.starved(self._times.ping_s)
+        if not starved or not self._unanswered or self._starved_s >= self._times.starved_s:
+            return False
+        self._starved_s += self._times.ping_s
+        log.warning(
+            "a media worker does not get to run: its calls hear nothing",
+            worker=self.number,
+            remedy="other programs, or the host of this virtual machine, take its core; give it one",
+        )
+        return True
 
     def _give_up(self, reason: str) -> None:
         """It cannot be worked with any more: end it, whatever it is doing."""

@@ -33,6 +33,7 @@ from softswitch.errors import LocalError
 from softswitch.net.homes import Homes
 from softswitch.net.media_link import MediaLink, MediaSettings, split_ports
 from softswitch.net.media_worker import WorkerTimes
+from softswitch.net.turns import Turns
 from tests.support.media_worker import WorkerProcess
 from tests.support.ports import free_rtp_port
 
@@ -218,6 +219,38 @@ async def test_no_worker_is_given_up_because_the_whole_machine_was_held_up() -> 
         media.send(worker, Allocate(1))
         await heard.event(Allocated)
         await heard.until(lambda *_: media.load(worker).legs == 1)  # by a Pong after the next Ping
+        assert [kind for kind, _, _ in heard.log if kind == "lost"] == []
+
+
+@pytest.mark.parametrize("bound_s", [1e6, 0.2])
+async def test_a_worker_that_does_not_get_to_run_is_waited_for(
+    bound_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So long, and no longer."""
+    looks = 0
+    enough = asyncio.Event()
+
+    def starved(turns: Turns, seconds: float) -> bool:
+        nonlocal looks
+        looks += 1
+        if looks == 20:
+            enough.set()
+        return True
+
+    monkeypatch.setattr(Turns, "starved", starved)
+    heard = Heard()
+    async with link(heard, times=replace(FAST, answer_s=0.2, starved_s=bound_s)) as media:
+        (worker,) = media.workers
+        process = media.process_id(worker)
+        assert process is not None
+        os.kill(process, signal.SIGSTOP)
+        if bound_s < 1:
+            await heard.until(lambda kind, *_: kind == "lost")
+            return
+        await enough.wait()
+        os.kill(process, signal.SIGCONT)
+        media.send(worker, Allocate(1))
+        await heard.event(Allocated)
         assert [kind for kind, _, _ in heard.log if kind == "lost"] == []
 
 
