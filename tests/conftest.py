@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -18,6 +19,11 @@ E2E_TIMEOUT_S = 120
 settings.register_profile("house", deadline=None, print_blob=True)
 settings.register_profile("house-ci", deadline=None, print_blob=True, derandomize=True, database=None)
 settings.load_profile("house-ci" if os.environ.get("CI") else "house")
+
+# A shell without job control starts what is in the background with SIGINT ignored, and so would be all programs
+# that the tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
