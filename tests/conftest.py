@@ -20,8 +20,8 @@ settings.register_profile("house", deadline=None, print_blob=True)
 settings.register_profile("house-ci", deadline=None, print_blob=True, derandomize=True, database=None)
 settings.load_profile("house-ci" if os.environ.get("CI") else "house")
 
-# A shell without job control starts what is in the background with SIGINT ignored, and so would be all programs
-# that the tests start and interrupt.
+# A shell without job control starts what is in the background with SIGINT ignored, and so would be all
+# programs that the tests start and interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
