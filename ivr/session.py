@@ -34,7 +34,7 @@ from ivr.node import FLOW_PREFIX, KEYS, Enter, Event, Go, Leave, Step, Timeout, 
 from ivr.prompt import for_caller
 from ivr.standing import Standing
 from ivr.template import clean, render
-from ivr.trail import Place, Trail
+from ivr.trail import Trail
 from ivr.way import NOWHERE, Way
 
 MAX_KEYS_AHEAD = 16
@@ -130,13 +130,13 @@ class Session:
         """In the place of Start: what follows from visiting the node of `standing` once more; there is no
         Entered for it. Where there is none, or no longer, the walk starts from the beginning.
         """
-        if not self._exists((standing.flow, standing.node)):
+        if not self._way.knows((standing.flow, standing.node)):
             return self.handle(Start(), now)
         self._now = now
         self.flow, self._node, self._steps = self.flows[standing.flow], standing.node, standing.steps
         self.variables.clear()
         self.variables.update(standing.variables)
-        menus = [menu for menu in standing.menus if self._exists(menu[0])]
+        menus = [menu for menu in standing.menus if self._way.knows(menu[0])]
         self._way.trail = Trail(menus, standing.calls)
         if self._visit_node():
             step = self._proceed()
@@ -356,9 +356,6 @@ class Session:
         self._steps += 1
         self._outputs.append(Entered(flow, name, step.data))
         return self._visit_node()
-
-    def _exists(self, place: Place) -> bool:
-        return place[0] in self.flows and place[1] in self.flows[place[0]].nodes
 
     def _visit_node(self) -> bool:
         """Make the visit of the current node; False if the walk ended instead."""

@@ -43,6 +43,10 @@ class Way:
             return self._known(here, REPEAT, here)
         return self._go(step.target, here)
 
+    def knows(self, place: Place) -> bool:
+        """Whether there is such a place."""
+        return place[0] in self._flows and place[1] in self._flows[place[0]].nodes
+
     @property
     def _language(self) -> str:
         return self._variables.get("language", "")
@@ -97,7 +101,7 @@ class Way:
             self._variables["language"] = language
 
     def _known(self, place: Place, target: str, here: Place) -> Place | HangUp:
-        if place[0] in self._flows and place[1] in self._flows[place[0]].nodes:
+        if self.knows(place):
             return place
         return _failure(here, f"there is no {target!r}")
 

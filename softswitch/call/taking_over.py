@@ -117,7 +117,7 @@ class TakingOver:
         # time is beyond all their numbers.
         self.hub.plane.skip_numbers(int(now * 1000), int(now))
         self.desk.menu.skip_numbers(int(now * 1000))
-        self.desk.voicemail.skip_numbers(int(now * 1000))
+        self.desk.voicemail.scripts.skip_numbers(int(now * 1000))
 
     # ----- a call that is over
 

@@ -87,10 +87,6 @@ class Voicemail:
         """Whether every message is complete."""
         return self.scripts.is_settled
 
-    def skip_numbers(self, most: int) -> None:
-        """So many recordings were made by earlier processes, or fewer."""
-        self.scripts.skip_numbers(most)
-
     # ----- inside
 
     def _counts(self, box: str) -> tuple[int, int]:

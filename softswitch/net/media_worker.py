@@ -323,12 +323,13 @@ class Worker(asyncio.Protocol):
         starved = self._turns.starved(self._times.ping_s)
         if not starved or not self._unanswered or self._starved_s >= self._times.starved_s:
             return False
+        if not self._starved_s:
+            log.warning(
+                "a media worker does not get to run: its calls hear nothing",
+                worker=self.number,
+                remedy="other programs, or the host of this virtual machine, take its core; give it one",
+            )
         self._starved_s += self._times.ping_s
-        log.warning(
-            "a media worker does not get to run: its calls hear nothing",
-            worker=self.number,
-            remedy="other programs, or the host of this virtual machine, take its core; give it one",
-        )
         return True
 
     def _give_up(self, reason: str) -> None:

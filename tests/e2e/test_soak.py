@@ -131,6 +131,8 @@ async def test_nothing_sticks_and_every_figure_agrees(tmp_path: Path, switches: 
         second = await stack.enter_async_context(Again(first))
         left = re.search(r"the last run did not end in order.* calls=(\d+) go_on=(\d+)", second.output)
         assert left and int(left[1]) + int(left[2]) > 0, "somebody was there when it died"
+        cut_off = await second.get("log", "calls", disposition="restart")
+        assert len(cut_off) <= int(left[1]), "of some the log knew the end already"
         async with working(second):
             sipp = await stack.enter_async_context(callers(tmp_path, second, part))
             await sipp.wait(60 + 2 * part / RATE)
