@@ -218,8 +218,10 @@ class Engine:
         if self._ticks % LOST_CHECK_TICKS == 0:
             self._find_lost(now)
         reports = parts.reports.tick(now)
-        for slot in parts.reports.measured():
-            parts.events.append(Measured(int(parts.legs.leg[slot]), parts.reports.quality(slot)))
+        if measured := parts.reports.measured():
+            qualities = parts.reports.qualities(measured)
+            legs = parts.legs.leg[measured].tolist()
+            parts.events += (Measured(*one) for one in zip(legs, qualities, strict=True))
         if parts.srtp.active:
             outgoing = [parts.srtp.protect(one) for one in outgoing]
         return [*outgoing, reports]

@@ -24,7 +24,7 @@ from media.rtcp_owners import RtcpOwners
 from media.sequence import FIRST_CYCLE, MS_PER_SAMPLE, NO_SOURCE, Reception
 from media.srtp import Srtp
 
-LOOK_EVERY_TICKS = 10
+LOOK_EVERY_TICKS = 20
 MEASURE_EVERY = 3
 _MAX_ROUND_TRIP_S = 60.0
 _NOTHING: U8 = np.empty((0, STRIDE), np.uint8)
@@ -230,33 +230,32 @@ class Reports:
             bye = self._srtp.protect_rtcp(slot, bye)
             self._farewells.append((bye, path_of(local, int(legs.address[slot]), port)))
 
-    def _stream(self, slot: int) -> Stream:
-        """What came from the leg."""
-        one = np.array([slot], np.intp)
-        reception = self._reception
-        trip = float(self._round_trip_s[slot])
-        return Stream(
-            received=int((reception.total_received(one) - reception.duplicated[one])[0]),
-            lost=int(reception.missing(one)[0]),
-            runs=int(reception.loss_runs[slot]),
-            jitter_ms=float(reception.jitter[slot]) * MS_PER_SAMPLE,
-            round_trip_ms=trip * 1000.0 if trip >= 0 else -1.0,
+    def _streams(self, slots: Index) -> list[Stream]:
+        """What came from each of n legs."""
+        reception, trips = self._reception, self._round_trip_s[slots]
+        columns = (
+            reception.total_received(slots) - reception.duplicated[slots],
+            reception.missing(slots),
+            reception.loss_runs[slots],
+            reception.jitter[slots] * MS_PER_SAMPLE,
+            np.where(trips >= 0, trips * 1000.0, -1.0),
         )
+        return [Stream(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
 
     def _extended(self, slot: int) -> bytes:
         source = int(self._reception.ssrc[slot])
         if source == NO_SOURCE:
             return b""
-        stream = self._stream(slot)
+        (stream,) = self._streams(np.array([slot], np.intp))
         bursts = self._reception.bursts.metrics(slot, stream.received + stream.lost, stream.lost)
         return xr.build(int(self._legs.ssrc[slot]), metrics_of(source, stream, self._heard(slot), bursts))
 
-    def _remote_score(self, slot: int, stream: Stream) -> float:
+    def _remote_score(self, slot: int, sent: int, stream: Stream) -> float:
         """How the leg hears us, by its own judgement, else by its reports."""
         said = self._metrics.get(slot)
         if said is not None and (said.mos_conversation is not None or said.r is not None):
             return said.mos_conversation if said.mos_conversation is not None else score_of(said.r)
-        lost, sent = int(self._remote_lost[slot]), int(self._legs.packets_sent[slot])
+        lost = int(self._remote_lost[slot])
         if lost < 0 or sent <= 0:
             return -1.0
         jitter_ms = float(self._remote_jitter[slot]) * MS_PER_SAMPLE
@@ -264,26 +263,42 @@ class Reports:
             rating_of(Stream(max(sent - lost, 0), lost, 0, max(jitter_ms, 0.0), stream.round_trip_ms))
         )
 
-    def quality(self, slot: int) -> Quality:
-        """The leg's statistics as they are now."""
-        one = np.array([slot], np.intp)
-        reception, stream, heard = self._reception, self._stream(slot), self._heard(slot)
-        remote_jitter = float(self._remote_jitter[slot])
+    def qualities(self, legs: list[int]) -> list[Quality]:
+        """The statistics of legs as they are now, by slot."""
+        slots, reception = np.array(legs, np.intp), self._reception
+        remote_jitter = self._remote_jitter[slots]
+        columns = (
+            self._legs.packets_sent[slots],
+            reception.max_jitter[slots] * MS_PER_SAMPLE,
+            self._remote_lost[slots],
+            np.where(remote_jitter >= 0, remote_jitter * MS_PER_SAMPLE, -1.0),
+            reception.duplicated[slots],
+            reception.reordered[slots],
+            self._srtp.refused[slots],
+        )
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        return [self._quality(*one) for one in zip(legs, self._streams(slots), rows, strict=True)]
+
+    def _quality(
+        self, slot: int, stream: Stream, row: tuple[int, float, int, float, int, int, int]
+    ) -> Quality:
+        sent, max_jitter_ms, remote_lost, remote_jitter_ms, duplicated, reordered, refused = row
+        heard = self._heard(slot)
         return Quality(
-            packets_received=int(reception.total_received(one)[0]),
-            packets_sent=int(self._legs.packets_sent[slot]),
+            packets_received=stream.received + duplicated,
+            packets_sent=sent,
             packets_lost=stream.lost,
             jitter_ms=round(stream.jitter_ms, 3),
-            max_jitter_ms=round(float(reception.max_jitter[slot]) * MS_PER_SAMPLE, 3),
-            remote_lost=int(self._remote_lost[slot]),
-            remote_jitter_ms=round(remote_jitter * MS_PER_SAMPLE, 3) if remote_jitter >= 0 else -1.0,
+            max_jitter_ms=round(max_jitter_ms, 3),
+            remote_lost=remote_lost,
+            remote_jitter_ms=round(remote_jitter_ms, 3),
             round_trip_ms=round(stream.round_trip_ms, 3),
             packets_late=heard.late,
-            packets_duplicated=int(reception.duplicated[slot]),
-            packets_reordered=int(reception.reordered[slot]),
+            packets_duplicated=duplicated,
+            packets_reordered=reordered,
             concealed_ms=heard.concealed_ms,
             buffer_ms=heard.buffer_ms,
             mos=score_of(rating_of(stream, heard)),
-            remote_mos=self._remote_score(slot, stream),
-            packets_refused=int(self._srtp.refused[slot]),
+            remote_mos=self._remote_score(slot, sent, stream),
+            packets_refused=refused,
         )

@@ -83,6 +83,7 @@ class Steady:
         self._moved = False
         self._mixed = np.zeros(legs.capacity, np.bool_)
         self._scratch = np.zeros(legs.capacity, np.intp)
+        self._rows = np.arange(NOTES)
         self._noted = self._turns = 0
         self._slots = np.zeros(NOTES, np.intp)
         self._headers = np.zeros((NOTES, 3), np.uint32)
@@ -138,7 +139,7 @@ class Steady:
         self._turns += seen.most
         if np.count_nonzero(fits) == batch.count:
             seen.done = True
-            rows = np.arange(batch.count)
+            rows = self._rows[: batch.count]
         else:
             self._keep_together(seen, fits)
             rows = np.flatnonzero(fits)
