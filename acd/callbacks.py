@@ -11,7 +11,7 @@ Invariant: one place a number; a place is reached, or dropped, once. At most PLA
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,7 +19,7 @@ from acd.errors import AcdError
 from acd.events import Kind
 from acd.line import Caller
 from acd.messages import Callback as Request
-from acd.messages import CallbackFailed, DialBack
+from acd.messages import CallbackFailed, DialBack, Enqueue
 from acd.rules import CallbackRules
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ class Callbacks:
         place = Caller(command.place, queue, command.number, priority, serial, since)
         if caller is not None:
             place.needs, place.wanted, place.missed = caller.needs, caller.wanted, caller.missed
+            place.asked = caller.asked
         place.callback = Callback(command.number, command.first, command.attempt)
         floor.places[place.call] = place
         self._numbers[command.number] = place.call
@@ -155,6 +156,8 @@ class Callbacks:
         self._forget(place)
         place.callback = None
         place.entered_at, place.credit_s = now, now - since
+        asked = place.asked or Enqueue(place.call, queue.name, place.caller)
+        place.asked = replace(asked, call=place.call, queue=queue.name, max_wait_s=None, entered_at=None)
         position = queue.line.position(place)
         place.entry_position = position
         floor.callers[place.call] = place

@@ -83,9 +83,9 @@ class StillWaiting(Struct, frozen=True):
 
 
 def still_waiting(floor: Floor, call: str) -> StillWaiting | None:
-    """A caller's place, to be kept; None: he does not wait, or is called back."""
+    """A caller's place, to be kept; None: he does not wait."""
     caller = floor.callers.get(call)
-    if caller is None or caller.asked is None or caller.callback is not None:
+    if caller is None or caller.asked is None:
         return None
     return StillWaiting(
         caller.asked,

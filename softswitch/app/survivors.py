@@ -47,6 +47,8 @@ class Survivors:
             return call.menu.start in self._config.flows
         if call.wait is not None:
             return call.wait.asked.queue in self._config.queues
+        if call.anew is not None:
+            return True
         talk = call.talk
         if talk is None:
             return False

@@ -124,6 +124,8 @@ class Call:
     awaiting: set[int] = field(default_factory=set)
     answer: bytes = b""
     since: float = 0.0
+    sent_to: Target | None = None
+    """Where he was sent last."""
     status: Status = ORDINARY
     language: str = ""
     fallback: Target | None = None

@@ -47,6 +47,8 @@ from softswitch.sip.flow import Places
 MAX_HOPS = 30
 FAREWELL_S = 30.0
 MAX_LOGGED_DIGITS = 200
+ASKED = (Stage.MENU, Stage.PIN, Stage.MAILBOX, Stage.QUEUE)
+"""Where keys are answers."""
 
 
 class Desk:
@@ -94,6 +96,7 @@ class Desk:
         if not self.hub.settings.has(target):
             self.end(call, Disposition.FAILED, f"{target} is no longer configured", "system", now)
             return
+        call.sent_to = target
         match target.kind:
             case "flow":
                 self.menu.enter(call, target.name, now)
@@ -139,6 +142,7 @@ class Desk:
     def farewell(self, call: Call, clips: tuple[str, ...], cause: str, now: float) -> None:
         """Let him hear the clips, then hang up."""
         call.enter(Stage.FAREWELL, now)
+        self.hub.keep(call)
         if not clips:
             self.end(call, None, cause, "system", now)
             return
@@ -221,9 +225,9 @@ class Desk:
     def digit(self, leg: Leg, digit: str, method: str, now: float, *, late: bool = False) -> None:
         """A key was pressed on a leg. `late`: in the last run, perhaps after others that nobody has kept: who
         is asked for something is asked once more, and half an answer is none."""
-        if not leg.keys.is_new(digit, method, now):
-            return
         call = self.hub.call_of(leg)
+        if not leg.keys.is_new(digit, method, now) or (late and call is not None and call.stage in ASKED):
+            return
         if (attempt := self.hub.attempts.get(leg.id)) is not None:
             self.pickup.digit(attempt, leg, digit, now)
         elif call is not None and leg is call.leg and call.stage is Stage.PIN:
@@ -236,7 +240,7 @@ class Desk:
         elif call is not None and leg is call.leg and call.stage is Stage.ROOM:
             self.supervision.digit(call, digit, now)
             self.conferences.digit(call, digit, now)
-        elif call is not None and leg is call.leg and call.stage in (Stage.MENU, Stage.QUEUE) and not late:
+        elif call is not None and leg is call.leg and call.stage in (Stage.MENU, Stage.QUEUE):
             call.digits += 1
             if call.digits <= MAX_LOGGED_DIGITS:
                 shown = "?" if self.menu.is_secret(call) else digit

@@ -12,6 +12,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from acd.messages import LeaveQueue
 from acd.restart import GoingOn, StillWaiting
 from ivr.standing import Standing
 from softswitch.call.call import Call, Stage
@@ -19,6 +20,7 @@ from softswitch.call.hub import Hub
 from softswitch.call.identity import Identity
 from softswitch.call.leg import Leg, LegState
 from softswitch.call.record import CallRecord, LegRecord
+from softswitch.call.settings import Target
 from softswitch.call.story import Stretch
 from softswitch.call.tape import RecordMode, Tape
 from softswitch.sdp.crypto import SrtpPolicy
@@ -134,10 +136,20 @@ class KeptRing(Struct, frozen=True):
     dialog: DialogState | None = None
 
 
+class KeptAnew(Struct, frozen=True):
+    """What begins anew, as nothing that was typed in or said is kept. In stage `pin` or `mailbox`: what being
+    sent to `target` leads to. In stage `menu`: the question where he is to be called back, after he has
+    `left` the queue."""
+
+    stage: Stage
+    target: Target | None = None
+    left: LeaveQueue | None = None
+
+
 class KeptCall(Struct, frozen=True):
     """A call that was answered. It could go on as a conversation (`talk`), in a menu (`menu`), in a queue
-    (`wait`) or in a conference (`member`); with none of these it is only to be ended, at the phone that he
-    talks with too (`other`)."""
+    (`wait`), in a conference (`member`), or with what is to begin `anew`; with none of these it is only to be
+    ended, at the phone that he talks with too (`other`)."""
 
     id: str
     caller: KeptLeg
@@ -146,6 +158,7 @@ class KeptCall(Struct, frozen=True):
     menu: Standing | None = None
     wait: StillWaiting | None = None
     member: KeptMember | None = None
+    anew: KeptAnew | None = None
     ringing: tuple[KeptRing, ...] = ()
     other: KeptLeg | None = None
 
@@ -169,8 +182,18 @@ def keep(hub: Hub, call: Call, tape: Tape | None, member: KeptMember | None) -> 
     session = call.session
     menu = session.standing if call.stage is Stage.MENU and session is not None and not session.done else None
     wait = hub.acd.still_waiting(call.id) if call.stage is Stage.QUEUE else None
-    lives = any(one is not None for one in (talk, menu, wait, member))
-    return KeptCall(call.id, caller, _course(call) if lives else None, talk, menu, wait, member, ringing)
+    anew = _anew(call)
+    lives = any(one is not None for one in (talk, menu, wait, member, anew))
+    course = _course(call) if lives else None
+    return KeptCall(call.id, caller, course, talk, menu, wait, member, anew, ringing)
+
+
+def _anew(call: Call) -> KeptAnew | None:
+    if call.stage in (Stage.PIN, Stage.MAILBOX):
+        return KeptAnew(call.stage, call.sent_to)
+    if call.stage is Stage.MENU and call.asking is not None:
+        return KeptAnew(call.stage, left=call.asking.left)
+    return None
 
 
 def _course(call: Call) -> KeptCourse:

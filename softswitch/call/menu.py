@@ -62,7 +62,6 @@ class Menu:
 
     def resume(self, call: Call, standing: Standing, now: float) -> None:
         """He was in a flow in a process that has died: he hears the node that he was at once more."""
-        self.hub.emit(self.hub.plane.silence(call.leg))
         session = self._session(call, standing.start)
         self._run(call, session.resume(standing, now), now)
 

@@ -58,6 +58,7 @@ class Pins:
             self._send_away(call, subject, now)
             return
         call.enter(Stage.PIN, now)
+        self.hub.keep(call)
         call.pin = Entry(subject, check, proved, limit)
         self._ask(call, call.pin, (), now)
 

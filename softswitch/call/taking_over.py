@@ -1,5 +1,6 @@
 """Conversations and conferences of a process that has died go on in this one, callers wait on in their
-queues, and who was in a menu hears its last node once more; all other calls are ended at their phones.
+queues, who was in a menu hears its last node once more, and who was in a mailbox or entered a PIN begins anew
+there; all other calls are ended at their phones.
 
 Invariant: a call that is taken over is in every table as if it had begun here; of one that is not, its phones
 hear a BYE, and its legs in the workers are released. Phones that rang ring no more: whoever waits is offered
@@ -11,14 +12,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from acd.restart import StillWaiting
-from ivr.standing import Standing
 from media import messages as m
 from softswitch.call.call import Call, Stage
 from softswitch.call.desk import Desk
 from softswitch.call.events import CallKept, Media
-from softswitch.call.kept import KeptCall, KeptCourse, KeptLeg, KeptMember, KeptRing, KeptTalk
+from softswitch.call.kept import KeptAnew, KeptCall, KeptCourse, KeptLeg, KeptMember, KeptRing, KeptTalk
 from softswitch.call.leg import Leg
 from softswitch.call.resuming import resume_leg, resume_ring
 from softswitch.call.settings import Target
@@ -63,7 +64,7 @@ class TakingOver:
         """Those that go on."""
         self._tapes: set[int] = set()
         self._waiting: list[StillWaiting] = []
-        self._menus: list[tuple[Call, Standing]] = []
+        self._led_on: list[tuple[Call, Callable[[float], None]]] = []
 
     def run(self, now: float) -> None:
         """All of it."""
@@ -85,9 +86,10 @@ class TakingOver:
             self.hub.emit([Media(worker, command) for command in stopped])
             released = [m.Release(leg) for leg in found.legs if leg not in self._legs]
             self.hub.emit([Media(worker, command) for command in released])
-        for call, standing in self._menus:  # last, as they may lead on at once: who waits was there before
+        for call, go in self._led_on:  # last, as it may lead on at once: who waits was there before
             with self._guarded(call.id, now):
-                self.desk.menu.resume(call, standing, now)
+                self.hub.emit(self.hub.plane.silence(call.leg))
+                go(now)
 
     @contextlib.contextmanager
     def _guarded(self, call_id: str, now: float) -> Iterator[None]:
@@ -149,7 +151,7 @@ class TakingOver:
         call = self._call(kept, course, live[0][0], story)
         hub.calls[call.id] = call
         hub.kept.add(call.id)
-        hub.keep(call)  # nobody rings for it any more, and a menu is heard anew
+        hub.keep(call)  # nobody rings for it any more, and what begins anew may have another number
         for name in course.channels:
             if name in hub.settings.peers:
                 self.desk.channels.taken[name] = self.desk.channels.taken.get(name, 0) + 1
@@ -161,7 +163,10 @@ class TakingOver:
             self._talk_on(call, kept.talk, live[1][0], now)
         elif kept.menu is not None:
             call.stage = Stage.MENU
-            self._menus.append((call, kept.menu))
+            self._led_on.append((call, partial(self.desk.menu.resume, call, kept.menu)))
+        elif kept.anew is not None:
+            call.stage = kept.anew.stage
+            self._led_on.append((call, partial(self._begin_anew, call, kept.anew)))
         elif kept.wait is not None:
             call.stage = Stage.QUEUE
             self.desk.hearing.begin(call, now)
@@ -193,6 +198,12 @@ class TakingOver:
         call.partner_phone, call.partner_peer = talk.phone, talk.peer
         self.desk.talking.resume(call)
         self._tape(call, talk, now)
+
+    def _begin_anew(self, call: Call, anew: KeptAnew, now: float) -> None:
+        if anew.target is not None:
+            self.desk.go(call, anew.target, now)
+        else:
+            self.desk.questions.begin(call, "", now, anew.left)
 
     def _room_tape(self, call: Call, member: KeptMember) -> None:
         """The tape of his conference runs on; it is told of in the log of who opened it, if he is there."""

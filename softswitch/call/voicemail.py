@@ -93,9 +93,11 @@ class Voicemail:
         return self.messages.counts(box)
 
     def _enter(self, call: Call, box: Box, now: float, *, listening: bool = False) -> None:
+        if call.stage is not Stage.MAILBOX:  # else he was here in a process that has died
+            call.story.node("voicemail", box.name)
         call.enter(Stage.MAILBOX, now)
+        self.hub.keep(call)
         call.story.begin("menu", now)
-        call.story.node("voicemail", box.name)
         call.story.cause = ""
         room = Room(self.hub, self.messages, call, box, lambda: self.scripts.now)
         script = listen(room, self._locks) if listening else leave(room)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 
@@ -14,6 +16,7 @@ from acd.messages import (
     Announce,
     Answered,
     Callback,
+    CallbackAnswered,
     Ended,
     Enqueue,
     HandCall,
@@ -327,15 +330,32 @@ def test_an_estimate_is_not_announced_as_rising() -> None:
     assert new.acd.still_waiting("c2").estimate_s == told[-1]  # type: ignore[union-attr]
 
 
-def test_who_has_missed_a_caller_is_asked_anew_and_a_place_of_a_callback_is_no_caller() -> None:
+def test_who_has_missed_a_caller_is_asked_anew() -> None:
     old = desk()
     old.log_in("anna")
     old.call("c1")
     old.do(Refused(old.offer_to("anna").offer, "refused"))
-    old.call("c2")
-    old.do(Callback("place", "+7", "c2", "2"))
-    assert old.acd.still_waiting("place") is None and old.acd.still_waiting("nobody") is None
-    assert go_on(old, "c1", "place").ringing() == {"c1": "anna"}
+    assert old.acd.still_waiting("nobody") is None
+    assert go_on(old, "c1").ringing() == {"c1": "anna"}
+
+
+def test_a_place_of_a_callback_is_no_caller_before_his_number_has_answered() -> None:
+    """Then he waits on as what he asked for: for whom, and for how long."""
+    old = desk()
+    asked = Enqueue("c1", "sales", "+7", 3, 5.0, preferred={"wine": 2})
+    old.do(asked)
+    old.wait(4.0)
+    old.do(Callback("place", "+7", "c1", "2", first="caller"))
+    assert old.acd.still_waiting("place") is None and old.acd.still_waiting("c1") is None
+    old.log_in("anna")
+    assert old.acd.still_waiting("place") is None
+    old.do(CallbackAnswered("place"))
+    kept = old.acd.still_waiting("place")
+    assert kept is not None and kept.asked == replace(asked, call="place", max_wait_s=None)
+    assert (kept.priority, kept.entered_at, kept.credit_s) == (3, old.now, 5.0)
+    new = go_on(old, "place")
+    new.wait(60.0)
+    assert new.acd.still_waiting("place") is not None, "the patience of the first call is over and done"
 
 
 def test_a_queue_whose_agents_are_not_back_lets_go_where_it_says_so() -> None:

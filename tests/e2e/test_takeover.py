@@ -20,6 +20,7 @@ import pytest
 from tests.e2e.conftest import SwitchMaker
 from tests.e2e.test_faults import Again, check_complete, kill, runs, until
 from tests.e2e.test_rooms import CONFERENCE
+from tests.e2e.test_supervisor import cc
 from tests.support.audio import read_wav, tone_level_db, write_tone_wav
 from tests.support.phones import PhoneMaker
 from tests.support.ports import free_port, free_rtp_port
@@ -50,6 +51,11 @@ async def kept(switch: RunningSwitch, talking: int, answered: int) -> None:
         )
 
 
+async def states(switch: RunningSwitch, *wanted: str) -> None:
+    """Wait until these are the states of all calls."""
+    await switch.until(lambda calls: sorted(one["state"] for one in calls) == [*wanted], "calls")
+
+
 async def recorded(path: Path, seconds: float = 4.0) -> None:
     """Wait until so much was heard: a quick machine takes the calls over before anything can be judged."""
 
@@ -71,7 +77,7 @@ def silent(path: Path, hz: float, skip_s: float = 0.5) -> tuple[int, int]:
 
 async def test_a_conversation_goes_on(tmp_path: Path, switches: SwitchMaker, phones: PhoneMaker) -> None:
     """Both hear each other all the time; hold, the agent's state, the recording and the record go on. Who is
-    asked for a PIN hears a BYE."""
+    asked for a PIN is asked again; who listens to the talk hears a BYE."""
     first = await switches(extra=CONFERENCE.format(keys='pin = "4711"'))
     tones = {
         name: write_tone_wav(tmp_path / f"{name}.wav", hz, 2) for name, hz in (("anna", 1000), ("he", 440))
@@ -81,17 +87,24 @@ async def test_a_conversation_goes_on(tmp_path: Path, switches: SwitchMaker, pho
     await agent.register(first.address, "201", PASSWORD)
     await first.post("agents", "anna", "login")
     caller, other = await phones(play=str(tones["he"]), play_loop=True), await phones()
+    boss = await phones(auto_answer_after_s=0)
+    await boss.register(first.address, "204", PASSWORD)
     await caller.call(first.uri("601"))
     call = await first.only_call("talking")
     await other.call(first.uri("700"))
-    await first.until(lambda all_: {one["state"] for one in all_} == {"talking", "menu"}, "calls")
+    await cc(first, "calls", "listen", call["id"], "--with", "204")
+    await states(first, "menu", "room", "talking")
     (worker,) = await first.get("workers")
-    await kept(first, 1, 2)
+    await kept(first, 1, 3)
     await agent.record(heard["anna"])
     await caller.record(heard["he"])
     await kill(first)
     async with Again(first) as second:
-        await other.wait("ended", 10)
+        await boss.wait("ended", 10)
+        await states(second, "menu", "talking")
+        await other.digits("4711#")
+        await states(second, "room", "talking")
+        await other.hangup()
         live = await second.only_call("talking")
         assert (live["id"], live["agent"], live["since"]) == (call["id"], "anna", call["since"])
         assert [one["pid"] for one in await second.get("workers")] == [worker["pid"]], "it is the same one"
@@ -115,11 +128,12 @@ async def test_a_conversation_goes_on(tmp_path: Path, switches: SwitchMaker, pho
         records = {
             one["id"]: one
             for one in await second.until(
-                lambda all_: len(all_) == 2 and all(one["ended_at"] for one in all_), "log", "calls"
+                lambda all_: len(all_) == 3 and all(one["ended_at"] for one in all_), "log", "calls"
             )
         }
         record = records.pop(call["id"])
-        ((cut,),) = [list(records.values())]
+        met, cut = sorted(records.values(), key=lambda one: str(one["disposition"]))
+        assert met["disposition"] == "conference"
         assert (record["disposition"], record["ended_by"], record["agent"]) == ("answered", "agent", "anna")
         assert record["talk_s"] + record["hold_s"] == pytest.approx(
             record["ended_at"] - record["answered_at"], abs=0.01

@@ -127,6 +127,7 @@ async def test_a_message_is_left_and_heard(
 
 
 async def test_a_kill_loses_no_message(switches: SwitchMaker, phones: PhoneMaker) -> None:
+    """What was said is there, and who was cut off hears the greeting again and leaves the whole."""
     switch = await switches(extra=BOXES.format(lamp=9, email=""))
     await leave(switch, phones, 1.0)
     (first,) = await switch.until(len, "mailboxes", "anna", "messages")
@@ -144,6 +145,15 @@ async def test_a_kill_loses_no_message(switches: SwitchMaker, phones: PhoneMaker
         messages = await again.until(lambda all_: len(all_) == 2, "mailboxes", "anna", "messages")
         assert messages[0]["id"] == first["id"]
         assert messages[1]["state"] == "new" and messages[1]["length_s"] >= 0.9
+        await again.only_call("mailbox")
+        await caller.digits("#")
+        before = recorded(again)
+        await until(lambda: recorded(again) > before + 2 * SECOND_BYTES)
+        await caller.hangup()
+        *_, last = await again.until(lambda all_: len(all_) == 3, "mailboxes", "anna", "messages")
+        assert last["state"] == "new" and last["length_s"] >= 1.5
+        rate, samples = read_wav(last["file"])
+        assert tone_level_db(samples[0][-rate:], rate, TONE_HZ) > -3
 
 
 class Lamp:

@@ -8,7 +8,6 @@ import pytest
 
 from acd.events import Kind
 from media import messages as m
-from softswitch.call.call import Stage
 from softswitch.call.record import Disposition
 from softswitch.call.settings import ConferenceCare, Target
 from tests.softswitch.call.test_conferences import centre_of, down, enter, joined, keys, order
@@ -81,16 +80,6 @@ def test_who_left_meanwhile_is_found_out_and_who_is_alone_has_music() -> None:
     heard = second.heard(second.call)
     assert heard is not None and heard.clips == MUSIC
     assert two.id not in second.switch.conferences.open["team"].members
-
-
-def test_who_is_about_to_come_in_hears_a_bye() -> None:
-    first = centre_of(ConferenceCare(pin="4711"))
-    enter(first, "300")
-    assert first.call.stage is Stage.PIN
-    second = again(first, ConferenceCare(pin="4711"))
-    (ended,) = second.phones["300"].of(Ended)
-    assert isinstance(ended, Ended) and "restarted" in ended.reason
-    assert not second.switch.calls and not second.workers[1].live and not second.kept_calls
 
 
 def test_its_recording_runs_on_and_is_one_file() -> None:

@@ -16,8 +16,6 @@ from softswitch.call.record import Disposition
 from softswitch.call.settings import QueueCare, Target
 from tests.softswitch.call.test_menu import ACCOUNT, centre
 from tests.softswitch.call.test_taking_over import killed
-from tests.softswitch.call.test_voicemail import call_in
-from tests.softswitch.call.test_voicemail import centre as mailboxes
 from tests.support.centre import Centre, Ended
 from tests.support.walk import flow
 
@@ -148,18 +146,6 @@ def test_a_recording_of_the_last_run_is_ended_and_another_one_begins(node: dict[
     second.advance(0.5)
     session = the_only(second).session
     assert session is not None and session.place == "main.say"
-
-
-def test_who_has_gone_on_to_a_mailbox_is_in_no_menu_any_more() -> None:
-    vm = {"type": "voicemail", "mailbox": "sales", "prompt": "One moment."}
-    first = mailboxes(more={"flows": {"main": flow("vm", {"vm": vm})}})
-    call = call_in(first, "600")
-    first.play_out(call)
-    assert call.stage is Stage.MAILBOX
-    second = killed(first)
-    (ended,) = second.phones["302"].of(Ended)
-    assert isinstance(ended, Ended) and "restarted" in ended.reason
-    assert not second.switch.calls and not second.kept_calls
 
 
 def test_a_flow_that_was_called_comes_back() -> None:

@@ -504,14 +504,3 @@ def test_a_talk_with_one_who_was_called_back_goes_on(first_called: test_callback
     assert record.talk_s == pytest.approx(20.0, abs=0.1) and record.disposition is Disposition.ANSWERED
     assert not second.kept_calls and not second.errands
     second.check_empty()
-
-
-def test_one_who_was_called_back_and_waits_is_ended() -> None:
-    first = test_callbacks.centre("caller")
-    test_callbacks.promised(first)
-    first.log_in("201")
-    first.phones["300"].answer(first.phones["300"].legs[-1])
-    first.settle()
-    assert first.call.stage is Stage.QUEUE
-    second = killed(first)
-    assert not second.switch.calls and second.phones["300"].of(Ended) and not second.kept_calls
