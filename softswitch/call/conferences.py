@@ -123,10 +123,9 @@ class Conferences:
     # ----- another process
 
     def kept(self, call: Call) -> KeptMember | None:
-        """What another process would need of him; None: he is in no conference, or by a link to its worker,
-        which is made anew for who comes in."""
+        """What another process would need of him; None: he is in no conference."""
         conference = self._of.get(call.id)
-        if conference is None or self.links.leg(call) is not call.leg:
+        if conference is None:
             return None
         member, tape = conference.members[call.id], self.recordings.tape(conference.recording)
         return KeptMember(
@@ -141,16 +140,19 @@ class Conferences:
             member.gain_db,
             conference.recording if tape is not None else 0,
             tape,
+            self.links.kept(call),
         )
 
     def resume(self, call: Call, kept: KeptMember) -> None:
         """A member of a conference of an earlier process, which is on its worker still."""
-        audio = call.leg.audio
-        assert audio is not None
+        if kept.link is not None:
+            self.links.resume(call, kept.link)
+        audio, there = call.leg.audio, self.links.leg(call).audio
+        assert audio is not None and there is not None
         conference = self._open.get(kept.conference)
         if conference is None:
             care = self.hub.settings.conferences[kept.conference]
-            conference = Conference(kept.conference, care, kept.room, audio.worker, kept.began)
+            conference = Conference(kept.conference, care, kept.room, there.worker, kept.began)
             conference.locked, conference.recording = kept.locked, kept.recording
             self._open[kept.conference] = conference
         member = Member(call, kept.since, kept.moderator, kept.muted, kept.muted_by, kept.gain_db, audio.held)

@@ -106,6 +106,14 @@ class KeptTalk(Struct, frozen=True):
     """The peer behind whom he talks with somebody."""
 
 
+class KeptLink(Struct, frozen=True):
+    """The legs of a link, as of `softswitch.call.links.Link`; `worker` is that of the far one."""
+
+    near: int
+    far: int
+    worker: int
+
+
 class KeptMember(Struct, frozen=True):
     """A member of a conference, as of `softswitch.call.conferences.Member`, and the conference as it is: its
     `room` on the worker, and the `tape` that runs, with its number."""
@@ -121,6 +129,7 @@ class KeptMember(Struct, frozen=True):
     gain_db: float
     recording: int = 0
     tape: Tape | None = None
+    link: KeptLink | None = None
 
 
 class KeptRing(Struct, frozen=True):

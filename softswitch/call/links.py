@@ -16,7 +16,9 @@ from media import messages as m
 from softswitch.call.call import Call
 from softswitch.call.events import Media
 from softswitch.call.hub import Hub
+from softswitch.call.kept import KeptLink
 from softswitch.call.leg import Leg
+from softswitch.call.media import Audio
 
 AUDIO, EVENTS = 0, 101
 """RTP payload types on a link: PCMU and telephone-event."""
@@ -48,6 +50,24 @@ class Links:
         link = self._links[call.id] = Link(call, self._stand_in(call), self._stand_in(call), ready)
         self.hub.emit(plane.allocate(link.near, audio.worker, (), ""))
         self.hub.emit(plane.allocate(link.far, worker, (), ""))
+
+    def kept(self, call: Call) -> KeptLink | None:
+        """What another process would need of his link; None: he has none that is up."""
+        link = self._links.get(call.id)
+        if link is None or not link.is_up:
+            return None
+        assert link.far.audio is not None
+        return KeptLink(link.near.id, link.far.id, link.far.audio.worker)
+
+    def resume(self, call: Call, kept: KeptLink) -> None:
+        """A link of an earlier process, which is on its workers still."""
+        assert call.leg.audio is not None
+        near, far = self._stand_in(call), self._stand_in(call)
+        near.id, near.audio = kept.near, Audio(call.leg.audio.worker)
+        far.id, far.audio = kept.far, Audio(kept.worker)
+        for leg in (near, far):
+            self.hub.plane.resume(leg)
+        self._links[call.id] = Link(call, near, far, lambda now: None, is_up=True)
 
     def leg(self, call: Call) -> Leg:
         """The leg of the caller that is where he was linked to; his own, if he is not."""

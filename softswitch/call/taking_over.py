@@ -175,6 +175,8 @@ class TakingOver:
             call.stage = Stage.ROOM
             self.desk.conferences.resume(call, kept.member)
             self._room_tape(call, kept.member)
+            if (link := kept.member.link) is not None:
+                self._legs.update((link.near, link.far))
         if kept.talk is None and not call.leg.flow.reliable:  # a connection need not come back at once
             hub.do(hub.ua.probe(call.leg, now))  # he may have hung up while nobody listened
         self._legs.update(leg.id for leg, _ in live)
@@ -207,12 +209,13 @@ class TakingOver:
 
     def _room_tape(self, call: Call, member: KeptMember) -> None:
         """The tape of his conference runs on; it is told of in the log of who opened it, if he is there."""
-        audio, number, recordings = call.leg.audio, member.recording, self.desk.recordings
-        if member.tape is None or audio is None or (recordings.runs(number) and call.id != member.tape.call):
+        worker, number = self.desk.conferences.worker(member.conference), member.recording
+        recordings = self.desk.recordings
+        if member.tape is None or worker is None or (recordings.runs(number) and call.id != member.tape.call):
             return
         self._tapes.add(number)
         recordings.resume(call, number, member.tape)
-        if number not in self.last.present[audio.worker].recordings:
+        if number not in self.last.present[worker].recordings:
             recordings.room_lost(number)
 
     def _tape(self, call: Call, talk: KeptTalk, now: float) -> None:
@@ -248,8 +251,14 @@ def _target(text: str) -> Target:
 
 
 def goes_on(kept: KeptCall, present: Mapping[int, m.Rejoined]) -> bool:
-    """Whether all legs of a call that could go on are on a worker that was found."""
-    return kept.course is not None and all(_is_found(leg, present.get(leg.worker)) for leg in _legs(kept))
+    """Whether all legs of a call that could go on are on a worker that was found, those of its link too."""
+    if kept.course is None or not all(_is_found(leg, present.get(leg.worker)) for leg in _legs(kept)):
+        return False
+    link = kept.member.link if kept.member is not None else None
+    there = present.get(link.worker) if link is not None else None
+    return link is None or (
+        link.near in present[kept.caller.worker].legs and there is not None and link.far in there.legs
+    )
 
 
 def _is_found(leg: KeptLeg, found: m.Rejoined | None) -> bool:

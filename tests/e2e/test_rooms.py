@@ -41,6 +41,19 @@ password = "secret"
 supervises = ["sales"]
 """
 QUIET = "beep = false\nmusic = false"
+BY_MENU = """
+[flows.room]
+start = "there"
+
+[flows.room.nodes.there]
+type = "transfer"
+target = "conference:team"
+
+[[routes]]
+number = "701"
+to = "flow:room"
+guests = true
+"""
 
 
 def tones_in(samples: Samples, rate: int, tones: dict[str, float]) -> set[str]:
@@ -157,21 +170,8 @@ async def test_pin_roster_mute_and_end(tmp_path: Path, switches: SwitchMaker, ph
 
 async def test_across_media_workers(tmp_path: Path, switches: SwitchMaker, phones: PhoneMaker) -> None:
     """One dials the room, the other comes from a menu, on the other worker."""
-    menu = """
-[flows.room]
-start = "there"
-
-[flows.room.nodes.there]
-type = "transfer"
-target = "conference:team"
-
-[[routes]]
-number = "701"
-to = "flow:room"
-guests = true
-"""
     two = CENTRE.replace("workers = 1", "workers = 2")
-    switch = await switches(text=two, extra=CONFERENCE.format(keys=QUIET) + menu)
+    switch = await switches(text=two, extra=CONFERENCE.format(keys=QUIET) + BY_MENU)
     tones = {"a": 440.0, "b": 1300.0}
     files = {name: write_tone_wav(tmp_path / f"{name}.wav", hz, 2) for name, hz in tones.items()}
     a, b = await phones(), await phones()

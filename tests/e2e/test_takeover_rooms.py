@@ -11,10 +11,11 @@ import pytest
 
 from tests.e2e.conftest import SwitchMaker
 from tests.e2e.test_faults import Again, check_complete, closed_calls, kill, until
-from tests.e2e.test_rooms import CONFERENCE
+from tests.e2e.test_rooms import BY_MENU, CONFERENCE, QUIET
 from tests.e2e.test_takeover import recorded, silent
 from tests.support.audio import read_wav, tone_level_db, write_tone_wav
 from tests.support.phones import PhoneMaker
+from tests.support.switch import CENTRE
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
@@ -69,3 +70,49 @@ async def test_a_conference_goes_on(tmp_path: Path, switches: SwitchMaker, phone
     assert windows > 10 and gaps == 0, (gaps, windows)
     rate, (samples,) = read_wav(heard)
     assert tone_level_db(samples, rate, TONES["c"]) < -20, "who was muted still is"
+
+
+async def test_a_link_between_media_workers_goes_on(
+    tmp_path: Path, switches: SwitchMaker, phones: PhoneMaker
+) -> None:
+    """One has dialled the room, the other came from a menu, on the other worker: they hear each other all the
+    time, and his keys count as before."""
+    two = CENTRE.replace("workers = 1", "workers = 2")
+    first = await switches(text=two, extra=CONFERENCE.format(keys=QUIET) + BY_MENU)
+    members = {name: await phones() for name in "ab"}
+    await members["a"].call(first.uri("700"))
+    await first.until(lambda one: len(one["members"]) == 1, "conferences", "team")
+    workers = await first.until(lambda all_: any(one["legs"] for one in all_), "workers")
+    (on,) = (worker["name"] for worker in workers if worker["legs"])
+    await first.post("workers", on, "drain")
+    await members["b"].call(first.uri("701"))
+    await first.until(lambda one: len(one["members"]) == 2, "conferences", "team")
+    await first.until(lambda all_: sorted(one["legs"] for one in all_) == [2, 2], "workers")
+    room = await first.get("conferences", "team")
+    for name, phone in members.items():
+        await phone.play(write_tone_wav(tmp_path / f"{name}.wav", TONES[name], 2), loop=True)
+    asked = "SELECT count(*) FILTER (WHERE data -> 'member' -> 'link' ->> 'far' > 0) FROM calls_kept"
+    with contextlib.closing(sqlite3.connect(f"file:{first.directory / 'cc.db'}?mode=ro", uri=True)) as data:
+        await until(lambda: data.execute(asked).fetchone() == (1,), "the link is on the disk", 20)
+    heard = {name: tmp_path / f"heard-by-{name}.wav" for name in members}
+    for name, phone in members.items():
+        await phone.record(heard[name])
+    await kill(first)
+    async with Again(first) as second:
+        assert await second.get("conferences", "team") == room
+        assert {one["pid"] for one in await second.get("workers")} == {one["pid"] for one in workers}
+        for name, phone in members.items():
+            await recorded(heard[name])
+            await phone.record(None)
+        await members["b"].digits("1")
+        await second.until(lambda one: one["members"][1]["muted_by"] == "phone", "conferences", "team")
+        for phone in members.values():
+            await phone.hangup()
+        assert {one["disposition"] for one in await closed_calls(second, 2)} == {"conference"}
+        await second.until(lambda all_: [one["legs"] for one in all_] == [0, 0], "workers", timeout_s=30)
+        check_complete(await second.get("log", "events"))
+        assert (await second.get("doctor"))["findings"] == []
+        assert "Traceback" not in first.output + second.output
+    for name, other in (("a", "b"), ("b", "a")):
+        gaps, windows = silent(heard[name], TONES[other])
+        assert windows > 10 and gaps == 0, (name, gaps, windows)

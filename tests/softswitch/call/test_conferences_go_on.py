@@ -8,9 +8,19 @@ import pytest
 
 from acd.events import Kind
 from media import messages as m
+from softswitch.call.reconcile import compare
 from softswitch.call.record import Disposition
 from softswitch.call.settings import ConferenceCare, Target
-from tests.softswitch.call.test_conferences import centre_of, down, enter, joined, keys, order
+from tests.softswitch.call.test_conferences import (
+    centre_of,
+    down,
+    enter,
+    joined,
+    keys,
+    order,
+    to_conference,
+    two_workers,
+)
 from tests.softswitch.call.test_taking_over import killed
 from tests.support.centre import Centre, Ended
 
@@ -80,6 +90,41 @@ def test_who_left_meanwhile_is_found_out_and_who_is_alone_has_music() -> None:
     heard = second.heard(second.call)
     assert heard is not None and heard.clips == MUSIC
     assert two.id not in second.switch.conferences.open["team"].members
+
+
+def test_who_is_there_by_a_link_from_another_worker_stays() -> None:
+    first, one, caller = two_workers(ConferenceCare(beep=False))
+    to_conference(first, caller)
+    bridges, rooms = list(first.workers[1].bridges), dict(first.workers[2].rooms)
+    legs = {number: set(worker.live) for number, worker in first.workers.items()}
+    second = again(first, ConferenceCare(beep=False))
+    assert {one.id, caller.id} <= set(second.switch.calls)
+    assert (second.workers[1].bridges, second.workers[2].rooms) == (bridges, rooms)
+    assert {number: worker.live for number, worker in second.workers.items()} == legs
+    there = second.switch.conferences.open["team"]
+    assert there.worker == 2 and set(there.members) == {one.id, caller.id}
+    keys(second, there.members[caller.id].call, "1")
+    [linked] = set(rooms) - {one.leg.id}
+    assert second.workers[2].rooms[linked].muted and not compare(second.switch.desk)
+    third = again(second, ConferenceCare(beep=False))
+    down(third, "303")
+    down(third, "300")
+    third.advance(40)
+    assert not third.workers[1].live and not third.workers[2].live and not third.kept_calls
+    assert third.records[caller.id].disposition is Disposition.CONFERENCE
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_a_link_whose_leg_is_gone_ends_its_call_only(lost: int) -> None:
+    first, one, caller = two_workers(ConferenceCare(beep=False))
+    to_conference(first, caller)
+    own = caller.leg.id if lost == 1 else one.leg.id
+    [gone] = first.workers[lost].live - {own}
+    first.workers[lost].live.discard(gone)
+    second = again(first, ConferenceCare(beep=False))
+    assert list(second.switch.calls) == [one.id] and second.phones["303"].of(Ended)
+    second.advance(4)
+    assert second.workers[1].live | second.workers[2].live == {one.leg.id}
 
 
 def test_its_recording_runs_on_and_is_one_file() -> None:

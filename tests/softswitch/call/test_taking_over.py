@@ -29,19 +29,22 @@ from softswitch.store.open_state import CallState
 from tests.softswitch.call import test_callbacks
 from tests.softswitch.call.test_keeping import agent, talk
 from tests.softswitch.call.test_srtp import speaks
-from tests.support.centre import SWITCH, Centre, Ended
+from tests.support.centre import SWITCH, Centre, Ended, Worker
 
 
 def present(first: Centre) -> dict[int, m.Rejoined]:
-    worker = first.workers[1]
+    return {number: present_on(worker) for number, worker in first.workers.items()}
+
+
+def present_on(worker: Worker) -> m.Rejoined:
     remotes = [remote for leg, remote in worker.remotes.items() if leg in worker.live]
     keys = {one.leg: one.srtp for one in remotes if one.srtp is not None}
     ice = {one.leg: one.browser.ice for one in remotes if one.browser is not None}
-    return {1: m.Rejoined(tuple(worker.live), tuple(worker.recordings), keys, ice)}
+    return m.Rejoined(tuple(worker.live), tuple(worker.recordings), keys, ice)
 
 
 def killed(first: Centre, down_s: float = 5.0, **options: object) -> Centre:
-    """The second switch: phones and worker are those of the first, which is no more."""
+    """The second switch: phones and workers are those of the first, which is no more."""
     second = Centre(token="again", **options)  # type: ignore[arg-type]
     second.now = first.now + down_s
     second.workers, second.phones, second._by_address = first.workers, first.phones, first._by_address
@@ -49,6 +52,8 @@ def killed(first: Centre, down_s: float = 5.0, **options: object) -> Centre:
     second.kept_calls, second.kept, second.tapes = first.kept_calls, first.kept, first.tapes
     for phone in second.phones.values():
         phone.centre = second
+    for number in second.workers.keys() - {1}:
+        second._carry_out(second.switch.worker_ready(number, second.now))
     found = present(first)
     alive = {name for name, kept in first.kept_calls.items() if goes_on(kept, found)}
     agents = [snapshot for snapshot in first.kept.values() if snapshot is not None]
