@@ -1,7 +1,7 @@
 """What a leg costs while something is made for it: a real media worker under the load of real RTP.
 
 Every leg sends a 20 ms packet each 20 ms from a generator process of its own, and gets back what the worker
-makes for it. A figure is the CPU time of the worker (user and system, all threads, from /proc) over the
+makes for it. A figure is the CPU time of the worker (user and system, all threads) over the
 loaded seconds, per leg, in percent of a core; it includes what the kernel does for it, on loopback also the
 delivery to the receiver.
 """

@@ -1,7 +1,7 @@
 """What relaying one RTP packet costs: a real media worker and rtpengine (userspace) under the same load.
 
 500 bridged G.711 calls, 1 000 legs, a 20 ms packet each way every 20 ms, from a generator process of its own.
-A figure is the CPU time of the relaying process (user and system, from /proc) over a run, divided by the
+A figure is the CPU time of the relaying process (user and system) over a run, divided by the
 packets that reached the other side; it includes what the kernel does for it, and on loopback also the
 delivery to the receiver. The least that these system calls cost here and now is measured too, by a loop that
 does nothing else: what is above it is what an engine can still gain.

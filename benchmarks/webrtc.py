@@ -2,7 +2,7 @@
 
 100 calls, each a browser (ICE, DTLS, SRTP: AES-GCM, as with Chromium) bridged to a phone (plain RTP), G.711
 on both sides, a 20 ms packet each way every 20 ms, and the checks that a browser makes. The figure is the CPU
-time of the worker (user and system, from /proc) over a run, by calls, as a share of a core. Beside it, in
+time of the worker (user and system) over a run, by calls, as a share of a core. Beside it, in
 turns on another worker, the same with phones on both sides: the difference is what encryption and ICE cost.
 """
 
