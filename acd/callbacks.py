@@ -11,7 +11,7 @@ Invariant: one place a number; a place is reached, or dropped, once. At most PLA
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,7 +19,7 @@ from acd.errors import AcdError
 from acd.events import Kind
 from acd.line import Caller
 from acd.messages import Callback as Request
-from acd.messages import CallbackFailed, DialBack, Enqueue
+from acd.messages import CallbackFailed, DialBack
 from acd.rules import CallbackRules
 
 if TYPE_CHECKING:
@@ -77,7 +77,6 @@ class Callbacks:
         place = Caller(command.place, queue, command.number, priority, serial, since)
         if caller is not None:
             place.needs, place.wanted, place.missed = caller.needs, caller.wanted, caller.missed
-            place.asked = caller.asked
         place.callback = Callback(command.number, command.first, command.attempt)
         floor.places[place.call] = place
         self._numbers[command.number] = place.call
@@ -137,6 +136,7 @@ class Callbacks:
             return True
         if callback.first == "agent":
             self.reached(place, now)
+            place.absent = True
             return True
         self._floor.unseek(place)
         callback.is_due, callback.dialling = False, True
@@ -156,8 +156,6 @@ class Callbacks:
         self._forget(place)
         place.callback = None
         place.entered_at, place.credit_s = now, now - since
-        asked = place.asked or Enqueue(place.call, queue.name, place.caller)
-        place.asked = replace(asked, call=place.call, queue=queue.name, max_wait_s=None, entered_at=None)
         position = queue.line.position(place)
         place.entry_position = position
         floor.callers[place.call] = place

@@ -42,10 +42,10 @@ class Caller(Struct, eq=False):
     `entered_at` starts the clock of his wait; `credit_s` is what he waited before (in another queue, before
     he was cut off, before he was called back): it counts for his place and his urgency, not for the reports.
     `missed` are the agents who missed or refused him, the latest miss last, with the timer of their rest from
-    him (acd.offers). `wanted` scores agents: the
-    better ones are asked first. While `named`, only that agent will do. `extra` phones ring beyond what the
-    strategy says. `callback` makes him a place without a caller (acd.callbacks). `asked` is what he entered
-    with.
+    him (acd.offers). `wanted` scores agents: the better ones are asked first. While `named`, only that agent
+    will do. `extra` phones ring beyond what the strategy says. `callback` makes him a place without a caller
+    (acd.callbacks); `absent`: it is a call now, and his number has not answered yet. `asked` is what he
+    entered with.
     """
 
     call: str
@@ -69,6 +69,7 @@ class Caller(Struct, eq=False):
     estimate_s: float | None = None  # as last announced
     comforted: int = 0
     callback: Callback | None = None
+    absent: bool = False
     asked: Enqueue | None = None
     place: Place = (0.0, 0.0, 0)
 

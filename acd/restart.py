@@ -20,6 +20,7 @@ from acd.events import Kind
 from acd.floor import Floor
 from acd.inputs import Enqueue
 from acd.live import Talk
+from acd.needs import Needs
 from acd.pausing import begin
 from acd.talks import Talks
 
@@ -63,10 +64,20 @@ class GoingOn:
     held_since: float | None = None
 
 
+class CalledBack(Struct, frozen=True):
+    """What one who was called back needs, which no waiting changes any more, and how long he waits at most
+    (epoch seconds), from when he answered."""
+
+    needs: Needs
+    wanted: dict[str, int] | None
+    leaves_at: float | None
+
+
 class StillWaiting(Struct, frozen=True):
     """A caller whom the restart has not cut off, as of `acd.line.Caller`; `asked` is what he entered with.
 
     `named`: the agent whom alone he waits for, until `named_until`; `handed` to him by a supervisor.
+    `called_back`: he did not enter, but was called back.
     """
 
     asked: Enqueue
@@ -80,15 +91,24 @@ class StillWaiting(Struct, frozen=True):
     extra: int = 0
     estimate_s: float | None = None
     comforted: int = 0
+    called_back: CalledBack | None = None
 
 
 def still_waiting(floor: Floor, call: str) -> StillWaiting | None:
-    """A caller's place, to be kept; None: he does not wait."""
+    """A caller's place, to be kept; None: he does not wait, or is still to be called back."""
     caller = floor.callers.get(call)
-    if caller is None or caller.asked is None:
+    if caller is None or caller.absent:
         return None
+    called_back = None
+    if caller.asked is None:
+        wanted, timer = caller.wanted, caller.timers.get("wait")
+        called_back = CalledBack(
+            caller.needs,
+            dict(wanted) if wanted is not None else None,
+            timer.at if timer is not None else None,
+        )
     return StillWaiting(
-        caller.asked,
+        caller.asked or Enqueue(call, caller.queue.name, caller.caller, caller.priority),
         caller.entered_at,
         caller.priority,
         caller.entry_position,
@@ -99,6 +119,7 @@ def still_waiting(floor: Floor, call: str) -> StillWaiting | None:
         caller.extra,
         caller.estimate_s,
         caller.comforted,
+        called_back,
     )
 
 

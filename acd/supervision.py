@@ -51,7 +51,9 @@ class Supervision:
         )
         credit_s = now - caller.entered_at + caller.credit_s
         moved = Caller(
-            caller.call, queue, caller.caller, caller.priority, caller.serial, now, credit_s=credit_s
+            *(caller.call, queue, caller.caller, caller.priority, caller.serial, now),
+            credit_s=credit_s,
+            absent=caller.absent,
         )
         entry = Enqueue(caller.call, queue.name, caller.caller, caller.priority)
         self._waiting.admit(entry, moved, now, queue.is_plain)

@@ -104,12 +104,17 @@ class Waiting:
 
     def call_back_answered(self, fact: CallbackAnswered, now: float) -> None:
         """He waits at the top of those who entered after him; LeaveQueue where his place is gone."""
+        caller = self._floor.callers.get(fact.place)
+        if caller is not None and caller.absent:  # the agent who was called first has hung up meanwhile
+            caller.absent = False
+            self._attend(caller, self._leaves_at(caller, now), now)
+            return
         place = self._floor.places.get(fact.place)
         if place is None or place.callback is None or not place.callback.dialling:
             self._floor.out.append(LeaveQueue(fact.place, "", "gone"))
             return
         self._callbacks.reached(place, now)
-        self._attend(place, None, now)
+        self._attend(place, self._leaves_at(place, now), now)
 
     def set_priority(self, command: SetPriority, now: float) -> None:
         """Move the caller to his new priority, where his time of entry counts."""
@@ -166,7 +171,8 @@ class Waiting:
             position=caller.entry_position,
             **more,
         )
-        self._attend(caller, command.max_wait_s, now)
+        if not caller.absent:
+            self._attend(caller, self._leaves_at(caller, now, command.max_wait_s), now)
         if not plain:
             self.wishes.take(command, caller, now)
         floor.seek(caller)
@@ -186,24 +192,31 @@ class Waiting:
             extra=was.extra,
             estimate_s=was.estimate_s,
             comforted=was.comforted,
-            asked=asked,
         )
         floor.callers[caller.call] = caller
         queue.line.add(caller)
-        self._attend(caller, asked.max_wait_s, now, since)
-        if not (is_plain(asked) and queue.is_plain):
+        back = was.called_back
+        if back is not None:
+            self._attend(caller, back.leaves_at, now)
+            caller.needs, caller.wanted = back.needs, back.wanted
+        else:
+            caller.asked = asked
+            self._attend(caller, self._leaves_at(caller, since, asked.max_wait_s), now)
+        if back is None and not (is_plain(asked) and queue.is_plain):
             self.wishes.take(replace(asked, agent="", last_agent=""), caller, since)
         self.wishes.name_on(caller, was)
         floor.seek(caller)
 
-    def _attend(
-        self, caller: Caller, max_wait_s: float | None, now: float, since: float | None = None
-    ) -> None:
-        """From now on he hears something, and his patience (`since`, if not from now) is limited."""
+    @staticmethod
+    def _leaves_at(caller: Caller, since: float, max_wait_s: float | None = None) -> float | None:
+        """Until when he waits at most, who waits since then; `max_wait_s` is for him alone."""
         limit_s = caller.queue.config.max_wait_s if max_wait_s is None else max_wait_s
-        if limit_s is not None:
-            over = (now if since is None else since) + limit_s
-            caller.timers["wait"] = self._floor.timers.set(over, partial(self._too_long, caller))
+        return since + limit_s if limit_s is not None else None
+
+    def _attend(self, caller: Caller, leaves_at: float | None, now: float) -> None:
+        """From now on he hears something, and his patience is limited."""
+        if leaves_at is not None:
+            caller.timers["wait"] = self._floor.timers.set(leaves_at, partial(self._too_long, caller))
         if not caller.queue.is_silent:
             self._hearing.begin(caller, now)
 

@@ -55,6 +55,7 @@ async def restore(
     within = [queue.return_within_s or 0.0 for queue in config.queues.values()]
     if any(within):
         switch.remember_places(await store.lost_callers(now - max(within)), now)
+    feed(switch.lead_on)
 
 
 def _restore_agents(switch: Switch, feed: Feed, store: Writer, survivors: Survivors) -> None:

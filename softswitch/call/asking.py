@@ -52,7 +52,6 @@ class Questions:
         if self.callbacks.way_to(number, call.story.queue) is None:
             number = ""
         call.asking = Asking(key, number, typing=not number, left=left)
-        self.hub.keep(call)
         call.pending.clear()
         self._ask(call, call.asking, now)
 
@@ -62,7 +61,6 @@ class Questions:
             return False
         call.asking.left = leave
         call.enter(Stage.MENU, now)
-        self.hub.keep(call)
         return True
 
     def digit(self, call: Call, digit: str, now: float) -> None:

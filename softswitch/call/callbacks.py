@@ -195,6 +195,7 @@ class Callbacks:
         else:  # the agent has hung up meanwhile; another one is looked for
             self.hearing.begin(call, now)
             self.hearing.tell(call, self.hearing.say(call, "callback-hello"))
+            self.steps.tell(acd.CallbackAnswered(call.id), now)
 
     def not_reached(self, attempt: Attempt, now: float) -> None:
         """The number did not answer: this call is over."""

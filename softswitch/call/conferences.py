@@ -226,6 +226,7 @@ class Conferences:
     def _admit(self, call: Call, name: str, moderator: bool, now: float) -> None:
         """He may come in, as soon as he has been told what he must be told."""
         call.enter(Stage.ROOM, now)
+        self.hub.keep(call)
         call.heard = Heard.NOTHING
         self._entering[call.id] = Entering(name, moderator)
         self.hub.emit(self.hub.plane.stop(call.leg))  # he may come from a queue, with its music

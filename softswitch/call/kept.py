@@ -146,9 +146,9 @@ class KeptRing(Struct, frozen=True):
 
 
 class KeptAnew(Struct, frozen=True):
-    """What begins anew, as nothing that was typed in or said is kept. In stage `pin` or `mailbox`: what being
-    sent to `target` leads to. In stage `menu`: the question where he is to be called back, after he has
-    `left` the queue."""
+    """What begins anew, as nothing that was typed in or said is kept: what being sent to `target` leads to (a
+    mailbox, a PIN, the announcement of a conference), or the question where he is to be called back, after he
+    has `left` the queue."""
 
     stage: Stage
     target: Target | None = None
@@ -191,15 +191,17 @@ def keep(hub: Hub, call: Call, tape: Tape | None, member: KeptMember | None) -> 
     session = call.session
     menu = session.standing if call.stage is Stage.MENU and session is not None and not session.done else None
     wait = hub.acd.still_waiting(call.id) if call.stage is Stage.QUEUE else None
-    anew = _anew(call)
+    anew = _anew(call) if member is None else None
     lives = any(one is not None for one in (talk, menu, wait, member, anew))
     course = _course(call) if lives else None
     return KeptCall(call.id, caller, course, talk, menu, wait, member, anew, ringing)
 
 
 def _anew(call: Call) -> KeptAnew | None:
-    if call.stage in (Stage.PIN, Stage.MAILBOX):
-        return KeptAnew(call.stage, call.sent_to)
+    target = call.sent_to
+    enters = call.stage is Stage.ROOM and target is not None and target.kind == "conference"
+    if enters or call.stage in (Stage.PIN, Stage.MAILBOX):
+        return KeptAnew(call.stage, target)
     if call.stage is Stage.MENU and call.asking is not None:
         return KeptAnew(call.stage, left=call.asking.left)
     return None

@@ -90,6 +90,7 @@ class Switch(Orders):
         plane = MediaPlane(token, settings.srtp_suites, comfort_noise=settings.comfort_noise)
         self.hub = Hub(settings, UserAgent(endpoint), plane, distributor, identities, token)
         self.desk = Desk(self.hub, bound, dict(agents))
+        self._taking_over: TakingOver | None = None
         self._audio_news = AudioNews(self.desk)
         self._stopping = False
 
@@ -114,7 +115,8 @@ class Switch(Orders):
         self.desk.queueing.keeping.phones_were(phones, now)
         talks = [one.talk.talk for one in last.going_on if one.talk and one.talk.talk]
         self.desk.queueing.restore(agents, closed, now, talks)
-        TakingOver(self.desk, last, self._defect).run(now)
+        self._taking_over = TakingOver(self.desk, last, self._defect)
+        self._taking_over.run(now)
         return self.finish(now)
 
     def restore_errands(self, errands: Iterable[Errand], now: float) -> list[Effect]:
@@ -125,6 +127,13 @@ class Switch(Orders):
     def restore_messages(self, messages: Iterable[Message], now: float) -> list[Effect]:
         """Once, after `start`: what the mailboxes hold."""
         self.desk.voicemail.restore(messages)
+        return self.finish(now)
+
+    def lead_on(self, now: float) -> list[Effect]:
+        """Once, after all else of the last run: callers who were in menus and mailboxes go on."""
+        if self._taking_over is not None:
+            self._taking_over.lead_on(now)
+            self._taking_over = None
         return self.finish(now)
 
     def remember_agents(self, talks: Iterable[tuple[str, str, float]]) -> None:

@@ -67,7 +67,7 @@ class TakingOver:
         self._led_on: list[tuple[Call, Callable[[float], None]]] = []
 
     def run(self, now: float) -> None:
-        """All of it."""
+        """All but what `lead_on` does."""
         last = self.last
         if last.calls or last.present:
             self._skip_numbers(now)
@@ -86,10 +86,15 @@ class TakingOver:
             self.hub.emit([Media(worker, command) for command in stopped])
             released = [m.Release(leg) for leg in found.legs if leg not in self._legs]
             self.hub.emit([Media(worker, command) for command in released])
-        for call, go in self._led_on:  # last, as it may lead on at once: who waits was there before
-            with self._guarded(call.id, now):
-                self.hub.emit(self.hub.plane.silence(call.leg))
-                go(now)
+
+    def lead_on(self, now: float) -> None:
+        """When all else is back, messages too: menus and mailboxes go on, which may lead further at once."""
+        for call, go in self._led_on:
+            if call.stage is not Stage.OVER:
+                with self._guarded(call.id, now):
+                    self.hub.emit(self.hub.plane.silence(call.leg))
+                    go(now)
+        self._led_on.clear()
 
     @contextlib.contextmanager
     def _guarded(self, call_id: str, now: float) -> Iterator[None]:
@@ -202,10 +207,10 @@ class TakingOver:
         self._tape(call, talk, now)
 
     def _begin_anew(self, call: Call, anew: KeptAnew, now: float) -> None:
-        if anew.target is not None:
-            self.desk.go(call, anew.target, now)
-        else:
+        if anew.left is not None:
             self.desk.questions.begin(call, "", now, anew.left)
+        elif anew.target is not None:
+            self.desk.go(call, anew.target, now)
 
     def _room_tape(self, call: Call, member: KeptMember) -> None:
         """The tape of his conference runs on; it is told of in the log of who opened it, if he is there."""

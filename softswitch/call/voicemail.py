@@ -25,7 +25,7 @@ from softswitch.call.voicemail_box import Box, FileGone, Message
 from softswitch.call.voicemail_leave import TONE, Room, leave
 from softswitch.call.voicemail_listen import Locks, listen
 from softswitch.call.voicemail_messages import Messages
-from softswitch.call.voicemail_script import Hear, Script, Scripts, Take, Taken
+from softswitch.call.voicemail_script import Hear, Script, Scripts, Take, Taken, Words
 
 if TYPE_CHECKING:
     from ivr.messages import Request
@@ -103,8 +103,8 @@ class Voicemail:
         script = listen(room, self._locks) if listening else leave(room)
         self.scripts.begin(call, script, partial(self._done, call, box.name), now)
 
-    def _done(self, call: Call, box: str, now: float) -> None:
-        self.steps.farewell(call, (), call.story.cause or f"voicemail {box}", now)
+    def _done(self, call: Call, box: str, words: Words, now: float) -> None:
+        self.steps.farewell(call, words, call.story.cause or f"voicemail {box}", now)
 
     def _box_of(self, call: Call, name: str) -> Box | None:
         """The mailbox that this phone may listen to: the named one, or its own, or else its first."""
@@ -120,7 +120,7 @@ class Voicemail:
     def _record(self, call: Call, ask: int, request: Request, now: float) -> None:
         assert isinstance(request, RecordSpeech)
         name = request.file or str(PurePath(self.hub.settings.recordings, "spoken", f"{call.id}-{ask}.wav"))
-        self.scripts.begin(call, self._spoken(call, ask, request, name), lambda at: None, now)
+        self.scripts.begin(call, self._spoken(call, ask, request, name), lambda words, at: None, now)
 
     def _spoken(self, call: Call, ask: int, request: RecordSpeech, file: str) -> Script:
         if request.tone:
@@ -140,3 +140,4 @@ class Voicemail:
             self.hub.log(now, Kind.RECORDING, call, path=file, duration_ms=length_ms)
             values = {"file": file, "length_s": f"{taken.length_s:.1f}", "by": taken.by}
             self.menu.answered(ask, values, "", now)
+        return ()

@@ -36,18 +36,18 @@ class Room:
 def leave(room: Room) -> Script:
     """The conversation. A message that is kept makes the call one with the disposition `voicemail`."""
     call, box, messages = room.call, room.box, room.messages
+    if any(one.call == call.id for one in messages.of(box.name)):  # a restart has cut it off
+        call.story.disposition = Disposition.VOICEMAIL
     if messages.is_full(box):
         room.hub.log(room.clock(), Kind.VOICEMAIL_REFUSED, call, mailbox=box.name, reason="full")
         call.story.cause = f"mailbox {box.name} is full"
-        yield Hear(room.say("vm-full"))
-        return
+        return room.say("vm-full")
     yield Hear(_greeting(room), keys="#")
     yield Hear(TONE)
     message = messages.open(box, call, room.clock())
     taken = yield Take(message.file, box.max_s, box.silence_s)
     assert isinstance(taken, Taken)
-    phrase = _settle(room, message, taken)
-    yield Hear(room.say(phrase))
+    return room.say(_settle(room, message, taken))
 
 
 def _greeting(room: Room) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from ivr.messages import Prompt
 from softswitch.call.record import Disposition
 from softswitch.call.voicemail_box import Message
 from softswitch.call.voicemail_leave import TONE, Room
-from softswitch.call.voicemail_script import Hear, Script, Take, Taken
+from softswitch.call.voicemail_script import Hear, Script, Take, Taken, Words
 from softswitch.voicemail_prompts import counted, date_text, time_text
 from softswitch.waiting_prompts import spell
 
@@ -65,38 +65,36 @@ def listen(room: Room, locks: Locks) -> Script:
     """The whole conversation."""
     call = room.call
     call.story.disposition = Disposition.REFUSED
-    if room.box.pin and not (yield from _prove(room, locks)):
-        return
+    if room.box.pin and (refusal := (yield from _prove(room, locks))) is not None:
+        return refusal
     call.story.disposition = Disposition.SELF_SERVICE
     yield from _menu(room)
-    yield Hear(room.say("vm-goodbye"))
+    return room.say("vm-goodbye")
 
 
 # ----- the PIN
 
 
-def _prove(room: Room, locks: Locks) -> Generator[Hear | Take, str | Taken, bool]:
+def _prove(room: Room, locks: Locks) -> Generator[Hear | Take, str | Taken, Words | None]:
+    """The last words to who is not let in; None: he is."""
     box = room.box
-    lead: tuple[str, ...] = ()
+    lead: Words = ()
     while not locks.is_locked(box.name, room.clock()):
         typed = yield from _pin((*lead, *room.say("enter-pin")))
         if not typed:
             room.call.story.cause = "no PIN was entered"
-            yield Hear(room.say("not-possible"))
-            return False
+            return room.say("not-possible")
         if hmac.compare_digest(typed.encode(), box.pin.encode()):
             locks.right(box.name)
-            return True
+            return None
         lead = room.say("wrong-pin")
         if locks.wrong(box.name, room.clock()):
             phone = room.call.identity.name
             room.hub.warn("wrong PINs in a row; the mailbox is locked", mailbox=box.name, phone=phone)
             room.call.story.cause = f"mailbox {box.name}: wrong PIN"
-            yield Hear(lead)
-            return False
+            return lead
     room.call.story.cause = f"mailbox {box.name}: too many wrong PINs"
-    yield Hear(room.say("not-possible"))
-    return False
+    return room.say("not-possible")
 
 
 def _pin(clips: tuple[str, ...]) -> Talk:
@@ -112,7 +110,7 @@ def _pin(clips: tuple[str, ...]) -> Talk:
 # ----- the messages
 
 
-def _menu(room: Room) -> Script:
+def _menu(room: Room) -> Generator[Hear | Take, str | Taken, None]:
     """Where somebody is before, and after, the messages."""
     new, heard = room.messages.counts(room.box.name)
     lead: tuple[str, ...] = ()

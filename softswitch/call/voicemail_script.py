@@ -1,5 +1,6 @@
 """Conversations of the switch itself with one caller, each written as one linear generator: it yields what he
-is to hear (`Hear`) or say (`Take`) and is resumed with the key that he pressed, or with what was recorded.
+is to hear (`Hear`) or say (`Take`) and is resumed with the key that he pressed, or with what was recorded; it
+returns the last words to him.
 
 Invariant: whatever happens to the call, a generator that waits for a recording is resumed with it exactly
 once, and nothing is left of it afterwards. A worker that never answers costs ANSWER_S.
@@ -21,8 +22,6 @@ ANSWER_S = 4.0
 FIRST_RECORDING = 1 << 32
 """The numbers of these recordings begin here: those of conversations (`softswitch.call.talk`) never get so
 far."""
-
-Action = Callable[[float], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +54,17 @@ class Taken:
     number: int = 0
 
 
-Script = Generator[Hear | Take, str | Taken, None]
+Words = tuple[str, ...]
+Script = Generator[Hear | Take, str | Taken, Words]
 
 
 @dataclass(slots=True, eq=False)
 class _Running:
-    """One conversation. `done` is called when the script is over; not when its caller has hung up."""
+    """One conversation. `done` is called with the last words when the script is over; not when its caller has
+    hung up."""
 
     script: Script
-    done: Action
+    done: Callable[[Words, float], None]
     step: Hear | Take | None = None
     recording: int = 0
     due: float | None = None
@@ -95,7 +96,7 @@ class Scripts:
         """So many recordings were made by earlier processes, or fewer."""
         self._numbers = itertools.count(FIRST_RECORDING + most)
 
-    def begin(self, call: Call, script: Script, done: Action, now: float) -> None:
+    def begin(self, call: Call, script: Script, done: Callable[[Words, float], None], now: float) -> None:
         """Start a conversation with the caller, who must be answered."""
         running = self._running[call.id] = _Running(script, done)
         self._go_on(call, running, None, now)
@@ -180,9 +181,9 @@ class Scripts:
         running.step, running.due, self.now = None, None, now
         try:
             step = next(running.script) if value is None else running.script.send(value)
-        except StopIteration:
+        except StopIteration as end:
             self._running.pop(call.id, None)
-            running.done(now)
+            running.done(end.value, now)
             return
         except BaseException:
             self._running.pop(call.id, None)

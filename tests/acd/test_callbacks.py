@@ -14,8 +14,12 @@ from acd.messages import (
     CallbackFailed,
     DialBack,
     Ended,
+    LeaveQueue,
+    MoveCall,
     Offer,
+    Pause,
     Ready,
+    Refused,
     Withdraw,
 )
 from acd.queue import QueueConfig
@@ -59,6 +63,23 @@ def test_agent_first_keeps_the_place_and_rings_the_agent() -> None:
     one = queue_stats(here.log)["sales"]
     assert one.offered == one.answered + one.abandoned + one.left_by_key == 5
     assert here.acd.audit() == []
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_who_answers_when_his_agent_has_hung_up_is_a_caller_from_then_on(moved: bool) -> None:
+    """His patience, and what he is told, begin when he answers, also where he was moved before that."""
+    config = QueueConfig("sales", wrapup_s=0.0, announce_position_s=10.0, max_wait_s=30.0)
+    other = QueueConfig("other", announce_position_s=10.0, max_wait_s=30.0)
+    here = Centre(config, other, agents={"anna": ["sales"]}, rules=RULES)
+    here.log_in("anna")
+    here.do(Callback("p1", "+7500", queue="sales"))
+    here.do(Refused(here.offer_to("anna").offer, "refused"))
+    here.do(Pause("anna", "tea"))
+    if moved:
+        here.do(MoveCall("p1", "other"))
+    assert [one for one in here.wait(40.0) if isinstance(one, Announce | LeaveQueue)] == []
+    here.do(CallbackAnswered("p1"))
+    assert of(here.wait(29.0), Announce) and left(here.wait(2.0)) == [("p1", "timeout")]
 
 
 def test_caller_first_dials_when_an_agent_is_ready_and_no_more_than_those() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import Literal
 
 import msgspec
 import pytest
@@ -339,23 +339,42 @@ def test_who_has_missed_a_caller_is_asked_anew() -> None:
     assert go_on(old, "c1").ringing() == {"c1": "anna"}
 
 
-def test_a_place_of_a_callback_is_no_caller_before_his_number_has_answered() -> None:
-    """Then he waits on as what he asked for: for whom, and for how long."""
-    old = desk()
-    asked = Enqueue("c1", "sales", "+7", 3, 5.0, preferred={"wine": 2})
-    old.do(asked)
-    old.wait(4.0)
-    old.do(Callback("place", "+7", "c1", "2", first="caller"))
+@pytest.mark.parametrize("first", ["agent", "caller"])
+def test_a_place_of_a_callback_is_no_caller_before_his_number_has_answered(
+    first: Literal["agent", "caller"],
+) -> None:
+    old = desk(max_wait_s=30.0)
+    old.call("c1")
+    old.do(Callback("place", "+7", "c1", "2", first=first))
     assert old.acd.still_waiting("place") is None and old.acd.still_waiting("c1") is None
     old.log_in("anna")
+    assert (old.ringing() == {"place": "anna"}) is (first == "agent")
     assert old.acd.still_waiting("place") is None
+    if first == "agent":
+        old.do(Refused(old.offer_to("anna").offer, "refused"))
+    old.wait(5.0)
     old.do(CallbackAnswered("place"))
     kept = old.acd.still_waiting("place")
-    assert kept is not None and kept.asked == replace(asked, call="place", max_wait_s=None)
-    assert (kept.priority, kept.entered_at, kept.credit_s) == (3, old.now, 5.0)
-    new = go_on(old, "place")
-    new.wait(60.0)
-    assert new.acd.still_waiting("place") is not None, "the patience of the first call is over and done"
+    assert kept is not None and kept.called_back is not None
+    assert kept.called_back.leaves_at == old.now + 30.0, "his patience begins now"
+
+
+@pytest.mark.parametrize("open_s", [4.0, 101.0])
+def test_who_was_called_back_needs_what_he_needed(open_s: float) -> None:
+    """Skills that were relaxed before he was called back still are, levels that were closed still are."""
+    old = desk(max_wait_s=300.0)
+    old.do(Enqueue("c1", "sales", "+7", 3, required={} if open_s < 100 else {"wine": 3}))
+    old.wait(open_s)
+    old.do(Callback("place", "+9", "c1", "2", first="caller"))
+    old.log_in("anna")
+    old.do(CallbackAnswered("place"))
+    old.wait(10.0)
+    kept = old.acd.still_waiting("place")
+    assert kept is not None and kept.called_back is not None
+    assert (kept.asked, kept.priority) == (Enqueue("place", "sales", "+9", 3), 3)
+    new = go_on(old, "place", max_wait_s=300.0)
+    again = new.acd.still_waiting("place")
+    assert again == kept and new.ringing() == {"place": "anna"}
 
 
 def test_a_queue_whose_agents_are_not_back_lets_go_where_it_says_so() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from acd import messages as acd
 from acd.events import Kind
 from ivr.messages import Prompt
 from media import messages as m
@@ -15,16 +16,27 @@ from softswitch.call.call import Call, Stage
 from softswitch.call.reconcile import compare
 from softswitch.call.record import Disposition
 from softswitch.call.settings import AgentCare, ConferenceCare, QueueCare, Target
-from softswitch.call.voicemail_box import VoicemailCare
+from softswitch.call.tape import TapingCare
+from softswitch.call.voicemail_box import Message, VoicemailCare
 from tests.softswitch.call import test_callbacks, test_hot_desk
 from tests.softswitch.call.test_conferences import keys
 from tests.softswitch.call.test_taking_over import killed
-from tests.softswitch.call.test_voicemail import ANNA, OPEN, call_in, hang_up, left, listening, to_recording
+from tests.softswitch.call.test_voicemail import (
+    ANNA,
+    OPEN,
+    call_in,
+    hang_up,
+    left,
+    listening,
+    replaced,
+    to_recording,
+)
 from tests.softswitch.call.test_voicemail import centre as mailboxes
 from tests.support.centre import Centre, Ended
 from tests.support.walk import flow
 
 AWAY = QueueCare(("/music.wav",), callback=test_callbacks.CARE, overflow={"timeout": Target("callback")})
+ROUTES = {"700": Target("voicemail", "anna"), "600": Target("flow", "main")}
 TRANSFER = {"to": {"type": "transfer", "target": "conference:team", "prompt": "One moment."}}
 
 
@@ -32,9 +44,7 @@ def again(first: Centre, **more: Any) -> Centre:
     """The second switch, which has the mailboxes and phrases of the first."""
     settings = first.switch.hub.settings
     kept = {"mailboxes": settings.mailboxes, "phrases": settings.phrases, "voicemail": VoicemailCare("/vm")}
-    second = killed(first, more={**kept, **more})
-    second.messages, second.mailed = first.messages, first.mailed
-    return second
+    return killed(first, routes=ROUTES, more={**kept, **more})
 
 
 def the_only(second: Centre) -> Call:
@@ -65,15 +75,66 @@ def test_who_leaves_a_message_hears_the_greeting_again_and_leaves_it() -> None:
     second.check_empty()
 
 
-def test_who_was_thanked_for_his_message_is_not_asked_for_another() -> None:
+def test_who_hangs_up_before_he_says_it_again_has_left_what_was_cut_off() -> None:
+    first = mailboxes()
+    call = call_in(first, "700")
+    to_recording(first, call)
+    first.advance(40)
+    second = again(first)
+    hang_up(second)
+    (message,) = second.messages.values()
+    assert (message.state, message.call) == ("new", call.id)
+    assert second.records[call.id].disposition is Disposition.VOICEMAIL
+
+
+def test_who_is_thanked_for_his_message_is_not_asked_for_another() -> None:
     first = mailboxes()
     call = call_in(first, "701")
     to_recording(first, call)
     first.advance(4)
     first.key(call, "#")
-    assert call.stage is Stage.MAILBOX
-    first.play_out(call)
-    assert not first.switch.calls and not first.kept_calls
+    assert call.stage is Stage.FAREWELL and first.heard_names(call) == ["vm-saved"]
+    second = again(first)
+    assert not second.switch.calls and second.phones["302"].of(Ended) and not second.kept_calls
+    assert len(second.messages) == 1 and second.mailed == first.mailed
+
+
+def test_the_mailbox_is_as_it_was() -> None:
+    """Its own greeting is heard, its messages are there, and a full one is full."""
+    first = mailboxes(replaced(ANNA, max_messages=2), OPEN)
+    for seconds in (4.0, 5.0):
+        left(first, seconds)
+    greeting = Message(id="own", mailbox="sales", state="greeting", at=first.now, file="/vm/sales/own.wav")
+    first.messages["own"] = greeting
+    first._carry_out(first.switch.restore_messages([greeting], first.now))
+    for phone, number in (("300", "*98"), ("302", "701")):
+        first.phones[phone].call(number)
+        first.settle()
+    second = again(first)
+    by_phone = {call.identity.name: call for call in second.switch.calls.values()}
+    assert second.heard_names(by_phone["302"]) == ["vm/sales/own"]
+    keys(second, by_phone["300"], "1234#")
+    assert second.heard_names(by_phone["300"]) == ["vm-new-2", "vm-menu"]
+    assert second.heard_names(call_in_too(second, "301", "700")) == ["vm-full"]
+
+
+def call_in_too(here: Centre, phone: str, number: str) -> Call:
+    before = set(here.switch.calls)
+    here.phones[phone].call(number)
+    here.settle()
+    (new,) = set(here.switch.calls) - before
+    return here.switch.calls[new]
+
+
+@pytest.mark.parametrize("last", ["1234#", "9999#9999#9999#"])
+def test_who_is_told_goodbye_is_not_let_in_again(last: str) -> None:
+    first = mailboxes()
+    call = listening(first, pin=last)
+    if last == "1234#":
+        first.key(call, "#")
+    assert call.stage is Stage.FAREWELL
+    second = again(first)
+    assert not second.switch.calls and second.phones["300"].of(Ended)
 
 
 @pytest.mark.parametrize("typed", ["", "12", "1234#"])
@@ -137,6 +198,25 @@ def test_who_enters_the_pin_of_a_conference_enters_it_anew(number: str) -> None:
     second.media_event(m.Digit(here.leg.id, "1", "rfc4733", late=True))
     keys(second, here, "4711#")
     assert here.stage is Stage.ROOM and here.id in second.switch.conferences.open["team"].members
+
+
+def test_who_hears_that_a_conference_is_recorded_hears_it_anew() -> None:
+    care = ConferenceCare(record=True, music=("/music.wav",))
+    more = {
+        "conferences": {"team": care},
+        "taping": TapingCare(announce=(Prompt(text="recorded"),)),
+        "phrases": {"enter-pin": Prompt(text="enter-pin")},
+    }
+    routes = {"700": Target("conference", "team")}
+    first = Centre(routes=routes, more=more)
+    first.phones["300"].call("700")
+    first.settle()
+    assert first.call.stage is Stage.ROOM and first.heard_names(first.call) == ["recorded"]
+    second = killed(first, routes=routes, more=more)
+    here = the_only(second)
+    assert here.stage is Stage.ROOM and second.heard_names(here) == ["recorded"]
+    second.play_out(here)
+    assert here.id in second.switch.conferences.open["team"].members
 
 
 def test_who_logs_in_at_another_phone_enters_his_pin_anew() -> None:
@@ -225,6 +305,28 @@ def test_who_was_called_back_waits_on(hung_up: bool) -> None:
     assert second.kinds(here.id).count(Kind.ENTERQUEUE) == 1
     assert not second.kept_calls and not second.errands
     second.check_empty()
+
+
+def test_his_patience_begins_when_he_answers_in_both() -> None:
+    """Who was called back, and whose agent has hung up meanwhile."""
+    options: dict[str, Any] = {"queue": {"max_wait_s": 40.0}}
+    first = test_callbacks.centre("agent", **options)
+    test_callbacks.promised(first)
+    first.log_in("201")
+    agent, caller = first.phones["201"], first.phones["300"]
+    agent.answer(agent.legs[-1])
+    first.advance(15)
+    agent.hang_up(agent.legs[-1])
+    first.settle()
+    first.command(acd.Pause("agent201", "tea"))
+    caller.answer(caller.legs[-1])
+    first.advance(20)
+    second = killed(first, care=QueueCare(("/music.wav",)), rules=test_callbacks.RULES, **options)
+    here = the_only(second)
+    second.advance(14)
+    assert here.stage is Stage.QUEUE
+    second.advance(2)
+    assert Kind.EXITWITHTIMEOUT in second.kinds(here.id)
 
 
 def test_a_message_that_was_cut_off_may_be_told_of_afterwards() -> None:

@@ -62,8 +62,22 @@ def killed(first: Centre, down_s: float = 5.0, **options: object) -> Centre:
         state = CallState.of(event for event in first.log if event.call == name)
         second.log += [*state.ringing_no_more(name, first.now), *state.leaving(name, first.now, goes_on=True)]
     second._carry_out(second.switch.restore(agents, first.kept_phones.items(), second.now, (), last))
+    second.messages, second.mailed = first.messages, first.mailed
+    adopt(second)
+    second._carry_out(second.switch.lead_on(second.now))
     second.settle()
     return second
+
+
+def adopt(second: Centre) -> None:
+    """As the store does it: a message that was cut off is one, a greeting that nobody has approved of is
+    none."""
+    for name, message in list(second.messages.items()):
+        if message.state == "recording":
+            second.messages[name] = replace(message, state="new", length_s=second.now - message.at)
+        elif message.state == "draft":
+            del second.messages[name]
+    second._carry_out(second.switch.restore_messages(second.messages.values(), second.now))
 
 
 @pytest.fixture
