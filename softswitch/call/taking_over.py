@@ -92,6 +92,7 @@ class TakingOver:
         for call, go in self._led_on:
             if call.stage is not Stage.OVER:
                 with self._guarded(call.id, now):
+                    self.hub.keep(call)
                     self.hub.emit(self.hub.plane.silence(call.leg))
                     go(now)
         self._led_on.clear()
@@ -156,7 +157,8 @@ class TakingOver:
         call = self._call(kept, course, live[0][0], story)
         hub.calls[call.id] = call
         hub.kept.add(call.id)
-        hub.keep(call)  # nobody rings for it any more, and what begins anew may have another number
+        if kept.menu is None and kept.anew is None:  # else it is as it was until `lead_on`
+            hub.keep(call)  # nobody rings for it any more
         for name in course.channels:
             if name in hub.settings.peers:
                 self.desk.channels.taken[name] = self.desk.channels.taken.get(name, 0) + 1

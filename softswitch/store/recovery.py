@@ -36,6 +36,7 @@ from softswitch.store.rows import (
 )
 
 # Of an agent who is never logged out the log may hold a year; how he is now, the last of each kind say.
+_START = "coalesce((SELECT max(id) FROM events WHERE kind = 'SYSTEM_START'), 0)"
 _LAST_OF_EACH_KIND = (
     "id IN (SELECT max(id) FROM events WHERE agent = ? AND agent <> '' AND id >= ? AND kind IN "
     f"({', '.join(repr(str(kind)) for kind in AGENT_STATE_KINDS)}) GROUP BY kind)"
@@ -164,12 +165,17 @@ async def _was_stopped(connection: aiosqlite.Connection) -> bool:
 
 
 async def _logins(connection: aiosqlite.Connection) -> list[tuple[str, int]]:
-    """Who logged in during the last run, and the id of his last log-in."""
+    """Who logged in during the last run, and the id of his last log-in; who did not and is on a call of his
+    own, as on that by which he logs in, and the id of the start."""
     rows = await connection.execute_fetchall(
-        "SELECT agent, max(id) FROM events WHERE kind = 'AGENTLOGIN' AND id > "
-        "coalesce((SELECT max(id) FROM events WHERE kind = 'SYSTEM_START'), 0) GROUP BY agent ORDER BY agent"
+        f"SELECT agent, max(id) FROM events WHERE kind = 'AGENTLOGIN' AND id > {_START} GROUP BY agent "
+        f"UNION SELECT value, {_START} FROM calls_kept, "
+        "json_each(iif(json_valid(data), data, '{}'), '$.course.own_call_of') ORDER BY 1, 2 DESC"
     )
-    return [(str(agent), int(login)) for agent, login in rows]
+    logins: dict[str, int] = {}
+    for agent, login in rows:
+        logins.setdefault(str(agent), int(login))
+    return list(logins.items())
 
 
 async def _events(connection: aiosqlite.Connection, where: str, values: tuple[Any, ...]) -> list[LogEvent]:

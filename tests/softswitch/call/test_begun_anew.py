@@ -166,6 +166,20 @@ def test_a_menu_that_led_to_a_mailbox_is_behind_him() -> None:
     assert here.story.path == ["main.vm", "voicemail.sales"]
 
 
+@pytest.mark.parametrize("number", ["600", "700"])
+def test_the_second_switch_dies_before_it_has_begun(number: str) -> None:
+    nodes = {"ask": {"type": "menu", "prompt": "One or two?", "keys": {"1": "ask"}}}
+    settings: dict[str, Any] = {"routes": ROUTES, "more": {"flows": {"main": flow("ask", nodes)}}}
+    first = mailboxes(more=settings["more"])
+    call = call_in(first, number)
+    heard = first.heard_names(call)
+    kept = first.switch.hub.settings
+    settings["more"] |= {"mailboxes": kept.mailboxes, "phrases": kept.phrases}
+    third = killed(killed(first, dies=True, **settings), **settings)
+    here = the_only(third)
+    assert (here.id, here.stage, third.heard_names(here)) == (call.id, call.stage, heard)
+
+
 def test_a_mailbox_that_is_gone_ends_the_call() -> None:
     first = mailboxes()
     call = call_in(first, "701")

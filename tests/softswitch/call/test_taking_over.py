@@ -43,8 +43,9 @@ def present_on(worker: Worker) -> m.Rejoined:
     return m.Rejoined(tuple(worker.live), tuple(worker.recordings), keys, ice)
 
 
-def killed(first: Centre, down_s: float = 5.0, **options: object) -> Centre:
-    """The second switch: phones and workers are those of the first, which is no more."""
+def killed(first: Centre, down_s: float = 5.0, *, dies: bool = False, **options: object) -> Centre:
+    """The second switch: phones and workers are those of the first, which is no more. `dies`: it is killed
+    before it leads anybody on."""
     second = Centre(token="again", **options)  # type: ignore[arg-type]
     second.now = first.now + down_s
     second.workers, second.phones, second._by_address = first.workers, first.phones, first._by_address
@@ -64,6 +65,8 @@ def killed(first: Centre, down_s: float = 5.0, **options: object) -> Centre:
     second._carry_out(second.switch.restore(agents, first.kept_phones.items(), second.now, (), last))
     second.messages, second.mailed = first.messages, first.mailed
     adopt(second)
+    if dies:
+        return second
     second._carry_out(second.switch.lead_on(second.now))
     second.settle()
     return second

@@ -1,6 +1,7 @@
 """After a kill: what was open is closed, in the log and in the records, once."""
 
 import asyncio
+import json
 import signal
 import sqlite3
 import sys
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from acd.events import Kind, LogEvent
 from softswitch.call.record import CallRecord, Disposition
 from softswitch.store import EventFilter, Recovered, SqliteReader, Writer
-from softswitch.store.kept import Kept
+from softswitch.store.kept import KEEP_CALL, Kept
 from softswitch.store.open_state import AGENT_STATE_KINDS, AgentState, CallState
 
 HISTORY = [
@@ -74,6 +75,24 @@ async def read(path: Path, after: int = 0) -> tuple[dict[str, CallRecord], list[
         records = {call: await reader.call(call) for call in STARTED}
         events = [stored.event async for stored in reader.events(EventFilter(after=after))]
     return {call: record for call, record in records.items() if record is not None}, events
+
+
+async def test_who_is_busy_and_not_logged_in_is_idle_again(path: Path) -> None:
+    """He was entering the PIN by which he logs in. A row that cannot be read stops nothing."""
+    await written(path, 140.0)
+    writer = await Writer.open(path, clock=lambda: 150.0)
+    kept = {"course": {"own_call_of": ["olga", "anna"]}}
+    for agent in ("olga", "anna"):
+        writer.append(LogEvent(151.0, Kind.AGENT_BUSY, agent=agent, data={"direction": "outbound"}))
+    writer.put((KEEP_CALL, ("p", json.dumps(kept))))
+    writer.put((KEEP_CALL, ("q", "broken")))
+    await writer.close()
+    for _ in range(2):
+        writer = await Writer.open(path, clock=lambda: 160.0)
+        await writer.close()
+    _, events = await read(path)
+    idle = [event.agent for event in events if event.kind is Kind.AGENT_IDLE]
+    assert sorted(idle) == ["anna", "olga"]
 
 
 async def test_everything_open_is_closed_at_the_last_sign_of_life(path: Path) -> None:
