@@ -83,7 +83,6 @@ class Steady:
         self._moved = False
         self._mixed = np.zeros(legs.capacity, np.bool_)
         self._scratch = np.zeros(legs.capacity, np.intp)
-        self._rows = np.arange(NOTES)
         self._noted = self._turns = 0
         self._slots = np.zeros(NOTES, np.intp)
         self._headers = np.zeros((NOTES, 3), np.uint32)
@@ -139,7 +138,7 @@ class Steady:
         self._turns += seen.most
         if np.count_nonzero(fits) == batch.count:
             seen.done = True
-            rows = self._rows[: batch.count]
+            rows = np.arange(batch.count)
         else:
             self._keep_together(seen, fits)
             rows = np.flatnonzero(fits)
