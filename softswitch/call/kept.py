@@ -148,7 +148,7 @@ class KeptRing(Struct, frozen=True):
 class KeptAnew(Struct, frozen=True):
     """What begins anew, as nothing that was typed in or said is kept: what being sent to `target` leads to (a
     mailbox, a PIN, the announcement of a conference), or the question where he is to be called back, after he
-    has `left` the queue."""
+    has `left` the queue. One of the two is there."""
 
     stage: Stage
     target: Target | None = None
@@ -198,13 +198,13 @@ def keep(hub: Hub, call: Call, tape: Tape | None, member: KeptMember | None) -> 
 
 
 def _anew(call: Call) -> KeptAnew | None:
-    target = call.sent_to
-    enters = call.stage is Stage.ROOM and target is not None and target.kind == "conference"
-    if enters or call.stage in (Stage.PIN, Stage.MAILBOX):
-        return KeptAnew(call.stage, target)
-    if call.stage is Stage.MENU and call.asking is not None:
-        return KeptAnew(call.stage, left=call.asking.left)
-    return None
+    target, left = call.sent_to, call.asking.left if call.asking is not None else None
+    if call.stage is Stage.MENU and left is not None:
+        return KeptAnew(call.stage, left=left)
+    if target is None:
+        return None
+    enters = call.stage is Stage.ROOM and target.kind == "conference"
+    return KeptAnew(call.stage, target) if enters or call.stage in (Stage.PIN, Stage.MAILBOX) else None
 
 
 def _course(call: Call) -> KeptCourse:

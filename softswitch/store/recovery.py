@@ -35,8 +35,8 @@ from softswitch.store.rows import (
     wrapup_statement,
 )
 
-# Of an agent who is never logged out the log may hold a year; how he is now, the last of each kind say.
 _START = "coalesce((SELECT max(id) FROM events WHERE kind = 'SYSTEM_START'), 0)"
+# Of an agent who is never logged out the log may hold a year; how he is now, the last of each kind say.
 _LAST_OF_EACH_KIND = (
     "id IN (SELECT max(id) FROM events WHERE agent = ? AND agent <> '' AND id >= ? AND kind IN "
     f"({', '.join(repr(str(kind)) for kind in AGENT_STATE_KINDS)}) GROUP BY kind)"
