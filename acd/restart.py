@@ -33,7 +33,7 @@ class AgentSnapshot:
 
     `pause`: the reason, also of a pause that waits for a talk's end (None: none), begun at `paused_at` if it
     has. `after_call`, `after_queue`: the call whose wrap-up ends at `wrapup_until`, or, that being None, with
-    whom he was talking.
+    whom he was talking. `leaving`: who wanted him logged out when his talk is over.
     """
 
     agent: str
@@ -48,6 +48,7 @@ class AgentSnapshot:
     calls_day: int = -1
     talk_s: float = 0.0
     misses: int = 0
+    leaving: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,20 +142,14 @@ def going_on(floor: Floor, call: str) -> GoingOn | None:
 
 
 def snapshot(floor: Floor) -> list[AgentSnapshot]:
-    """Everybody who is logged in and does not wait for a log-out."""
-    return [
-        _snapshot(agent)
-        for agent in floor.agents.values()
-        if agent.state is not State.LOGGED_OUT and agent.leaving is None
-    ]
+    """Everybody who is logged in."""
+    return [_snapshot(agent) for agent in floor.agents.values() if agent.state is not State.LOGGED_OUT]
 
 
 def snapshot_of(floor: Floor, name: str) -> AgentSnapshot | None:
     """One agent; None where nothing of him is to be kept, or nobody has this name."""
     agent = floor.agents.get(name)
-    if agent is None or agent.state is State.LOGGED_OUT or agent.leaving is not None:
-        return None
-    return _snapshot(agent)
+    return _snapshot(agent) if agent is not None and agent.state is not State.LOGGED_OUT else None
 
 
 def _snapshot(agent: Agent) -> AgentSnapshot:
@@ -173,6 +168,7 @@ def _snapshot(agent: Agent) -> AgentSnapshot:
         agent.calls_day,
         agent.talk_s,
         agent.misses,
+        agent.leaving,
     )
 
 
@@ -180,21 +176,25 @@ def restore(
     floor: Floor, talks: Talks, agents: Iterable[AgentSnapshot], now: float, going: Iterable[GoingOn] = ()
 ) -> None:
     """Log them in as they were, in the talks that go on. Left out: agents and queues that are no longer
-    configured, agents who are logged in, phones that are taken.
+    configured, agents who are logged in or wanted to be logged out after a talk that has been cut, phones
+    that are taken.
     """
     in_talk = {talk.agent: talk for talk in going if talk.queue in floor.queues}
     for was in agents:
         agent = floor.agents.get(was.agent)
         if agent is None or agent.state is not State.LOGGED_OUT or not was.phone or was.phone in floor.phones:
             continue
+        talk = in_talk.get(agent.name)
+        talks_on = talk is not None and was.after_call == talk.call and was.wrapup_until is None
+        if was.leaving is not None and not talks_on:
+            continue
         _figures(agent, was)
         agent.phone, agent.logged_in_at = was.phone, now
         agent.idle_since = min(was.idle_since, now) if was.idle_since >= 0 else now
         floor.phones[was.phone] = agent
-        for name in agent.levels:
+        for name in agent.levels if was.leaving is None else ():
             floor.queues[name].staff += 1
-        talk = in_talk.get(agent.name)
-        if talk is not None and was.after_call == talk.call and was.wrapup_until is None:
+        if talk is not None and talks_on:
             held = talk.held_since is not None
             floor.log(
                 now, Kind.AGENTLOGIN, agent=agent.name, phone=was.phone, by=BY, in_call=talk.call, held=held
@@ -221,7 +221,7 @@ def close(floor: Floor, queues: Iterable[str], now: float) -> None:
 def _figures(agent: Agent, was: AgentSnapshot) -> None:
     agent.reachable = True
     agent.calls, agent.calls_day, agent.talk_s = was.calls, was.calls_day, was.talk_s
-    agent.misses = was.misses
+    agent.misses, agent.leaving = was.misses, was.leaving
     agent.pause, agent.pause_by = was.pause, BY if was.pause is not None else ""
 
 

@@ -7,9 +7,11 @@ there, and ended at its phones.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from media.messages import Rejoined
 from softswitch.call.kept import KeptCall
-from softswitch.call.taking_over import goes_on
+from softswitch.call.taking_over import going_on
 from softswitch.config import Config
 from softswitch.net.media_link import MediaLink
 from softswitch.store.kept import Kept
@@ -23,16 +25,17 @@ class Survivors:
         self._media = media
         self.present: dict[int, Rejoined] = {}
         """By worker that was taken over."""
-        self.calls: frozenset[str] = frozenset()
+        self.calls: Mapping[str, frozenset[str]] = {}
+        """Those that go on, each with the guests of its talk."""
         self.recordings: frozenset[str] = frozenset()
         """The ids of recordings that still run."""
 
-    async def find(self, kept: Kept) -> frozenset[str]:
-        """The calls that go on."""
+    async def find(self, kept: Kept) -> Mapping[str, frozenset[str]]:
+        """The calls that go on, each with the guests of its talk."""
         self.present = await self._media.rejoin()
         talking = {agent.after_call for agent in kept.agents if agent.wrapup_until is None}
-        alive = [call for call in kept.calls if self._fits(call, talking) and goes_on(call, self.present)]
-        self.calls = frozenset(call.id for call in alive)
+        self.calls = going_on((call for call in kept.calls if self._fits(call, talking)), self.present)
+        alive = [call for call in kept.calls if call.id in self.calls]
         tapes = [call.talk.taping.tape for call in alive if call.talk and call.talk.taping]
         tapes += [call.member.tape for call in alive if call.member]
         self.recordings = frozenset(tape.id for tape in tapes if tape is not None)
@@ -47,7 +50,7 @@ class Survivors:
             return call.menu.start in self._config.flows
         if call.wait is not None:
             return call.wait.asked.queue in self._config.queues
-        if call.anew is not None:
+        if call.anew is not None or call.guest is not None:
             return True
         talk = call.talk
         if talk is None:

@@ -22,6 +22,7 @@ from softswitch.call.features import Features
 from softswitch.call.hearing import Hearing
 from softswitch.call.hub import Hub
 from softswitch.call.identifying import Identifying
+from softswitch.call.kept import KeptGuest, KeptMember
 from softswitch.call.leg import Leg
 from softswitch.call.links import Links
 from softswitch.call.listening import Listening
@@ -138,6 +139,11 @@ class Desk:
         self.talking.begin(call, leg, party, agent, now)
         self.supervision.talk_began(call)
         self.third_parties.talk_began(call)
+
+    def place(self, call: Call) -> KeptMember | KeptGuest | None:
+        """Where he is with others, as it is kept."""
+        parts = (self.conferences, self.supervision, self.third_parties)
+        return next((found for part in parts if (found := part.kept(call)) is not None), None)
 
     def farewell(self, call: Call, clips: tuple[str, ...], cause: str, now: float) -> None:
         """Let him hear the clips, then hang up."""

@@ -28,9 +28,18 @@ from softswitch.sdp.description import SessionDescription
 from softswitch.sdp.offer_answer import LocalMedia, Negotiated
 from softswitch.sip.dialog import DialogState
 from softswitch.sip.flow import Flow
+from softswitch.sip.message import Request
 
 _SECRETS = ("crypto", "ice-pwd")
 _OF_INVITE = frozenset(("Via", "Route", "Max-Forwards", "From", "To", "Call-ID", "CSeq", "Contact"))
+
+
+class KeptFront(Struct, frozen=True):
+    """The `leg` in the engine that faces the phone, and the port of the call's own leg, to which a pjsua2
+    process spoke (`softswitch.call.terminating`)."""
+
+    leg: int
+    port: int
 
 
 class KeptLeg(Struct, frozen=True):
@@ -51,6 +60,12 @@ class KeptLeg(Struct, frozen=True):
     play: int = 0
     srtp: SrtpPolicy = "off"
     encrypted: bool = False
+    front: KeptFront | None = None
+
+    @property
+    def facing(self) -> int:
+        """The leg in the engine that faces its phone."""
+        return self.front.leg if self.front is not None else self.id
 
 
 class KeptTaping(Struct, frozen=True):
@@ -106,6 +121,18 @@ class KeptTalk(Struct, frozen=True):
     """The peer behind whom he talks with somebody."""
 
 
+class KeptGuest(Struct, frozen=True):
+    """A supervisor (`mode`), or a third party, whom `who` is called for, in the talk of the call `host`;
+    `name` is what the log calls him."""
+
+    host: str
+    name: str
+    by: str
+    since: float
+    mode: Literal["", "listen", "whisper", "barge"] = ""
+    who: str = ""
+
+
 class KeptLink(Struct, frozen=True):
     """The legs of a link, as of `softswitch.call.links.Link`; `worker` is that of the far one."""
 
@@ -132,16 +159,21 @@ class KeptMember(Struct, frozen=True):
     link: KeptLink | None = None
 
 
-class KeptRing(Struct, frozen=True):
-    """A phone that rings for the call, or (`dialog`) whose agent has picked up and is not connected yet: what
-    is needed to stop it. `headers` are those of our INVITE that its CANCEL and ACK repeat."""
+class KeptInvite(Struct, frozen=True):
+    """An INVITE that has no final response yet. `headers`: those that a response, CANCEL or ACK repeats."""
 
     id: int
-    phone: str
     flow: Flow
     local_tag: str
     uri: str
     headers: tuple[tuple[str, str], ...]
+
+
+class KeptRing(KeptInvite, frozen=True):
+    """A phone that rings for the call, or (`dialog`) whose agent has picked up and is not connected yet: what
+    is needed to stop it."""
+
+    phone: str
     dialog: DialogState | None = None
 
 
@@ -156,34 +188,45 @@ class KeptAnew(Struct, frozen=True):
 
 
 class KeptCall(Struct, frozen=True):
-    """A call that was answered. It could go on as a conversation (`talk`), in a menu (`menu`), in a queue
-    (`wait`), in a conference (`member`), or with what is to begin `anew`; with none of these it is only to be
-    ended, at the phone that he talks with too (`other`)."""
+    """A call. It could go on as a conversation (`talk`), in a menu (`menu`), in a queue (`wait`), in a
+    conference (`member`), in the talk of others (`guest`), or with what is to begin `anew`; with none of
+    these it is only to be ended, at the phone that he talks with too (`other`). `caller` is None where we
+    call him, and where he was not answered yet (`unanswered`)."""
 
     id: str
-    caller: KeptLeg
+    caller: KeptLeg | None = None
     course: KeptCourse | None = None
     talk: KeptTalk | None = None
     menu: Standing | None = None
     wait: StillWaiting | None = None
     member: KeptMember | None = None
+    guest: KeptGuest | None = None
     anew: KeptAnew | None = None
     ringing: tuple[KeptRing, ...] = ()
     other: KeptLeg | None = None
+    unanswered: KeptInvite | None = None
+
+    @property
+    def legs(self) -> tuple[KeptLeg, ...]:
+        """Those whose session is on, the caller's first."""
+        partner = self.talk.partner if self.talk is not None else self.other
+        return tuple(leg for leg in (self.caller, partner) if leg is not None)
 
 
 # ----- what a call is
 
 
-def keep(hub: Hub, call: Call, tape: Tape | None, member: KeptMember | None) -> KeptCall | None:
-    """The call as it is now, a `member` of a conference perhaps; None where its phone could not even be told
-    that it is over."""
-    caller = _leg(call, call.leg)
-    if caller is None:
-        return None
+def keep(hub: Hub, call: Call, tape: Tape | None, place: KeptMember | KeptGuest | None) -> KeptCall | None:
+    """The call as it is now, with its `place` among others; None where no phone could even be told that it is
+    over."""
+    caller = _leg(hub, call, call.leg)
     rings = [(one.phone, leg) for one in call.attempts.values() for leg in one.legs.values()]
     ringing = tuple(ring for phone, leg in rings if (ring := _ring(hub, phone, leg)) is not None)
-    partner = _leg(call, call.partner) if call.partner is not None else None
+    partner = _leg(hub, call, call.partner) if call.partner is not None else None
+    if caller is None:
+        unanswered = _invite(call.leg.invite, call.leg) if call.leg.state is LegState.INCOMING else None
+        told = ringing or partner is not None or unanswered is not None
+        return KeptCall(call.id, ringing=ringing, other=partner, unanswered=unanswered) if told else None
     stands_in = call.is_made_by_us and not call.reached
     if caller.agreed is None or stands_in or (partner is not None and partner.agreed is None):
         return KeptCall(call.id, caller, ringing=ringing, other=partner)
@@ -191,10 +234,11 @@ def keep(hub: Hub, call: Call, tape: Tape | None, member: KeptMember | None) -> 
     session = call.session
     menu = session.standing if call.stage is Stage.MENU and session is not None and not session.done else None
     wait = hub.acd.still_waiting(call.id) if call.stage is Stage.QUEUE else None
-    anew = _anew(call) if member is None else None
-    lives = any(one is not None for one in (talk, menu, wait, member, anew))
+    member, guest = (place, None) if isinstance(place, KeptMember) else (None, place)
+    anew = _anew(call) if place is None else None
+    lives = any(one is not None for one in (talk, menu, wait, place, anew))
     course = _course(call) if lives else None
-    return KeptCall(call.id, caller, course, talk, menu, wait, member, anew, ringing)
+    return KeptCall(call.id, caller, course, talk, menu, wait, member, guest, anew, ringing)
 
 
 def _anew(call: Call) -> KeptAnew | None:
@@ -236,9 +280,13 @@ def _ring(hub: Hub, phone: str, leg: Leg) -> KeptRing | None:
     invite = hub.ua.sent_invite(leg)
     if invite is None:
         return None
+    kept, dialog = _invite(invite, leg), leg.dialog.state() if leg.dialog is not None else None
+    return KeptRing(kept.id, kept.flow, kept.local_tag, kept.uri, kept.headers, phone, dialog)
+
+
+def _invite(invite: Request, leg: Leg) -> KeptInvite:
     headers = tuple(pair for pair in invite.headers if pair[0] in _OF_INVITE)
-    dialog = leg.dialog.state() if leg.dialog is not None else None
-    return KeptRing(leg.id, phone, leg.flow, leg.local_tag, str(invite.uri), headers, dialog)
+    return KeptInvite(leg.id, leg.flow, leg.local_tag, str(invite.uri), headers)
 
 
 def _talk(hub: Hub, call: Call, partner: KeptLeg, tape: Tape | None) -> KeptTalk | None:
@@ -260,12 +308,12 @@ def _talk(hub: Hub, call: Call, partner: KeptLeg, tape: Tape | None) -> KeptTalk
     )
 
 
-def _leg(call: Call, leg: Leg) -> KeptLeg | None:
+def _leg(hub: Hub, call: Call, leg: Leg) -> KeptLeg | None:
     audio, record = leg.audio, call.story.record_of(leg)
     if leg.state is not LegState.CONFIRMED or leg.dialog is None or audio is None or record is None:
         return None
     agreed, local = audio.agreed, audio.local
-    if audio.front or agreed is None or local is None:  # a pjsua2 process that speaks for it dies with ours
+    if agreed is None or local is None:
         local = sent = agreed = None
     else:
         browser = replace(local.browser, password="") if local.browser is not None else None
@@ -286,6 +334,7 @@ def _leg(call: Call, leg: Leg) -> KeptLeg | None:
         audio.play,
         leg.srtp,
         agreed is not None and agreed.srtp is not None,
+        hub.terminating.kept(leg),
     )
 
 

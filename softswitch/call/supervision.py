@@ -17,6 +17,7 @@ from acd.events import Kind, LogEvent
 from softswitch.call.call import Call, Stage
 from softswitch.call.events import Append
 from softswitch.call.hub import Hub
+from softswitch.call.kept import KeptGuest
 from softswitch.call.leg import Leg
 from softswitch.call.record import Disposition
 from softswitch.call.settings import EVERY_QUEUE, Target
@@ -63,6 +64,20 @@ class Supervision:
     def runs(self, call: Call) -> bool:
         """Whether this is the call of a supervisor."""
         return call.id in self._watches
+
+    # ----- what another process would need
+
+    def kept(self, call: Call) -> KeptGuest | None:
+        """A supervisor who is there."""
+        watch = self._watches.get(call.id)
+        if watch is None or watch.since is None:
+            return None
+        return KeptGuest(watch.host.id, watch.extension, watch.by, watch.since, watch.mode)
+
+    def resume(self, call: Call, host: Call, mode: Mode, kept: KeptGuest) -> None:
+        """A supervisor of an earlier process, in a talk that goes on."""
+        self._watches[call.id] = watch = Watch(call, host, mode, kept.name, kept.by, kept.since)
+        self._join(watch)
 
     # ----- orders
 
@@ -154,6 +169,7 @@ class Supervision:
         call.story.begin("talk", now)
         call.story.cause = f"{watch.mode}: call {watch.host.id}"
         watch.since = now
+        self.hub.keep(call)
         self._join(watch)
         self._log(watch, Kind.SUPERVISION, now)
 
@@ -162,6 +178,7 @@ class Supervision:
             return
         watch.mode, watch.by = mode, by
         if watch.since is not None:
+            self.hub.keep(watch.call)
             self._join(watch)
             self._log(watch, Kind.SUPERVISION, now)
 

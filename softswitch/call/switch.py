@@ -325,8 +325,8 @@ class Switch(Orders):
         """Have what another process would need of this call stored, or forgotten."""
         hub, kept = self.hub, None
         if call.id in hub.calls:
-            tape, member = self.desk.recordings.tape_of(call), self.desk.conferences.kept(call)
-            kept = keep(hub, call, tape, member)
+            place = self.desk.place(call)
+            kept = keep(hub, call, self.desk.recordings.tape_of(call), place)
         if kept is not None:
             hub.kept.add(call.id)
         elif call.id in hub.kept:

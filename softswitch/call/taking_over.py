@@ -1,6 +1,6 @@
-"""Conversations and conferences of a process that has died go on in this one, callers wait on in their
-queues, who was in a menu hears its last node once more, and who was in a mailbox or entered a PIN begins anew
-there; all other calls are ended at their phones.
+"""Conversations and conferences of a process that has died go on in this one, with whoever else is in them,
+callers wait on in their queues, who was in a menu hears its last node once more, and who was in a mailbox or
+entered a PIN begins anew there; all other calls are ended at their phones.
 
 Invariant: a call that is taken over is in every table as if it had begun here; of one that is not, its phones
 hear a BYE, and its legs in the workers are released. Phones that rang ring no more: whoever waits is offered
@@ -10,7 +10,7 @@ anew. What cannot be read is told, and stops nothing.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -19,14 +19,23 @@ from media import messages as m
 from softswitch.call.call import Call, Stage
 from softswitch.call.desk import Desk
 from softswitch.call.events import CallKept, Media
-from softswitch.call.kept import KeptAnew, KeptCall, KeptCourse, KeptLeg, KeptMember, KeptRing, KeptTalk
+from softswitch.call.kept import (
+    KeptAnew,
+    KeptCall,
+    KeptCourse,
+    KeptGuest,
+    KeptLeg,
+    KeptMember,
+    KeptRing,
+    KeptTalk,
+)
 from softswitch.call.leg import Leg
-from softswitch.call.resuming import resume_leg, resume_ring
+from softswitch.call.resuming import is_readable, resume_leg, resume_ring, resume_unanswered
 from softswitch.call.settings import Target
 from softswitch.call.story import Story
 from softswitch.call.tape import Taping
 from softswitch.call.voicemail_script import FIRST_RECORDING
-from softswitch.errors import LocalError
+from softswitch.errors import LocalError, PeerError
 
 CAUSE = 'SIP;cause=503;text="the switch was restarted"'
 FREE_S = 1.0
@@ -35,8 +44,9 @@ FREE_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class LastRun:
-    """What is left of it: `calls` as they were kept, of which those that are `alive` go on by what is
-    `present` on each media worker that was taken over. `at` is the last sign of life (epoch seconds)."""
+    """What is left of it: `calls` as they were kept, of which those that are `alive` (`going_on`) go on by
+    what is `present` on each media worker that was taken over. `at` is the last sign of life (epoch
+    seconds)."""
 
     calls: tuple[KeptCall, ...] = ()
     alive: Collection[str] = ()
@@ -71,7 +81,7 @@ class TakingOver:
         last = self.last
         if last.calls or last.present:
             self._skip_numbers(now)
-        for one in sorted(last.calls, key=lambda one: one.member.since if one.member is not None else 0.0):
+        for one in sorted(last.calls, key=_turn):
             with self._guarded(one.id, now):
                 if one.id in last.alive and one.course is not None:
                     self._go_on(one, one.course, now)
@@ -115,7 +125,8 @@ class TakingOver:
         present, kept = self.last.present.values(), self.last.calls
         legs = [leg for found in present for leg in found.legs]
         legs += [ring.id for one in kept for ring in one.ringing]
-        legs += [leg.id for one in kept for leg in (*_legs(one), one.other) if leg is not None]
+        legs += [leg.id for one in kept for leg in one.legs]
+        legs += [one.unanswered.id for one in kept if one.unanswered is not None]
         self.hub.ua.ep.skip_leg_ids(max(legs, default=0))
         tapes = [number for found in present for number in found.recordings if number < FIRST_RECORDING]
         tapes += [one.talk.taping.number for one in kept if one.talk and one.talk.taping]
@@ -131,12 +142,14 @@ class TakingOver:
 
     def _end(self, kept: KeptCall, now: float) -> None:
         """Its record is closed already: only its phones must hear of it."""
-        for one in (*_legs(kept), kept.other):
-            if one is None:
-                continue
+        for one in kept.legs:
             leg = resume_leg(self.hub, one, kept.id)
             leg.gone = True
             self.hub.do(self.hub.ua.hang_up(leg, now, CAUSE))
+        if kept.unanswered is not None:
+            leg = resume_unanswered(self.hub, kept.unanswered, kept.id)
+            leg.gone = True
+            self.hub.do(self.hub.ua.refuse(leg, PeerError(503, "The Switch Was Restarted"), now))
         self.hub.emit([CallKept(kept.id, None)])
 
     def _ring_no_more(self, kept: KeptCall, ring: KeptRing, now: float) -> None:
@@ -150,9 +163,11 @@ class TakingOver:
     def _go_on(self, kept: KeptCall, course: KeptCourse, now: float) -> None:
         hub = self.hub
         found = self.last.present
-        live = [(resume_leg(hub, one, kept.id, found[one.worker]), one.record) for one in _legs(kept)]
-        for leg, _ in live:
+        live = [(resume_leg(hub, one, kept.id, found[one.worker]), one.record) for one in kept.legs]
+        for (leg, _), one in zip(live, kept.legs, strict=True):
             hub.plane.resume(leg)
+            if one.front is not None:
+                hub.terminating.resume(leg, one.front, now)
         story = Story.resumed(course.record, course.identity, course.since_of, live, self.last.at)
         call = self._call(kept, course, live[0][0], story)
         hub.calls[call.id] = call
@@ -184,9 +199,12 @@ class TakingOver:
             self._room_tape(call, kept.member)
             if (link := kept.member.link) is not None:
                 self._legs.update((link.near, link.far))
+        elif kept.guest is not None:
+            call.stage = Stage.ROOM
+            self._visit_on(call, kept.guest, now)
         if kept.talk is None and not call.leg.flow.reliable:  # a connection need not come back at once
             hub.do(hub.ua.probe(call.leg, now))  # he may have hung up while nobody listened
-        self._legs.update(leg.id for leg, _ in live)
+        self._legs.update(number for one in kept.legs for number in (one.id, one.facing))
 
     def _call(self, kept: KeptCall, course: KeptCourse, leg: Leg, story: Story) -> Call:
         """What it was, whatever it does."""
@@ -207,6 +225,15 @@ class TakingOver:
         call.partner_phone, call.partner_peer = talk.phone, talk.peer
         self.desk.talking.resume(call)
         self._tape(call, talk, now)
+
+    def _visit_on(self, call: Call, guest: KeptGuest, now: float) -> None:
+        host = self.hub.calls.get(guest.host)
+        if host is None:  # a defect has ended it
+            self.desk.end(call, None, "the talk is over", "system", now)
+        elif guest.mode:
+            self.desk.supervision.resume(call, host, guest.mode, guest)
+        else:
+            self.desk.third_parties.resume(call, host, _target(guest.who), guest)
 
     def _begin_anew(self, call: Call, anew: KeptAnew, now: float) -> None:
         if anew.left is not None:
@@ -246,8 +273,9 @@ class TakingOver:
         self.desk.recordings.announce_again(call, now)
 
 
-def _legs(kept: KeptCall) -> tuple[KeptLeg, ...]:
-    return (kept.caller,) if kept.talk is None else (kept.caller, kept.talk.partner)
+def _turn(kept: KeptCall) -> tuple[bool, float]:
+    """Guests come when their hosts are there, members of a conference as they came in."""
+    return kept.guest is not None, kept.member.since if kept.member is not None else 0.0
 
 
 def _target(text: str) -> Target:
@@ -257,20 +285,34 @@ def _target(text: str) -> Target:
         return Target("hangup")
 
 
-def goes_on(kept: KeptCall, present: Mapping[int, m.Rejoined]) -> bool:
-    """Whether all legs of a call that could go on are on a worker that was found, those of its link too."""
-    if kept.course is None or not all(_is_found(leg, present.get(leg.worker)) for leg in _legs(kept)):
+def going_on(calls: Iterable[KeptCall], present: Mapping[int, m.Rejoined]) -> Mapping[str, frozenset[str]]:
+    """Those of the calls that go on by what was found on the workers, each with the names of the guests who
+    stay in its talk."""
+    found = [one for one in calls if _goes_on(one, present)]
+    talks = {one.id for one in found if one.talk is not None}
+    staying = [one for one in found if one.guest is None or one.guest.host in talks]
+    guests = {one.id: frozenset[str]() for one in staying}
+    for one in staying:
+        if one.guest is not None:
+            guests[one.guest.host] |= {one.guest.name}
+    return guests
+
+
+def _goes_on(kept: KeptCall, present: Mapping[int, m.Rejoined]) -> bool:
+    """Whether all legs of a call that could go on can be read and are on a worker that was found, those of
+    its link too."""
+    if kept.course is None or not all(_is_found(leg, present.get(leg.worker)) for leg in kept.legs):
         return False
     link = kept.member.link if kept.member is not None else None
-    there = present.get(link.worker) if link is not None else None
-    return link is None or (
-        link.near in present[kept.caller.worker].legs and there is not None and link.far in there.legs
-    )
+    if link is None:
+        return True
+    near, far = present[kept.legs[0].worker], present.get(link.worker)
+    return link.near in near.legs and far is not None and link.far in far.legs
 
 
 def _is_found(leg: KeptLeg, found: m.Rejoined | None) -> bool:
     """With what only its worker knows."""
-    if found is None or leg.id not in found.legs:
+    if found is None or not {leg.id, leg.facing} <= set(found.legs) or not is_readable(leg):
         return False
     browser = leg.agreed is not None and leg.agreed.browser is not None
-    return (not leg.encrypted or leg.id in found.keys) and (not browser or leg.id in found.ice)
+    return (not leg.encrypted or leg.facing in found.keys) and (not browser or leg.id in found.ice)

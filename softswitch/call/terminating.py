@@ -5,8 +5,9 @@ that speaks the phone's codec, and the leg's own the half that speaks ours. Fron
 what the phone says goes across undecoded (`media.codecs.opaque`); so address learning, ports and statistics
 are those of any leg, and no process ever faces the network. To the rest of the switch the leg is like others.
 
-Invariant: a terminal has two calls to one process for as long as its leg lives. When the process is lost it
-is established anew in another one; when there is none, the call ends, with its record.
+Invariant: a terminal has two calls to one process for as long as its leg lives. When the process is lost,
+with the signalling perhaps, it is established anew in another one; when there is none for `PATIENCE_S`, the
+call ends, with its record.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from media.endpoints.messages import LOOPBACK, PLACES
 from softswitch.call.call import Stage
 from softswitch.call.events import Accepted, Media
 from softswitch.call.hub import Hub
+from softswitch.call.kept import KeptFront
 from softswitch.call.leg import Leg
-from softswitch.call.media import Audio, inner_codec, remote_of
+from softswitch.call.media import inner_codec, remote_of
 from softswitch.call.record import Disposition
 from softswitch.errors import PeerError
 from softswitch.sdp.codecs import PCMA, PCMU, Codec, codecs_of, common_codecs
@@ -43,6 +45,8 @@ SPOKEN = (
 """What the processes speak and the engine does not."""
 LEGS_A_PROCESS = PLACES // 2
 FORGET_S = 30.0
+PATIENCE_S = 15.0
+"""How long a leg waits for a process: one starts in some seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +61,14 @@ class EndpointProcess:
 
 @dataclass(slots=True, eq=False)
 class Terminal:
-    """`outer` and `inner` are our calls to the process; `front` and `outer.id` are legs in the engine."""
+    """`outer` and `inner` are our calls to the process, None while one is awaited; `front` and `outer.id` are
+    legs in the engine."""
 
     leg: Leg
     front: int
-    process: int
-    outer: Leg
-    inner: Leg
+    process: int | None = None
+    outer: Leg | None = None
+    inner: Leg | None = None
     ports: dict[int, m.Allocated] = field(default_factory=dict)
     offers: dict[int, SessionDescription] = field(default_factory=dict)
 
@@ -85,7 +90,7 @@ class Terminating:
     @property
     def places(self) -> tuple[int, int]:
         """Legs that are terminated now, and how many could be."""
-        return len(set(map(id, self._terminals.values()))), LEGS_A_PROCESS * len(self._processes)
+        return len(self._all()), LEGS_A_PROCESS * len(self._processes)
 
     # ----- processes
 
@@ -95,28 +100,55 @@ class Terminating:
         return len(self._processes)
 
     def process_ready(self, number: int, process: EndpointProcess) -> None:
-        """It takes calls."""
+        """It takes calls, first of all those that wait for one."""
         self._processes[number] = process
+        for terminal in self._all():
+            if terminal.process is None and not self._speak(terminal):
+                return
 
     def process_lost(self, number: int, reason: str, now: float) -> None:
         """It is gone, and all calls to it: establish them anew, in another one."""
         self._processes.pop(number, None)
         self.lost += 1
         self.hub.warn("a media endpoint is lost", endpoint=str(number), reason=reason)
-        for terminal in {id(one): one for one in self._terminals.values()}.values():
+        for terminal in self._all():
             if terminal.process == number and terminal.leg.id in self._terminals:  # no other one ended it
-                self._again(terminal, reason, now)
+                self._let_go(terminal, now)
+                self._again(terminal, f"media endpoint lost: {reason}", now)
 
     def _choose(self) -> int:
         """The process with the most free places. Raises PeerError 503."""
         taken = dict.fromkeys(self._processes, 0)
-        for terminal in {id(one): one for one in self._terminals.values()}.values():
+        for terminal in self._all():
             if terminal.process in taken:
                 taken[terminal.process] += 1
         free = [number for number in taken if taken[number] < LEGS_A_PROCESS]
         if not free or self._local is None:
             raise PeerError(503, "No media endpoint is free", (("Retry-After", "5"),))
         return min(free, key=taken.__getitem__)
+
+    def _all(self) -> list[Terminal]:
+        return list({id(one): one for one in self._terminals.values()}.values())
+
+    # ----- what another process would need
+
+    def kept(self, leg: Leg) -> KeptFront | None:
+        """How the leg faces its phone, if a process speaks for it."""
+        terminal = self._terminals.get(leg.id)
+        port = terminal.ports.get(leg.id) if terminal is not None else None
+        return KeptFront(terminal.front, port.port) if terminal is not None and port is not None else None
+
+    def resume(self, leg: Leg, kept: KeptFront, now: float) -> None:
+        """A leg of an earlier process, with which the one that spoke for it has ended."""
+        assert leg.audio is not None and leg.audio.local is not None
+        terminal = Terminal(leg, kept.leg)
+        address, port = leg.audio.local.address, leg.audio.local.port
+        terminal.ports[leg.id] = m.Allocated(leg.id, address, kept.port)
+        terminal.ports[kept.leg] = m.Allocated(kept.leg, address, port)
+        leg.audio.front = kept.leg
+        self._fronts[kept.leg] = leg
+        self._terminals |= {leg.id: terminal, kept.leg: terminal}
+        self._again(terminal, "the switch was restarted, and there is no media endpoint", now)
 
     # ----- the beginning of a leg
 
@@ -198,8 +230,10 @@ class Terminating:
     def allocated(self, terminal: Terminal, event: m.Allocated, now: float) -> bool:
         """A port is there. True once: when the leg can be described to the phone."""
         terminal.ports[event.leg] = event
-        leg = terminal.leg
-        if leg.audio is None or not {leg.id, terminal.front, terminal.outer.id} <= terminal.ports.keys():
+        leg, outer = terminal.leg, terminal.outer
+        if leg.audio is None or outer is None:
+            return False
+        if not {leg.id, terminal.front, outer.id} <= terminal.ports.keys():
             return False
         if leg.audio.local is None:
             self.hub.plane.allocated(leg, terminal.ports[terminal.front])
@@ -213,13 +247,15 @@ class Terminating:
         audio = leg.audio
         if terminal is None or terminal.offers or audio is None or audio.agreed is None:
             return
-        agreed = audio.agreed
+        agreed, outer_leg, inner_leg = audio.agreed, terminal.outer, terminal.inner
+        if outer_leg is None or inner_leg is None:
+            return
         codec = next((one for one in audio.codecs if one.name.upper() == agreed.codec), PCMU)
         outer = Codec(codec.name, codec.payload_type, agreed.clock_hz, 1, agreed.fmtp)
         keys = None if agreed.event_payload_type is None else 101
-        self._invite(terminal, terminal.outer, terminal.outer.id, outer, keys, now)
-        self._invite(terminal, terminal.inner, leg.id, inner_codec(agreed), 101, now)
-        self.hub.emit([Media(audio.worker, m.Connect(terminal.front, terminal.outer.id))])
+        self._invite(terminal, outer_leg, outer_leg.id, outer, keys, now)
+        self._invite(terminal, inner_leg, leg.id, inner_codec(agreed), 101, now)
+        self.hub.emit([Media(audio.worker, m.Connect(terminal.front, outer_leg.id))])
 
     def _invite(
         self, terminal: Terminal, half: Leg, number: int, codec: Codec, keys: int | None, now: float
@@ -262,24 +298,38 @@ class Terminating:
             self.desk.end(call, disposition, reason, "system", now)
 
     def _again(self, terminal: Terminal, reason: str, now: float) -> None:
+        """Have another process speak, now or as soon as there is one."""
+        if not self._speak(terminal):
+            self.hub.at(now + PATIENCE_S, lambda at: self._give_up(terminal, reason, at))
+
+    def _speak(self, terminal: Terminal) -> bool:
+        """Begin with the process that has most room; False: none has any."""
         try:
             number = self._choose()
         except PeerError:
-            self.failed(terminal.leg, f"media endpoint lost: {reason}", now)
-            return
-        audio = terminal.leg.audio
-        assert audio is not None
-        self._let_go(terminal, audio, now)
-        terminal.process, terminal.offers = number, {}
+            return False
+        assert terminal.leg.audio is not None
+        terminal.process = number
         terminal.outer, terminal.inner = self._halves(number)
         self._terminals |= {terminal.outer.id: terminal, terminal.inner.id: terminal}
-        self.hub.emit([Media(audio.worker, m.Allocate(terminal.outer.id, LOOPBACK))])
+        self.hub.emit([Media(terminal.leg.audio.worker, m.Allocate(terminal.outer.id, LOOPBACK))])
+        return True
 
-    def _let_go(self, terminal: Terminal, audio: Audio, now: float) -> None:
-        for half in (terminal.outer, terminal.inner):
+    def _give_up(self, terminal: Terminal, reason: str, now: float) -> None:
+        if terminal.process is None and self._terminals.get(terminal.leg.id) is terminal:
+            self.failed(terminal.leg, reason, now)
+
+    def _let_go(self, terminal: Terminal, now: float) -> None:
+        """Its two calls are over."""
+        audio = terminal.leg.audio
+        assert audio is not None
+        for half in filter(None, (terminal.outer, terminal.inner)):
             self._terminals.pop(half.id, None)
             self.hub.do(self.hub.ua.hang_up(half, now))
-        self._release(audio.worker, terminal.outer.id)
+        if terminal.outer is not None:
+            self._release(audio.worker, terminal.outer.id)
+        terminal.process = terminal.outer = terminal.inner = None
+        terminal.offers = {}
 
     def _release(self, worker: int, number: int) -> None:
         if worker in self.hub.plane.workers:  # else it is gone with all its legs
@@ -291,7 +341,7 @@ class Terminating:
         if terminal is None or leg.audio is None:
             return
         self._terminals.pop(terminal.front, None)
-        self._let_go(terminal, leg.audio, now)
+        self._let_go(terminal, now)
         self._release(leg.audio.worker, terminal.front)
         self.hub.at(now + FORGET_S, lambda at: self._forget(terminal.front))
 

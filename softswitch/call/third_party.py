@@ -19,6 +19,7 @@ from softswitch.call.channels import Channels
 from softswitch.call.events import Append
 from softswitch.call.hub import Hub
 from softswitch.call.identity import Identity
+from softswitch.call.kept import KeptGuest
 from softswitch.call.leg import Leg
 from softswitch.call.own_calls import OwnCalls
 from softswitch.call.record import Disposition
@@ -82,6 +83,20 @@ class ThirdParties:
     def runs(self, call: Call) -> bool:
         """Whether this is the call of a third party."""
         return call.id in self._parties
+
+    # ----- what another process would need
+
+    def kept(self, call: Call) -> KeptGuest | None:
+        """A third party who is there."""
+        party = self._parties.get(call.id)
+        if party is None or party.since is None:
+            return None
+        return KeptGuest(party.host.id, party.name, party.by, party.since, who=str(party.who))
+
+    def resume(self, call: Call, host: Call, who: Target, kept: KeptGuest) -> None:
+        """A third party of an earlier process, in a talk that goes on."""
+        self._parties[call.id] = Party(call, host, who, kept.by, kept.since)
+        self.supervision.bring(host, call.leg, keys=True)
 
     # ----- adding
 
@@ -150,6 +165,7 @@ class ThirdParties:
         call.story.agent = host.story.agent
         call.story.begin("talk", now)
         party.since = now
+        self.hub.keep(call)
         self.supervision.bring(host, call.leg, keys=True)
         self._log(party, Kind.PARTY_ADDED, now)
 
@@ -219,6 +235,7 @@ class ThirdParties:
         self._left(party, now)
         for other in self.of(host):
             other.host = call
+            self.hub.keep(other.call)
         call.story.leg(agent_leg, "agent" if agent else "extension", name, now)
         call.story.leg_answered(agent_leg, now)
         self.steps.talk(call, agent_leg, name, "", now)

@@ -82,9 +82,9 @@ class UserAgent:
             return self.ep.layer.sent(leg.transaction)
         return leg.invite if leg.state is LegState.CONFIRMED and leg.direction == "out" else None
 
-    def rings_on(self, leg: Leg) -> None:
-        """An outgoing leg of a process that has died, which was not answered yet: `hang_up` ends it."""
-        leg.transaction = self.ep.layer.go_on(leg.invite, leg.flow)
+    def go_on(self, leg: Leg) -> None:
+        """A leg of a process that has died, which was not answered yet: `hang_up`, or `refuse`, ends it."""
+        leg.transaction = self.ep.layer.go_on(leg.invite, leg.flow, sent=leg.direction == "out")
         self.ep.by_transaction[leg.transaction] = leg
 
     def ring(self, leg: Leg, now: float) -> list[LegOutput]:

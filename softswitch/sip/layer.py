@@ -226,10 +226,13 @@ class TransactionLayer:
         transaction = self._running.by_id.get(client_transaction)
         return transaction.request if transaction is not None else None
 
-    def go_on(self, invite: Request, flow: Flow) -> int:
-        """Wait for the final response to an INVITE that another process has sent; its transaction number."""
-        key = ("client", invite.top_via.branch, "INVITE")
-        transaction = self._running.open(INVITE_CLIENT, key, invite, flow, flow)
+    def go_on(self, invite: Request, flow: Flow, *, sent: bool) -> int:
+        """Have an INVITE that another process has `sent`, or received, and whose final response is still to
+        come; its transaction number."""
+        via = invite.top_via
+        key = ("client", via.branch, "INVITE") if sent else server_key(invite, via)
+        table = INVITE_CLIENT if sent else INVITE_SERVER
+        transaction = self._running.open(table, key, invite, flow, flow)
         transaction.state = "proceeding"
         return transaction.id
 

@@ -6,7 +6,7 @@ Invariant: `ending` of a state whose beginnings all have their end gives nothing
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -181,12 +181,12 @@ class CallState:
             self.hold_s += hold_s
             self.talk = None
 
-    def leaving(self, call: str, end: float, *, goes_on: bool = False) -> list[LogEvent]:
-        """Who is in a room leaves it: his call, or his part in this one, is not taken over. If the call
-        `goes_on`, he is still in his conference."""
+    def leaving(self, call: str, end: float, staying: Collection[str] | None = None) -> list[LogEvent]:
+        """Who is in a room leaves it: his call, or his part in this one, is not taken over. If this one is
+        (`staying`: with these guests of its talk), he is still in his conference."""
         events = []
-        for (kind, _), event in self.in_rooms.items():
-            if goes_on and kind is Kind.CONFERENCE_LEAVE:
+        for (kind, name), event in self.in_rooms.items():
+            if staying is not None and (kind is Kind.CONFERENCE_LEAVE or name in staying):
                 continue
             known = event.data | {_IN_ROOM[event.kind][2]: round(end - event.at, 3), "cause": CAUSE}
             events.append(LogEvent(end, kind, call, event.queue, event.agent, known))

@@ -60,9 +60,11 @@ class Recovered:
     """Calls that go on."""
 
 
-async def recover(connection: aiosqlite.Connection, path: Path, alive: Collection[str] = ()) -> Recovered:
-    """Close what the last run left open, but for the calls that are alive. Raises LocalError where the
-    database cannot be written."""
+async def recover(
+    connection: aiosqlite.Connection, path: Path, alive: Mapping[str, Collection[str]]
+) -> Recovered:
+    """Close what the last run left open, but for the calls that are alive, each with the guests who stay in
+    its talk. Raises LocalError where the database cannot be written."""
     try:
         await connection.execute("BEGIN IMMEDIATE")
         try:
@@ -82,7 +84,7 @@ async def recover(connection: aiosqlite.Connection, path: Path, alive: Collectio
 
 
 async def _plan(
-    connection: aiosqlite.Connection, alive: Collection[str]
+    connection: aiosqlite.Connection, alive: Mapping[str, Collection[str]]
 ) -> tuple[Recovered, list[Statement]]:
     at = await _last_sign_of_life(connection)
     records = [
@@ -101,10 +103,10 @@ async def _plan(
         for name, login in await _logins(connection)
     ]
     events, closed = closing(calls, agents, at)
-    for name in sorted(alive):  # it goes on; phones that rang, supervisors and third parties do not
+    for name, guests in sorted(alive.items()):  # it goes on; phones that rang, and other guests, do not
         state = CallState.of(await _events(connection, "call = ? AND call <> ''", (name,)))
         end = max(at, state.last_at)
-        events += [*state.ringing_no_more(name, end), *state.leaving(name, end, goes_on=True)]
+        events += [*state.ringing_no_more(name, end), *state.leaving(name, end, guests)]
     statements = [event_statement(event) for event in events]
     statements += [statement for event in events if (statement := wrapup_statement(event)) is not None]
     statements += [call_statement(record) for record in closed]

@@ -18,7 +18,7 @@ import os
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -114,11 +114,12 @@ class Writer:
         flush_s: float = 0.1,
         max_rows: int = 100_000,
         clock: Callable[[], float] = time.time,
-        alive: Callable[[Kept], Awaitable[Collection[str]]] | None = None,
+        alive: Callable[[Kept], Awaitable[Mapping[str, Collection[str]]]] | None = None,
     ) -> Self:
         """Open or make the database, close what a killed run left open, start the task.
 
-        `clock` gives epoch seconds; `alive` says which calls of the last run go on, and stay open. Raises
+        `clock` gives epoch seconds; `alive` says which calls of the last run go on, and stay open, and who
+        of others stays in each. Raises
         LocalError: in use by another switch, not ours, too new, not writable.
         """
         descriptor = lock(path)
@@ -126,7 +127,7 @@ class Writer:
             connection = await open_writable(path)
             try:
                 kept = await load_kept(connection)
-                recovered = await recover(connection, path, await alive(kept) if alive is not None else ())
+                recovered = await recover(connection, path, await alive(kept) if alive is not None else {})
                 errands = await load_errands(connection)
                 messages, mails = await load_messages(connection), await load_mails(connection)
             except BaseException:

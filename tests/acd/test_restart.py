@@ -186,6 +186,34 @@ def test_a_talk_that_goes_on() -> None:
     assert second.agents(41.0)[0].state == "wrap-up"
 
 
+def test_a_talk_after_which_he_is_logged_out() -> None:
+    queues, agents = [QueueConfig("sales", wrapup_s=5.0)], [AgentConfig("anna", {"sales": 0})]
+    first = Acd(queues, agents)
+    first.handle(acd.LogIn("anna", "201"), 0.0)
+    offers = first.handle(acd.Enqueue("c1", "sales", "+7"), 1.0)
+    (offer,) = [one.offer for one in offers if isinstance(one, acd.Offer)]
+    first.handle(acd.Answered(offer), 2.0)
+    first.handle(acd.LogOut("anna", by="lea"), 3.0)
+    talk, agent = first.going_on("c1"), first.snapshot_of("anna")
+    assert talk is not None and agent is not None and agent.leaving == "lea"
+
+    second = Acd(queues, agents)
+    second.restore([agent], 10.0, talks=[talk])
+    (view,) = second.agents(10.0)
+    assert (view.state, view.reason) == ("talking", "log-out asked") and second.audit() == []
+    (off,) = [
+        one.event
+        for one in second.handle(acd.Ended("c1", "agent"), 40.0)
+        if isinstance(one, acd.Log) and one.event.kind is Kind.AGENTLOGOFF
+    ]
+    assert off.data["by"] == "lea" and second.agents(40.0)[0].state == "logged out"
+    assert second.snapshot_of("anna") is None and second.audit() == []
+
+    third = Acd(queues, agents)
+    third.restore([agent], 10.0)  # the talk has been cut, and he wanted to go
+    assert third.agents(10.0)[0].state == "logged out" and third.audit() == []
+
+
 def test_a_talk_of_a_queue_that_is_gone_ends_in_a_wrap_up() -> None:
     first = Acd([QueueConfig("sales", wrapup_s=5.0)], [AgentConfig("anna", {"sales": 0})])
     first.handle(acd.LogIn("anna", "201"), 0.0)

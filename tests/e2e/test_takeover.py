@@ -22,6 +22,7 @@ from tests.e2e.test_faults import Again, check_complete, kill, runs, until
 from tests.e2e.test_rooms import CONFERENCE
 from tests.e2e.test_supervisor import cc
 from tests.support.audio import read_wav, tone_level_db, write_tone_wav
+from tests.support.baresip import Baresip
 from tests.support.phones import PhoneMaker
 from tests.support.ports import free_port, free_rtp_port
 from tests.support.sipp import Sipp
@@ -76,8 +77,8 @@ def silent(path: Path, hz: float, skip_s: float = 0.5) -> tuple[int, int]:
 
 
 async def test_a_conversation_goes_on(tmp_path: Path, switches: SwitchMaker, phones: PhoneMaker) -> None:
-    """Both hear each other all the time; hold, the agent's state, the recording and the record go on. Who is
-    asked for a PIN is asked again; who listens to the talk hears a BYE."""
+    """Both hear each other all the time, and so does who listens to them; hold, the agent's state, the
+    recording and the record go on. Who is asked for a PIN is asked again."""
     first = await switches(extra=CONFERENCE.format(keys='pin = "4711"'))
     tones = {
         name: write_tone_wav(tmp_path / f"{name}.wav", hz, 2) for name, hz in (("anna", 1000), ("he", 440))
@@ -98,12 +99,15 @@ async def test_a_conversation_goes_on(tmp_path: Path, switches: SwitchMaker, pho
     await kept(first, 1, 3)
     await agent.record(heard["anna"])
     await caller.record(heard["he"])
+    await boss.record(tmp_path / "heard-by-the-boss.wav")
     await kill(first)
     async with Again(first) as second:
-        await boss.wait("ended", 10)
-        await states(second, "menu", "talking")
+        await states(second, "menu", "room", "talking")
         await other.digits("4711#")
-        await states(second, "room", "talking")
+        await states(second, "room", "room", "talking")
+        await recorded(tmp_path / "heard-by-the-boss.wav")
+        await boss.record(None)
+        await boss.hangup()
         await other.hangup()
         live = await second.only_call("talking")
         assert (live["id"], live["agent"], live["since"]) == (call["id"], "anna", call["since"])
@@ -132,13 +136,11 @@ async def test_a_conversation_goes_on(tmp_path: Path, switches: SwitchMaker, pho
             )
         }
         record = records.pop(call["id"])
-        met, cut = sorted(records.values(), key=lambda one: str(one["disposition"]))
-        assert met["disposition"] == "conference"
+        assert {one["disposition"] for one in records.values()} == {"conference"}
         assert (record["disposition"], record["ended_by"], record["agent"]) == ("answered", "agent", "anna")
         assert record["talk_s"] + record["hold_s"] == pytest.approx(
             record["ended_at"] - record["answered_at"], abs=0.01
         )
-        assert (cut["disposition"], cut["cause"]) == ("restart", "restart")
         check_complete(await second.get("log", "events"))
         kinds = await second.kinds(call["id"])
         assert kinds.count("CONNECT") == kinds.count("COMPLETEAGENT") == kinds.count("RECORDING") == 1
@@ -150,9 +152,112 @@ async def test_a_conversation_goes_on(tmp_path: Path, switches: SwitchMaker, pho
         for name, hz in (("he", 1000.0), ("anna", 440.0)):
             gaps, windows = silent(heard[name], hz)
             assert windows > 10 and gaps == 0, (name, gaps, windows)
+        for hz in (440.0, 1000.0):
+            gaps, windows = silent(tmp_path / "heard-by-the-boss.wav", hz)
+            assert windows > 10 and gaps == 0, (hz, gaps, windows)
         again = await phones()
         await again.call(second.uri("601"))
         assert (await second.only_call("talking"))["agent"] == "anna", "the registration is there too"
+
+
+async def test_a_third_party_stays_in_the_talk(
+    tmp_path: Path, switches: SwitchMaker, phones: PhoneMaker
+) -> None:
+    """The agent leaves the two others after it; they hear each other, and the log says who was there."""
+    first = await switches()
+    agent, third = await phones(auto_answer_after_s=0), await phones(auto_answer_after_s=0)
+    await agent.register(first.address, "201", PASSWORD)
+    await third.register(first.address, "203", PASSWORD)
+    await first.post("agents", "anna", "login")
+    tone = write_tone_wav(tmp_path / "he.wav", 440, 2)
+    caller = await phones(play=str(tone), play_loop=True)
+    await caller.call(first.uri("601"))
+    call = await first.only_call("talking")
+    await cc(first, "calls", "add", call["id"], "203")
+    await states(first, "room", "talking")
+    await kept(first, 1, 2)
+    await kill(first)
+    async with Again(first) as second:
+        await states(second, "room", "talking")
+        await agent.hangup()
+        await second.only_call("talking")
+        await third.record(tmp_path / "third.wav")
+        await recorded(tmp_path / "third.wav")
+        await third.record(None)
+        await caller.hangup()
+        await third.wait("ended", 10)
+        gaps, windows = silent(tmp_path / "third.wav", 440.0)
+        assert windows > 10 and gaps == 0, (gaps, windows)
+        record = await second.until(
+            lambda all_: next((one for one in all_ if one["id"] == call["id"] and one["ended_at"]), None),
+            "log",
+            "calls",
+        )
+        assert record, "the call is over"
+        kinds = await second.kinds(call["id"])
+        assert kinds.count("PARTY_ADDED") == kinds.count("PARTY_LEFT") == 1
+        check_complete(await second.get("log", "events"))
+        assert (await second.get("doctor"))["findings"] == []
+        assert "Traceback" not in first.output + second.output
+
+
+async def test_who_was_not_answered_yet_is_told(switches: SwitchMaker, phones: PhoneMaker) -> None:
+    """And the phone that he called rings no more."""
+    first = await switches()
+    called, caller = await phones(), await phones()
+    await called.register(first.address, "203", PASSWORD)
+    await caller.register(first.address, "202", PASSWORD)
+    await caller.call(first.uri("203"))
+    await called.wait("incoming", 10)
+    await kept(first, 0, 1)
+    await kill(first)
+    async with Again(first) as second:
+        ended = await caller.wait("ended", 20)
+        assert ended.status == 503
+        await called.wait("ended", 20)
+        assert (await second.record())["disposition"] == "restart"
+        check_complete(await second.get("log", "events"))
+        assert (await second.get("doctor"))["findings"] == []
+        assert "Traceback" not in first.output + second.output
+
+
+async def test_a_phone_that_speaks_gsm_alone_talks_on(
+    tmp_path: Path, switches: SwitchMaker, phones: PhoneMaker
+) -> None:
+    """The pjsua2 process that spoke its codec has ended with the switch: one of the next speaks it."""
+    first = await switches(media="endpoint_processes = 1")
+    agent = await phones(auto_answer_after_s=0, codecs=("PCMU",))
+    await agent.register(first.address, "201", PASSWORD)
+    await first.post("agents", "anna", "login")
+    said = write_tone_wav(tmp_path / "he.wav", 440, 120)
+    caller = Baresip(tmp_path, said, user="203", server=first.address, password=PASSWORD, codecs=("GSM",))
+    async with caller:
+        await caller.event("REGISTER_OK", 10)
+        await caller.dial(first.uri("601"))
+        call = await first.only_call("talking")
+        await kept(first, 1, 1)
+        await kill(first)
+        async with Again(first) as second:
+            await second.wait_line("media endpoint ready", 30)
+            assert (await second.only_call("talking"))["id"] == call["id"]
+            assert (await second.get("status"))["endpoints"]["legs"] == 1
+            await agent.record(tmp_path / "agent.wav")
+            await recorded(tmp_path / "agent.wav")
+            await agent.record(None)
+            await agent.play(write_tone_wav(tmp_path / "agent-says.wav", 1000, 3))
+            await agent.wait("played", 20)
+            await caller.hangup()
+            await caller.event("CALL_CLOSED", 10)
+            record = await second.record()
+            assert (record["disposition"], record["ended_by"]) == ("answered", "caller")
+            assert {leg["role"]: leg["codec"] for leg in record["legs"]} == {"caller": "GSM", "agent": "PCMU"}
+            check_complete(await second.get("log", "events"))
+            assert (await second.get("doctor"))["findings"] == []
+            assert "Traceback" not in first.output + second.output
+    rate, channels = read_wav(tmp_path / "agent.wav")
+    assert tone_level_db(np.asarray(channels[0])[-2 * rate : -rate // 2], rate, 440) > -3
+    rate, (heard, *_) = read_wav(caller.heard()[0])
+    assert tone_level_db(heard[-2 * rate : -rate // 2], rate, 1000) > -6
 
 
 async def test_a_menu_goes_on(switches: SwitchMaker, phones: PhoneMaker) -> None:

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from acd import messages as acd
 from media import messages as m
 from softswitch.app.survivors import Survivors
 from softswitch.config import load
 from softswitch.store.kept import Kept
 from tests.softswitch.call.test_menu import centre
 from tests.softswitch.call.test_menus_go_on import PLACE
+from tests.softswitch.call.test_supervision import Story, centre_of
 from tests.softswitch.call.test_taking_over import present
 from tests.support.centre import Centre
 
@@ -23,6 +25,10 @@ type = "hangup"
 """
 QUEUE = """
 [queues.{name}]
+"""
+AGENT = """
+[agents.agent201]
+queues = ["{queue}"]
 """
 
 
@@ -36,11 +42,13 @@ class Workers:
         return self.present
 
 
-async def alive(tmp_path: Path, first: Centre, text: str) -> frozenset[str]:
+async def alive(tmp_path: Path, first: Centre, text: str) -> set[str]:
     """Those of the centre's calls that go on by this configuration."""
     path = tmp_path / "cc.toml"
     path.write_text(text)
-    return await Survivors(load(path), Workers(first)).find(Kept(calls=tuple(first.kept_calls.values())))  # type: ignore[arg-type]
+    survivors = Survivors(load(path), Workers(first))  # type: ignore[arg-type]
+    agents = tuple(one for one in first.kept.values() if one is not None)
+    return set(await survivors.find(Kept(agents, calls=tuple(first.kept_calls.values()))))
 
 
 @pytest.mark.parametrize(("name", "goes_on"), [("main", True), ("another", False)])
@@ -56,6 +64,22 @@ async def test_a_wait_goes_on_where_its_queue_is(tmp_path: Path, name: str, goes
     first.settle()
     call = first.call.id
     assert await alive(tmp_path, first, QUEUE.format(name=name)) == ({call} if goes_on else set())
+
+
+@pytest.mark.parametrize(("name", "goes_on"), [("sales", True), ("another", False)])
+async def test_a_supervisor_goes_on_where_the_talk_does(tmp_path: Path, name: str, goes_on: bool) -> None:
+    story = Story(centre_of())
+    story.order("listen")
+    both = {story.call.id, story.pick_up().id}
+    text = QUEUE.format(name=name) + AGENT.format(queue=name)
+    assert await alive(tmp_path, story.centre, text) == (both if goes_on else set())
+
+
+async def test_the_talk_of_an_agent_who_wants_to_log_out_goes_on(tmp_path: Path) -> None:
+    story = Story(centre_of())
+    story.centre.command(acd.LogOut("agent201"))
+    text = QUEUE.format(name="sales") + AGENT.format(queue="sales")
+    assert await alive(tmp_path, story.centre, text) == {story.call.id}
 
 
 async def test_nobody_goes_on_whose_worker_is_gone(tmp_path: Path) -> None:

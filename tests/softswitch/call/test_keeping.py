@@ -83,6 +83,8 @@ def test_who_logged_out_is_forgotten_also_after_a_talk() -> None:
     first.log_in("201")
     talk(first, "300", "201")
     first.command(acd.LogOut("agent201"))
+    first.phones["300"].hang_up(first.phones["300"].legs[-1])
+    first.settle()
     assert first.kept == {"agent201": None}
     assert agent(again(first), "agent201").state == "logged out"
 

@@ -17,7 +17,7 @@ from softswitch.call.call import Stage
 from softswitch.call.following import follow
 from softswitch.call.record import Disposition
 from softswitch.call.settings import QueueCare, Target
-from softswitch.call.taking_over import LastRun, goes_on
+from softswitch.call.taking_over import LastRun, going_on
 from softswitch.call.tape import TapingCare
 from softswitch.sdp.crypto import SUITES
 from softswitch.sdp.webrtc import LocalBrowser, PeerBrowser
@@ -56,12 +56,12 @@ def killed(first: Centre, down_s: float = 5.0, *, dies: bool = False, **options:
     for number in second.workers.keys() - {1}:
         second._carry_out(second.switch.worker_ready(number, second.now))
     found = present(first)
-    alive = {name for name, kept in first.kept_calls.items() if goes_on(kept, found)}
+    alive = going_on(first.kept_calls.values(), found)
     agents = [snapshot for snapshot in first.kept.values() if snapshot is not None]
     last = LastRun(tuple(first.kept_calls.values()), alive, found, first.now)
-    for name in alive:  # as the store does it
+    for name, guests in alive.items():  # as the store does it
         state = CallState.of(event for event in first.log if event.call == name)
-        second.log += [*state.ringing_no_more(name, first.now), *state.leaving(name, first.now, goes_on=True)]
+        second.log += [*state.ringing_no_more(name, first.now), *state.leaving(name, first.now, guests)]
     second._carry_out(second.switch.restore(agents, first.kept_phones.items(), second.now, (), last))
     second.messages, second.mailed = first.messages, first.mailed
     adopt(second)
@@ -143,20 +143,22 @@ def test_a_supervisor_can_listen_after_it(first: Centre) -> None:
 
 
 def test_killed_while_a_supervisor_listens_to_a_talk_on_hold(first: Centre) -> None:
-    """Who is on hold was muted in the room of the talk, of which nobody knows any more."""
-    boss, phone, partner = first.phones["302"], first.phones["201"], first.call.partner
+    """Who is on hold is muted in the room of the talk, and so he is in the one that takes its place."""
+    boss, phone, call = first.phones["302"], first.phones["201"], first.call
+    partner = call.partner
     boss.on_incoming = boss.answer
-    first._carry_out(first.switch.supervise(first.call.id, "listen", "302", "lea", first.now))
+    first._carry_out(first.switch.supervise(call.id, "listen", "302", "lea", first.now))
     first.settle()
     phone.hold(phone.legs[-1])
     first.settle()
     assert partner is not None and first.workers[1].rooms[partner.id].muted
     second = killed(first)
-    call = second.call
-    assert boss.of(Ended) and second.heard_names(call) == ["music"]
+    assert not boss.of(Ended) and second.workers[1].rooms[partner.id].muted
+    call = second.switch.calls[call.id]
+    assert second.heard_names(call) == ["music"]
     phone.hold(phone.legs[-1], held=False)
     second.settle()
-    assert not second.workers[1].rooms and second.heard(call) is None
+    assert not any(join.muted for join in second.workers[1].rooms.values()) and second.heard(call) is None
     assert second.workers[1].bridges[-1] == (call.leg.id, partner.id)
 
 
@@ -222,6 +224,15 @@ def test_a_pause_that_waits_for_the_end_of_the_talk(first: Centre) -> None:
     assert (agent(second, "agent201").state, agent(second, "agent201").reason) == ("paused", "lunch")
 
 
+def test_a_log_out_that_waits_for_the_end_of_the_talk(first: Centre) -> None:
+    first.command(acd.LogOut("agent201"))
+    second = killed(first)
+    assert agent(second, "agent201").reason == "log-out asked"
+    second.phones["201"].hang_up(second.phones["201"].legs[-1])
+    second.settle()
+    assert agent(second, "agent201").state == "logged out" and second.kept["agent201"] is None
+
+
 def test_phones_that_talk_directly() -> None:
     """No queue is in it; the agent at one of them is in a call of his own, before and after."""
     routes = {"201": Target("extension", "201"), "601": Target("queue", "sales")}
@@ -241,6 +252,41 @@ def test_phones_that_talk_directly() -> None:
     (record,) = second.records.values()
     assert record.talk_s == pytest.approx(8.0, abs=0.1) and record.agent == "201"
     assert agent(second, "agent201").state == "ready"
+
+
+def test_who_was_not_answered_yet_is_told_and_the_phone_that_he_calls_rings_no_more() -> None:
+    first = Centre(routes={"302": Target("extension", "302")})
+    caller, called = first.phones["300"], first.phones["302"]
+    called.on_incoming = called.ring
+    caller.call("302")
+    first.settle()
+    second = killed(first)
+    (refused,), (stopped,) = caller.of(Ended), called.of(Ended)
+    assert isinstance(refused, Ended) and refused.status == 503
+    assert refused.reason == "The Switch Was Restarted"
+    assert isinstance(stopped, Ended) and not second.switch.calls and not second.kept_calls
+    assert not second.workers[1].live
+    second.advance(40)
+    assert not second.switch.hub.ua.ep.dialogs
+    caller.call("302")
+    second.settle()
+    assert second.call.stage is Stage.SETUP, "the next call is a call like any other"
+
+
+def test_who_is_called_back_rings_no_more_and_the_agent_who_waits_for_him_is_told() -> None:
+    first = test_callbacks.centre()
+    test_callbacks.promised(first)
+    first.advance(100)
+    first.log_in("201")
+    waits, called = first.phones["201"], first.phones["300"]
+    waits.ring(waits.legs[-1])
+    waits.answer(waits.legs[-1])
+    first.settle()
+    called.ring(called.legs[-1])
+    first.settle()
+    second = killed(first)
+    assert waits.of(Ended) and called.of(Ended) and not second.switch.calls
+    assert not second.workers[1].live
 
 
 def test_a_recording_goes_on_and_is_one_file() -> None:
@@ -434,20 +480,6 @@ def test_a_browser_of_whom_its_worker_knows_nothing_is_told(first: Centre) -> No
     browser(first)
     second = killed(first)
     assert second.phones["300"].of(Ended) and not second.switch.calls
-
-
-@pytest.mark.parametrize("side", ["caller", "agent"])
-def test_a_talk_that_another_process_speaks_for_is_ended_at_both_phones(first: Centre, side: str) -> None:
-    """A pjsua2 process has died with its signalling."""
-    leg = first.call.leg if side == "caller" else first.call.partner
-    assert leg is not None and leg.audio is not None
-    leg.audio.front = 7
-    first.switch.hub.keep(first.call)
-    first._carry_out(first.switch.handle_timer(first.now))
-    leg.audio.front = 0
-    second = killed(first)
-    assert second.phones["300"].of(Ended) and second.phones["201"].of(Ended) and not second.switch.calls
-    assert not second.workers[1].live and not second.kept_calls
 
 
 # ----- connections

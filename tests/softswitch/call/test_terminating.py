@@ -10,10 +10,11 @@ from softswitch.call.leg import Leg
 from softswitch.call.media import G722
 from softswitch.call.record import Disposition
 from softswitch.call.settings import Phone, Target
-from softswitch.call.terminating import SPOKEN
+from softswitch.call.terminating import PATIENCE_S, SPOKEN
 from softswitch.log import redact
 from softswitch.sdp.codecs import PCMA, PCMU, Codec
 from softswitch.sip.uri import Uri
+from tests.softswitch.call.test_taking_over import killed
 from tests.support.centre import Accepted, Centre, Ended, Handset
 
 GSM = Codec("GSM", 3)
@@ -157,6 +158,9 @@ def test_a_lost_process_without_another_ends_the_call_with_its_record() -> None:
     at = centre(1)
     phone, _ = caller(at)
     at.lose_endpoint(1)
+    at.advance(PATIENCE_S - 1)
+    assert not phone.of(Ended)
+    at.advance(2)
     assert phone.of(Ended)
     assert at.record.cause == "media endpoint lost: killed"
     assert at.record.disposition is Disposition.MEDIA_FAILURE
@@ -164,8 +168,37 @@ def test_a_lost_process_without_another_ends_the_call_with_its_record() -> None:
     at.check_empty()
 
 
+def test_a_lost_process_is_replaced_by_one_that_comes_later() -> None:
+    at = centre(1)
+    phone, leg = caller(at)
+    call, front = at.call, parts(at, at.call)[0]
+    at.lose_endpoint(1)
+    at.advance(3)
+    at.endpoint(2, PROCESS)
+    at.settle()
+    assert parts(at, call)[0] == front and at.switch.hub.terminating.places == (1, 2)
+    at.advance(PATIENCE_S)
+    assert at.call is call and not phone.of(Ended)
+    at.lose_endpoint(2)
+    phone.hang_up(leg)  # while a process is awaited
+    at.advance(60)
+    at.check_empty()
+
+
+def test_as_many_as_a_new_process_has_room_for_go_on() -> None:
+    at = centre(1, 2)
+    for phone in ("300", "301", "302"):
+        caller(at, phone=phone)
+    at.lose_endpoint(1)
+    at.lose_endpoint(2)
+    at.endpoint(3, PROCESS)
+    assert at.switch.hub.terminating.places == (3, 2)
+    at.advance(PATIENCE_S + 1)
+    assert len(at.switch.calls) == 2 and at.switch.hub.terminating.places == (2, 2)
+
+
 def test_both_legs_of_a_call_lose_their_process_and_there_is_no_other() -> None:
-    """The first one ends the call, and with it the third party's, whose place is for none of the dead."""
+    """The first one ends the call, and with it the third party's."""
     phones = {
         number: Phone(number, contact=Uri("sip", number, None, f"10.0.1.{place}", 5060), endpoint="pjsua2")
         for place, number in enumerate(("201", "202", "300", "301", "302"), 1)
@@ -186,6 +219,7 @@ def test_both_legs_of_a_call_lose_their_process_and_there_is_no_other() -> None:
     at.settle()
     assert at.switch.hub.terminating.places == (4, 4)
     at.lose_endpoint(1)
+    at.advance(PATIENCE_S)
     assert call.id not in at.switch.calls
     for phone in at.phones.values():
         for leg in phone.legs:
@@ -272,3 +306,63 @@ def test_a_phone_without_telephone_event_has_its_keys_in_the_audio() -> None:
     _, _, to_phone, to_outer, to_inner = parts(at, at.call)
     assert to_phone.event_payload_type is to_outer.event_payload_type is None
     assert to_inner.event_payload_type == 101
+
+
+# ----- after a kill of the signalling, with which the processes end
+
+
+def again(first: Centre, *processes: int) -> Centre:
+    """The second switch, with processes of its own."""
+    for number in (1, 2):
+        first._by_address.pop(("127.0.0.1", 30000 + number), None)
+    second = killed(first)
+    for number in processes:
+        second.endpoint(number, PROCESS)
+    return second
+
+
+def test_a_caller_is_spoken_with_by_a_process_of_the_next_switch() -> None:
+    first = centre(1)
+    phone, leg = caller(first)
+    call, (front, outer) = first.call, parts(first, first.call)[:2]
+    port = first.switch.hub.terminating.kept(call.leg)
+    second = again(first)
+    assert not phone.of(Ended) and second.switch.hub.terminating.places == (1, 0)
+    assert outer not in second.workers[1].live and front in second.workers[1].live
+    assert second.switch.hub.terminating.kept(second.call.leg) == port
+    second.advance(2)
+    second.endpoint(1, PROCESS)
+    second.settle()
+    call = second.call
+    again_, new, to_phone, to_outer, to_inner = parts(second, call)
+    assert again_ == front and new != outer
+    assert (to_phone.codec, to_outer.codec, to_inner.codec) == ("OPAQUE/8000", "OPAQUE/8000", "PCMU")
+    second.advance(60)
+    second.key(call, "1")
+    assert call.stage is Stage.QUEUE
+    phone.hang_up(leg)
+    second.settle()
+    second.advance(60)
+    (told,) = second.record.legs
+    assert told.codec == "GSM" and told.quality is not None
+    second.check_empty()
+
+
+def test_a_caller_for_whom_the_next_switch_has_no_process_is_told() -> None:
+    first = centre(1)
+    phone, _ = caller(first)
+    second = again(first)
+    second.advance(PATIENCE_S + 1)
+    assert phone.of(Ended) and second.record.disposition is Disposition.MEDIA_FAILURE
+    assert "no media endpoint" in second.record.cause
+    second.advance(60)
+    second.check_empty()
+
+
+def test_a_caller_whose_front_is_gone_does_not_go_on() -> None:
+    first = centre(1)
+    phone, _ = caller(first)
+    assert first.call.leg.audio is not None
+    first.workers[1].live.remove(first.call.leg.audio.front)
+    second = again(first, 1)
+    assert phone.of(Ended) and not second.switch.calls

@@ -342,7 +342,7 @@ def test_another_process_goes_on_with_an_invite(status: int, expected: list[str]
     sent = client.layer.sent(client.id)
     assert sent is not None and sent.serialise() == client.request.serialise()
     second = client.layer = TransactionLayer(token=counter())
-    again = second.go_on(make_again(sent), UDP)
+    again = second.go_on(make_again(sent), UDP, sent=True)
     assert second.deadline() is None, "it waits for ever, unless it is cancelled"
     (cancel, *_) = second.cancel(again, 0.0)
     assert isinstance(cancel, Send) and isinstance(cancel.message, Request)
@@ -350,6 +350,19 @@ def test_another_process_goes_on_with_an_invite(status: int, expected: list[str]
     assert client.get(status) == expected
     play(second)
     assert len(second) == 0 and second.sent(again) is None
+
+
+def test_another_process_refuses_an_invite() -> None:
+    """It says so until the ACK comes, and takes a CANCEL in time for what it is."""
+    server = Server("INVITE", UDP, 180)
+    request = server.received.request
+    second = server.layer = TransactionLayer(token=counter())
+    again = second.go_on(make_again(request), UDP, sent=False)
+    assert second.deadline() is None
+    assert told(second.respond(again, Response.answering(request, 503), 0.0)) == ["> 503"]
+    assert server.put("INVITE") == ["> 503"] and server.put("ACK") == []
+    play(second)
+    assert len(second) == 0
 
 
 def make_again(request: Request) -> Request:

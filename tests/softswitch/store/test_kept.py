@@ -111,9 +111,9 @@ async def test_calls_come_back_and_those_that_live_stay_open(path: Path) -> None
     writer.call_kept("gone", None)
     await writer.close()
 
-    async def alive(kept: Kept) -> list[str]:
+    async def alive(kept: Kept) -> dict[str, set[str]]:
         assert {call.id: call for call in kept.calls} == {talking.id: talking, waiting.id: waiting}
-        return [talking.id]
+        return {talking.id: set()}
 
     again = await Writer.open(path, alive=alive)
     await again.close()

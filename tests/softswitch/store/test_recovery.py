@@ -147,11 +147,21 @@ async def test_everything_open_is_closed_at_the_last_sign_of_life(path: Path) ->
     assert (records["d"].talk_s, records["d"].agent, records["d"].wait_s) == (10.0, "207", None)
 
 
-async def test_supervisors_and_third_parties_leave_a_talk_that_goes_on(path: Path) -> None:
+@pytest.mark.parametrize(
+    ("staying", "leave"),
+    [
+        (set(), [Kind.SUPERVISION_END, Kind.PARTY_LEFT]),
+        ({"300"}, [Kind.PARTY_LEFT]),
+        ({"300", "303"}, []),
+    ],
+)
+async def test_guests_whose_calls_do_not_go_on_leave_a_talk_that_does(
+    path: Path, staying: set[str], leave: list[Kind]
+) -> None:
     await written(path, 140.0)
 
-    async def alive(_: Kept) -> list[str]:
-        return ["t"]
+    async def alive(_: Kept) -> dict[str, set[str]]:
+        return {"t": staying}
 
     writer = await Writer.open(path, clock=lambda: 99_999.0, alive=alive)
     assert (writer.recovered.calls, writer.recovered.alive) == (4, 1)
@@ -159,8 +169,7 @@ async def test_supervisors_and_third_parties_leave_a_talk_that_goes_on(path: Pat
     records, events = await read(path, after=len(HISTORY))
     assert records["t"].ended_at is None
     assert [(event.kind, event.at, event.data["cause"]) for event in events if event.call == "t"] == [
-        (Kind.SUPERVISION_END, 140.0, "restart"),
-        (Kind.PARTY_LEFT, 140.0, "restart"),
+        (kind, 140.0, "restart") for kind in leave
     ]
 
 
@@ -169,8 +178,8 @@ async def test_who_waits_or_confers_on_is_left_there_and_the_phone_that_rang_for
 ) -> None:
     await written(path, 140.0)
 
-    async def alive(_: Kept) -> list[str]:
-        return ["o", "x", "d"]
+    async def alive(_: Kept) -> dict[str, set[str]]:
+        return {"o": set(), "x": set(), "d": set()}
 
     writer = await Writer.open(path, clock=lambda: 99_999.0, alive=alive)
     assert (writer.recovered.waiting, writer.recovered.alive) == (1, 3)
