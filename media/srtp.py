@@ -6,22 +6,23 @@ one is protected in its row as the last thing. Invariants: of a leg with keys no
 forged or a replay, nor can such a packet make the leg latch; nothing goes out to it that is not protected;
 no key is in an error, a log or a repr. A leg's keys may change at any time: packets of the keys before are
 taken until the first of the new ones. libsrtp takes one packet a call, so these loops are the ones over
-packets that the engine has.
+packets that the engine has; it works on them where they lie.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from pylibsrtp import Error, Policy, Session
+from pylibsrtp._binding import ffi, lib
 
 from media.batch import segments
 from media.latching import Latching
 from media.legs import Legs
 from media.messages import SrtpKeys, SrtpSuite
-from media.packet import I32, STRIDE, U8, Batch, Index, Outgoing
+from media.packet import I32, STRIDE, U8, Batch, Index, Outgoing, words
 from media.path import local_ports
 
 MAX_PACKETS_PER_LEG = 32
@@ -39,45 +40,57 @@ PROFILES: Final[dict[SrtpSuite, int]] = {
 }
 
 
-def _session(suite: SrtpSuite, key: bytes, direction: int) -> Session:
-    policy = Policy(key=key, ssrc_type=direction, srtp_profile=PROFILES[suite])
-    policy.window_size = REPLAY_WINDOW
-    return Session(policy)
+TAG_BYTES: Final[dict[SrtpSuite, int]] = {
+    "AES_CM_128_HMAC_SHA1_80": 10,
+    "AES_CM_128_HMAC_SHA1_32": 4,
+    "AEAD_AES_128_GCM": 16,
+    "AEAD_AES_256_GCM": 16,
+}
+"""By how much a packet grows."""
+_Pointer = Any
+"""Of cffi: to the first byte of a packet, or to its length (C int), which libsrtp changes."""
+
+
+class _Session(Session):
+    """`at` is what libsrtp itself takes, so that packets are worked on where they lie: pylibsrtp copies each
+    of them three times, which takes as long as the cipher."""
+
+    def __init__(self, suite: SrtpSuite, key: bytes, direction: int) -> None:
+        policy = Policy(key=key, ssrc_type=direction, srtp_profile=PROFILES[suite])
+        policy.window_size = REPLAY_WINDOW
+        super().__init__(policy)
+        self.at: _Pointer = self._srtp[0]
 
 
 class _Inbound:
     """One key that packets come with: `lifetime` of RTP, and as many of RTCP (RFC 3711 section 9.2)."""
 
     def __init__(self, suite: SrtpSuite, key: bytes, lifetime: int) -> None:
-        self._session = _session(suite, key, Policy.SSRC_ANY_INBOUND)
-        self._sources: set[bytes] = set()
-        self._packets = self._reports = 0
+        self.session = _Session(suite, key, Policy.SSRC_ANY_INBOUND)
+        self._sources: set[int] = set()
+        self.packets = self._reports = 0
         self.lifetime = lifetime
 
-    def rtp(self, packet: bytes) -> bytes | None:
-        """The plain packet; None when it does not authenticate, has been here before, or is one too many."""
-        source = packet[8:12]
+    def rtp(self, packet: _Pointer, length: _Pointer, source: int) -> bool:
+        """Make the packet plain; False when it does not authenticate, has been here before, or is one too
+        many. Then nothing of it may be left."""
         if source not in self._sources and len(self._sources) >= MAX_SOURCES:
-            return None
-        if self._packets >= self.lifetime:
-            return None
-        try:
-            plain: bytes = self._session.unprotect(packet)
-        except (Error, ValueError):
-            return None
-        self._packets += 1
+            return False
+        if self.packets >= self.lifetime or lib.srtp_unprotect(self.session.at, packet, length):
+            return False
+        self.packets += 1
         self._sources.add(source)
-        return plain
+        return True
 
     def rtcp(self, packet: bytes) -> bytes | None:
-        """The same of a report."""
-        source = packet[4:8]
+        """A report, plain; None as above."""
+        source = int.from_bytes(packet[4:8], "big")
         if source not in self._sources and len(self._sources) >= MAX_SOURCES:
             return None
         if self._reports >= self.lifetime:
             return None
         try:
-            plain: bytes = self._session.unprotect_rtcp(packet)
+            plain: bytes = self.session.unprotect_rtcp(packet)
         except (Error, ValueError):
             return None
         self._reports += 1
@@ -92,17 +105,19 @@ class _Context:
 
     keys: SrtpKeys = field(repr=False)
     inbound: _Inbound
-    outbound: Session
+    outbound: _Session
     before: _Inbound | None = None
 
-    def rtp(self, packet: bytes) -> bytes | None:
-        plain = self.inbound.rtp(packet)
+    def rtp(self, packet: _Pointer, length: _Pointer, source: int) -> bool:
         if self.before is None:
-            return plain
-        if plain is None:
-            return self.before.rtp(packet)
-        self.before = None
-        return plain
+            return self.inbound.rtp(packet, length, source)
+        came = bytes(ffi.buffer(packet, length[0]))  # AES-GCM finds out too late that it was another's
+        if self.inbound.rtp(packet, length, source):
+            self.before = None
+            return True
+        ffi.memmove(packet, came, len(came))
+        length[0] = len(came)
+        return self.before.rtp(packet, length, source)
 
     def rtcp(self, packet: bytes) -> bytes | None:
         plain = self.inbound.rtcp(packet)
@@ -118,6 +133,7 @@ class Srtp:
         self._legs = legs
         self._latching = latching
         self._contexts: dict[int, _Context] = {}
+        self._tags = np.zeros(legs.capacity, np.int32)
         self.active = False
         self.refused = np.zeros(legs.capacity, np.int64)
         """Datagrams of each leg that were dropped: plain, forged or repeated."""
@@ -142,6 +158,7 @@ class Srtp:
                 old.outbound = _outbound(keys)
             old.keys = keys
         self._legs.secured[slot] = keys is not None
+        self._tags[slot] = TAG_BYTES[keys.suite] if keys is not None else 0
         self.active = bool(self._contexts)
 
     def keys(self) -> dict[int, SrtpKeys]:
@@ -184,18 +201,19 @@ class Srtp:
         return np.setdiff1d(rows, surplus, assume_unique=True)
 
     def _unprotect_rows(self, batch: Batch, rows: Index, slots: Index) -> None:
-        flat = batch.data.reshape(-1).data
-        lengths = batch.lengths[rows].tolist()
-        for at, (row, slot) in enumerate(zip(rows.tolist(), slots.tolist(), strict=True)):
-            start = row * STRIDE
-            plain = self._contexts[slot].rtp(bytes(flat[start : start + lengths[at]]))
-            if plain is None:
-                self.refused[slot] += 1
-                lengths[at] = 0
-            else:
-                lengths[at] = len(plain)
-                flat[start : start + len(plain)] = plain
+        lengths, sources = batch.lengths[rows], words(batch.data)[rows, 2]
+        first, length = _pointers(batch.data, lengths)
+        contexts = self._contexts
+        done = [
+            contexts[slot].rtp(first + row * STRIDE, length + at, source)
+            for at, (row, slot, source) in enumerate(
+                zip(rows.tolist(), slots.tolist(), sources.tolist(), strict=True)
+            )
+        ]
+        refused = ~np.array(done)
+        lengths[refused] = 0
         batch.lengths[rows] = lengths
+        np.add.at(self.refused, slots[refused], 1)
 
     def protect(self, outgoing: Outgoing) -> Outgoing:
         """The datagrams, those to legs with keys protected in place. One that cannot be (it is too long, or
@@ -212,20 +230,18 @@ class Srtp:
             outgoing.data, outgoing.rows[kept], lengths[kept], outgoing.paths[kept], outgoing.slots[kept]
         )
 
-    def _protect_rows(self, data: U8, rows: Index, lengths: I32, slots: Index) -> list[int]:
-        flat = data.reshape(-1).data
-        made = []
-        for row, length, slot in zip(rows.tolist(), lengths.tolist(), slots.tolist(), strict=True):
-            start = row * STRIDE
-            try:
-                packet = self._contexts[slot].outbound.protect(bytes(flat[start : start + length]))
-            except (Error, ValueError):
-                packet = b""
-            if len(packet) > STRIDE:
-                packet = b""
-            flat[start : start + len(packet)] = packet
-            made.append(len(packet))
-        return made
+    def _protect_rows(self, data: U8, rows: Index, lengths: I32, slots: Index) -> I32:
+        """The new lengths, 0 for those left out."""
+        first, length = _pointers(data, lengths)
+        contexts = self._contexts
+        fits = lengths + self._tags[slots] <= STRIDE
+        failed = [
+            not fit or lib.srtp_protect(contexts[slot].outbound.at, first + row * STRIDE, length + at)
+            for at, (row, slot, fit) in enumerate(
+                zip(rows.tolist(), slots.tolist(), fits.tolist(), strict=True)
+            )
+        ]
+        return np.where(failed, np.int32(0), lengths)
 
     # ----- RTCP, seldom enough to go one by one
 
@@ -250,9 +266,15 @@ class Srtp:
         return packet
 
 
+def _pointers(data: U8, lengths: I32) -> tuple[_Pointer, _Pointer]:
+    """To the first row of `data`, and to the first of `lengths`."""
+    assert data.flags.c_contiguous and lengths.dtype == np.int32, "libsrtp counts bytes and C ints"
+    return ffi.from_buffer("char[]", data.reshape(-1)) + 0, ffi.from_buffer("int[]", lengths) + 0
+
+
 def _inbound(keys: SrtpKeys) -> _Inbound:
     return _Inbound(keys.suite, keys.inbound, keys.lifetime)
 
 
-def _outbound(keys: SrtpKeys) -> Session:
-    return _session(keys.suite, keys.outbound, Policy.SSRC_ANY_OUTBOUND)
+def _outbound(keys: SrtpKeys) -> _Session:
+    return _Session(keys.suite, keys.outbound, Policy.SSRC_ANY_OUTBOUND)

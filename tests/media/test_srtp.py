@@ -37,7 +37,7 @@ from media.messages import (
     StopRecord,
 )
 from media.packet import STRIDE
-from media.srtp import MAX_PACKETS_PER_LEG, PROFILES
+from media.srtp import MAX_PACKETS_PER_LEG, PROFILES, TAG_BYTES
 from tests.support.audio import read_wav
 from tests.support.rtp import SOUND, Datagram, EngineBench, Phone, rtp
 
@@ -262,13 +262,16 @@ def test_sources_are_bounded(bench: EngineBench, monkeypatch: pytest.MonkeyPatch
     assert refused(bench, 1) == 32
 
 
-def test_a_packet_that_would_outgrow_its_row_is_left_out(bench: EngineBench) -> None:
-    secure = SecurePhone(bench, 1, fresh_keys())
+@pytest.mark.parametrize("suite", SUITES)
+def test_a_packet_that_would_outgrow_its_row_is_left_out(bench: EngineBench, suite: SrtpSuite) -> None:
+    secure = SecurePhone(bench, 1, fresh_keys(suite))
     plain = bench.phone(2, "10.1.0.6", 6004)
     bench.do(Connect(1, 2))
     secure.talk()
-    assert secure.hears(plain.talk(bytes(STRIDE - 12 - 9))) == []
-    assert len(secure.hears(plain.talk(bytes(STRIDE - 12 - 10)))) == 1
+    room = STRIDE - 12 - TAG_BYTES[suite]
+    assert secure.hears(plain.talk(bytes(room + 1))) == []
+    (sent,) = plain.talk(bytes(room))
+    assert len(sent.data) == STRIDE and len(secure.hears([sent])) == 1
 
 
 def test_a_number_is_never_protected_twice(bench: EngineBench) -> None:
@@ -300,17 +303,20 @@ def test_rubbish_never_raises_and_never_gets_through(rubbish: list[bytes], to_co
 # ----- change of keys
 
 
-def test_other_keys_in_the_call(bench: EngineBench) -> None:
+@pytest.mark.parametrize("new_suite", [CM80, GCM128])
+@pytest.mark.parametrize("suite", SUITES)
+def test_other_keys_in_the_call(bench: EngineBench, suite: SrtpSuite, new_suite: SrtpSuite) -> None:
     """A re-INVITE with new keys; what is still under way with the old ones is heard until the first new
     packet, and not afterwards."""
-    secure = SecurePhone(bench, 1, fresh_keys())
+    secure = SecurePhone(bench, 1, fresh_keys(suite))
     plain = bench.phone(2, "10.1.0.6", 6004)
     bench.do(Connect(1, 2))
     assert len(plain.hears(secure.talk())) == 1
-    late, too_late = secure.next(), secure.next()
-    new = fresh_keys(GCM128)
+    late, too_late = secure.next(b"late" * 40), secure.next()
+    new = fresh_keys(new_suite)
     bench.do(secure.remote(srtp=new))
-    assert len(plain.hears(bench.receive(late))) == 1
+    (heard,) = plain.hears(bench.receive(late))
+    assert heard.data[12:] == b"late" * 40
     secure.rekey(new)
     assert len(plain.hears(secure.talk())) == 1
     assert bench.receive(too_late) == []
