@@ -43,7 +43,7 @@ class Survivors:
 
     def _fits(self, call: KeptCall, talking: set[str]) -> bool:
         """Whether its menu, its queue, and its agent, if it has one, can be put back into it: they are
-        configured, and he was not about to log out."""
+        configured."""
         if call.member is not None:
             return call.member.conference in self._config.conferences
         if call.menu is not None:

@@ -82,6 +82,14 @@ class Attempt:
     reason: str = "not registered"
 
 
+@dataclass(frozen=True, slots=True)
+class OwnPart:
+    """An agent's part in a call of his own, in which others had talked for `before_s` before it was his."""
+
+    direction: Literal["inbound", "outbound"]
+    before_s: float = 0.0
+
+
 @dataclass(slots=True, eq=False)
 class Call:
     """A caller and what belongs to him.
@@ -118,7 +126,8 @@ class Call:
     record: RecordMode | Literal[""] = ""
     """What his route says of that."""
     channels: list[str] = field(default_factory=list)
-    own_call_of: list[str] = field(default_factory=list)
+    own_call_of: dict[str, OwnPart] = field(default_factory=dict)
+    """By agent."""
     hops: int = 0
     overflowed: bool = False
     awaiting: set[int] = field(default_factory=set)

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from acd.messages import LeaveQueue
 from acd.restart import GoingOn, StillWaiting
 from ivr.standing import Standing
-from softswitch.call.call import Call, Stage
+from softswitch.call.call import Call, OwnPart, Stage
 from softswitch.call.hub import Hub
 from softswitch.call.identity import Identity
 from softswitch.call.leg import Leg, LegState
@@ -90,7 +90,7 @@ class KeptCourse(Struct, frozen=True):
     """When the stretches began that run now."""
     identity: Identity
     target: str
-    own_call_of: tuple[str, ...] = ()
+    own_call_of: dict[str, OwnPart] = {}
     channels: tuple[str, ...] = ()
     language: str = ""
     client: str = ""
@@ -122,15 +122,15 @@ class KeptTalk(Struct, frozen=True):
 
 
 class KeptGuest(Struct, frozen=True):
-    """A supervisor (`mode`), or a third party, whom `who` is called for, in the talk of the call `host`;
-    `name` is what the log calls him."""
+    """A supervisor (`mode`), or a third party (`who`), in the talk of the call `host`; `name` is what the log
+    calls him."""
 
     host: str
     name: str
     by: str
     since: float
     mode: Literal["", "listen", "whisper", "barge"] = ""
-    who: str = ""
+    who: Target | None = None
 
 
 class KeptLink(Struct, frozen=True):
@@ -160,7 +160,7 @@ class KeptMember(Struct, frozen=True):
 
 
 class KeptInvite(Struct, frozen=True):
-    """An INVITE that has no final response yet. `headers`: those that a response, CANCEL or ACK repeats."""
+    """An INVITE that has no final response yet. `headers`: what a response, CANCEL or ACK needs of it."""
 
     id: int
     flow: Flow
@@ -258,7 +258,7 @@ def _course(call: Call) -> KeptCourse:
         call.story.running,
         call.identity,
         str(call.target),
-        tuple(call.own_call_of),
+        dict(call.own_call_of),
         tuple(call.channels),
         call.language,
         call.client,
@@ -286,7 +286,8 @@ def _ring(hub: Hub, phone: str, leg: Leg) -> KeptRing | None:
 
 def _invite(invite: Request, leg: Leg) -> KeptInvite:
     headers = tuple(pair for pair in invite.headers if pair[0] in _OF_INVITE)
-    return KeptInvite(leg.id, leg.flow, leg.local_tag, str(invite.uri), headers)
+    uri = replace(invite.uri, password=None)
+    return KeptInvite(leg.id, leg.flow, leg.local_tag, str(uri), headers)
 
 
 def _talk(hub: Hub, call: Call, partner: KeptLeg, tape: Tape | None) -> KeptTalk | None:

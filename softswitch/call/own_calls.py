@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 from acd import messages as acd
-from softswitch.call.call import Call
+from softswitch.call.call import Call, OwnPart
 from softswitch.call.hub import Hub
 
 
@@ -20,8 +20,6 @@ class OwnCalls:
         self.hub = hub
         self._live: dict[str, tuple[int, float]] = {}
         """Agent -> (his calls, seconds that he talked in those that are over)."""
-        self._before: dict[tuple[str, str], float] = {}
-        """(call, agent) -> seconds that others had talked in it before it was his."""
 
     def begin(
         self,
@@ -35,9 +33,7 @@ class OwnCalls:
         talked for `before_s`."""
         if agent is None or agent in call.own_call_of:
             return
-        call.own_call_of.append(agent)
-        if before_s:
-            self._before[call.id, agent] = before_s
+        call.own_call_of[agent] = OwnPart(direction, before_s)
         count, talked_s = self._live.get(agent, (0, 0.0))
         self._live[agent] = (count + 1, talked_s)
         if not count:
@@ -45,9 +41,9 @@ class OwnCalls:
 
     def end(self, call: Call, talked_s: float) -> None:
         """The call is over."""
-        for agent in call.own_call_of:
+        for agent, part in call.own_call_of.items():
             count, sum_s = self._live.pop(agent)
-            sum_s += max(0.0, talked_s - self._before.pop((call.id, agent), 0.0))
+            sum_s += max(0.0, talked_s - part.before_s)
             if count > 1:
                 self._live[agent] = (count - 1, sum_s)
             else:
@@ -56,12 +52,12 @@ class OwnCalls:
 
     def let_go(self, call: Call, agent: str) -> None:
         """The call goes on without this agent, who has not talked."""
-        if agent not in call.own_call_of:
+        part = call.own_call_of.pop(agent, None)
+        if part is None:
             return
-        others = [one for one in call.own_call_of if one != agent]
-        call.own_call_of[:] = [agent]
+        others, call.own_call_of = call.own_call_of, {agent: part}
         self.end(call, 0.0)
-        call.own_call_of[:] = others
+        call.own_call_of = others
 
     def forget(self, agent: str) -> None:
         """Whatever was believed of this agent: he is in no call."""

@@ -164,6 +164,8 @@ def _broken(desk: Desk, call: Call) -> str:
         return f"has lost its caller and is still in stage {call.stage.value}"
     if call.stage is Stage.TALK and (call.partner is None or call.partner.gone):
         return "talks with nobody"
+    if desk.hub.terminating.is_awaited(call.leg):  # his menu goes on when somebody speaks with him
+        return ""
     if call.stage is Stage.MENU and call.session is None and call.asking is None:
         return "is in a menu that is over"
     if call.stage is Stage.MAILBOX and not desk.voicemail.runs(call):

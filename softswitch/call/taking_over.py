@@ -87,7 +87,8 @@ class TakingOver:
                     self._go_on(one, one.course, now)
                 else:
                     self._end(one, now)
-                for ring in one.ringing:
+            for ring in one.ringing:
+                with self._guarded(one.id, now):
                     self._ring_no_more(one, ring, now)
         self.desk.queueing.wait_on(self._waiting, now)
         self.desk.conferences.resumed()
@@ -100,12 +101,15 @@ class TakingOver:
     def lead_on(self, now: float) -> None:
         """When all else is back, messages too: menus and mailboxes go on, which may lead further at once."""
         for call, go in self._led_on:
-            if call.stage is not Stage.OVER:
-                with self._guarded(call.id, now):
-                    self.hub.keep(call)
-                    self.hub.emit(self.hub.plane.silence(call.leg))
-                    go(now)
+            self.hub.terminating.when_spoken(call.leg, partial(self._lead, call, go), now)
         self._led_on.clear()
+
+    def _lead(self, call: Call, go: Callable[[float], None], now: float) -> None:
+        if call.stage is not Stage.OVER:
+            with self._guarded(call.id, now):
+                self.hub.keep(call)
+                self.hub.emit(self.hub.plane.silence(call.leg))
+                go(now)
 
     @contextlib.contextmanager
     def _guarded(self, call_id: str, now: float) -> Iterator[None]:
@@ -178,9 +182,8 @@ class TakingOver:
             if name in hub.settings.peers:
                 self.desk.channels.taken[name] = self.desk.channels.taken.get(name, 0) + 1
                 call.channels.append(name)
-        for agent in course.own_call_of:
-            outbound = course.identity.kind == "extension"
-            self.desk.own_calls.begin(call, agent, "outbound" if outbound else "inbound")
+        for agent, part in course.own_call_of.items():
+            self.desk.own_calls.begin(call, agent, part.direction, before_s=part.before_s)
         if kept.talk is not None:
             self._talk_on(call, kept.talk, live[1][0], now)
         elif kept.menu is not None:
@@ -232,8 +235,8 @@ class TakingOver:
             self.desk.end(call, None, "the talk is over", "system", now)
         elif guest.mode:
             self.desk.supervision.resume(call, host, guest.mode, guest)
-        else:
-            self.desk.third_parties.resume(call, host, _target(guest.who), guest)
+        elif guest.who is not None:
+            self.desk.third_parties.resume(call, host, guest.who, guest)
 
     def _begin_anew(self, call: Call, anew: KeptAnew, now: float) -> None:
         if anew.left is not None:
@@ -274,8 +277,9 @@ class TakingOver:
 
 
 def _turn(kept: KeptCall) -> tuple[bool, float]:
-    """Guests come when their hosts are there, members of a conference as they came in."""
-    return kept.guest is not None, kept.member.since if kept.member is not None else 0.0
+    """Members of a conference come as they came in, and so do guests when their hosts are there."""
+    place = kept.guest or kept.member
+    return kept.guest is not None, place.since if place is not None else 0.0
 
 
 def _target(text: str) -> Target:

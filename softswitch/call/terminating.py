@@ -12,6 +12,7 @@ call ends, with its record.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -69,6 +70,10 @@ class Terminal:
     process: int | None = None
     outer: Leg | None = None
     inner: Leg | None = None
+    patience_until: float = 0.0
+    is_spoken: bool = False
+    on_spoken: Callable[[float], None] | None = None
+    """What is to be done as soon as a process speaks with it."""
     ports: dict[int, m.Allocated] = field(default_factory=dict)
     offers: dict[int, SessionDescription] = field(default_factory=dict)
 
@@ -100,10 +105,17 @@ class Terminating:
         return len(self._processes)
 
     def process_ready(self, number: int, process: EndpointProcess) -> None:
-        """It takes calls, first of all those that wait for one."""
+        """It takes calls."""
         self._processes[number] = process
+        self._serve()
+
+    def _serve(self) -> None:
+        """Those who wait for a process have the places that are free, in their order."""
         for terminal in self._all():
-            if terminal.process is None and not self._speak(terminal):
+            audio = terminal.leg.audio
+            if terminal.process is not None or audio is None or audio.worker not in self.hub.plane.workers:
+                continue
+            if not self._speak(terminal):
                 return
 
     def process_lost(self, number: int, reason: str, now: float) -> None:
@@ -112,7 +124,7 @@ class Terminating:
         self.lost += 1
         self.hub.warn("a media endpoint is lost", endpoint=str(number), reason=reason)
         for terminal in self._all():
-            if terminal.process == number and terminal.leg.id in self._terminals:  # no other one ended it
+            if terminal.process == number:
                 self._let_go(terminal, now)
                 self._again(terminal, f"media endpoint lost: {reason}", now)
 
@@ -149,6 +161,19 @@ class Terminating:
         self._fronts[kept.leg] = leg
         self._terminals |= {leg.id: terminal, kept.leg: terminal}
         self._again(terminal, "the switch was restarted, and there is no media endpoint", now)
+
+    def is_awaited(self, leg: Leg) -> bool:
+        """Whether something is to be done when a process speaks with the leg."""
+        terminal = self._terminals.get(leg.id)
+        return terminal is not None and terminal.on_spoken is not None
+
+    def when_spoken(self, leg: Leg, action: Callable[[float], None], now: float) -> None:
+        """Do it now, or when a process speaks with the leg; never, if that will not be."""
+        terminal = self._terminals.get(leg.id)
+        if terminal is None or terminal.is_spoken:
+            action(now)
+        else:
+            terminal.on_spoken = action
 
     # ----- the beginning of a leg
 
@@ -248,7 +273,7 @@ class Terminating:
         if terminal is None or terminal.offers or audio is None or audio.agreed is None:
             return
         agreed, outer_leg, inner_leg = audio.agreed, terminal.outer, terminal.inner
-        if outer_leg is None or inner_leg is None:
+        if outer_leg is None or inner_leg is None or outer_leg.id not in terminal.ports:
             return
         codec = next((one for one in audio.codecs if one.name.upper() == agreed.codec), PCMU)
         outer = Codec(codec.name, codec.payload_type, agreed.clock_hz, 1, agreed.fmtp)
@@ -279,6 +304,10 @@ class Terminating:
         inner = half is terminal.inner
         number = terminal.leg.id if inner else half.id
         self.hub.emit([Media(audio.worker, remote_of(number, agreed, opaque=not inner))])
+        terminal.is_spoken |= inner
+        if inner and terminal.on_spoken is not None:
+            action, terminal.on_spoken = terminal.on_spoken, None
+            action(now)
 
     def ended(self, terminal: Terminal, reason: str, now: float) -> None:
         """The process has refused or ended one of our calls."""
@@ -300,7 +329,8 @@ class Terminating:
     def _again(self, terminal: Terminal, reason: str, now: float) -> None:
         """Have another process speak, now or as soon as there is one."""
         if not self._speak(terminal):
-            self.hub.at(now + PATIENCE_S, lambda at: self._give_up(terminal, reason, at))
+            terminal.patience_until = now + PATIENCE_S
+            self.hub.at(terminal.patience_until, lambda at: self._give_up(terminal, reason, at))
 
     def _speak(self, terminal: Terminal) -> bool:
         """Begin with the process that has most room; False: none has any."""
@@ -316,7 +346,8 @@ class Terminating:
         return True
 
     def _give_up(self, terminal: Terminal, reason: str, now: float) -> None:
-        if terminal.process is None and self._terminals.get(terminal.leg.id) is terminal:
+        waits = terminal.process is None and self._terminals.get(terminal.leg.id) is terminal
+        if waits and now >= terminal.patience_until:  # it may have had one meanwhile
             self.failed(terminal.leg, reason, now)
 
     def _let_go(self, terminal: Terminal, now: float) -> None:
@@ -329,7 +360,7 @@ class Terminating:
         if terminal.outer is not None:
             self._release(audio.worker, terminal.outer.id)
         terminal.process = terminal.outer = terminal.inner = None
-        terminal.offers = {}
+        terminal.offers, terminal.is_spoken = {}, False
 
     def _release(self, worker: int, number: int) -> None:
         if worker in self.hub.plane.workers:  # else it is gone with all its legs
@@ -343,6 +374,7 @@ class Terminating:
         self._terminals.pop(terminal.front, None)
         self._let_go(terminal, now)
         self._release(leg.audio.worker, terminal.front)
+        self._serve()
         self.hub.at(now + FORGET_S, lambda at: self._forget(terminal.front))
 
     def _forget(self, front: int) -> None:

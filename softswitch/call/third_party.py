@@ -91,7 +91,7 @@ class ThirdParties:
         party = self._parties.get(call.id)
         if party is None or party.since is None:
             return None
-        return KeptGuest(party.host.id, party.name, party.by, party.since, who=str(party.who))
+        return KeptGuest(party.host.id, party.name, party.by, party.since, who=party.who)
 
     def resume(self, call: Call, host: Call, who: Target, kept: KeptGuest) -> None:
         """A third party of an earlier process, in a talk that goes on."""
@@ -234,13 +234,22 @@ class ThirdParties:
         agent_leg.call = call.id
         self._left(party, now)
         for other in self.of(host):
-            other.host = call
-            self.hub.keep(other.call)
+            self._move(other, call, now)
         call.story.leg(agent_leg, "agent" if agent else "extension", name, now)
         call.story.leg_answered(agent_leg, now)
         self.steps.talk(call, agent_leg, name, "", now)
         call.partner_phone, call.partner_peer = host.partner_phone, host.partner_peer
         self.own_calls.begin(call, agent or None, "outbound", before_s=call.story.total("talk"))
+
+    def _move(self, party: Party, host: Call, now: float) -> None:
+        """He is in the talk of another call, or is called for it."""
+        if party.since is not None:
+            self._log(party, Kind.PARTY_LEFT, now, joined_s=round(now - party.since, 3))
+            party.since = now
+        party.host = host
+        if party.since is not None:
+            self._log(party, Kind.PARTY_ADDED, now)
+        self.hub.keep(party.call)
 
     def _leave_his_call(self, party: Party, cause: str, now: float) -> Leg:
         """His call ends, but not his leg."""

@@ -234,6 +234,7 @@ class TransactionLayer:
         table = INVITE_CLIENT if sent else INVITE_SERVER
         transaction = self._running.open(table, key, invite, flow, flow)
         transaction.state = "proceeding"
+        transaction.broken = flow.reliable and not sent
         return transaction.id
 
     def send_stateless(self, message: Request | Response, flow: Flow, sent_by: str | None = None) -> Send:

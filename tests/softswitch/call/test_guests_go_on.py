@@ -9,8 +9,10 @@ from acd.events import Kind
 from softswitch.call.call import Call, Stage
 from softswitch.call.reconcile import compare
 from softswitch.call.record import Disposition
+from softswitch.call.settings import Peer, Target
 from softswitch.call.supervision import Mode
 from softswitch.call.taking_over import going_on
+from softswitch.sip.uri import Uri
 from tests.softswitch.call.test_supervision import BOSS, Story, centre_of, events
 from tests.softswitch.call.test_taking_over import killed, present
 from tests.softswitch.call.test_third_party import Three
@@ -144,3 +146,48 @@ def test_killed_twice(story: Story) -> None:
     story.centre = second = again(again(story.centre))
     assert there(second, visitor).stage is Stage.ROOM
     story.check(visitor.leg, ())
+
+
+def test_the_one_who_came_first_takes_the_place_of_the_agent() -> None:
+    three = Three()
+    first = three.joined("302")
+    three.centre.advance(1)
+    three.joined("301")
+    kept = three.centre.kept_calls
+    kept[first.id] = kept.pop(first.id)  # the database has them in another order
+    three.centre = second = again(three.centre)
+    three.down("201")
+    host = there(second, three.call)
+    assert host.partner is not None and host.partner.id == first.leg.id
+
+
+def test_a_party_outside_keeps_his_name_and_his_channel() -> None:
+    peers = {"pbx": Peer("pbx", Uri("sip", None, None, "10.0.1.5", 5060), max_calls=1)}
+    three = Three(peers=peers)
+    three.centre.switch.hub.settings.plan.routes["8(900)1"] = Target("peer", "pbx")
+    third, phone = three.add("8(900)1"), three.phone("302")
+    phone.answer(phone.legs[-1])
+    three.centre.settle()
+    settings = three.centre.switch.hub.settings
+    three.centre = second = killed(three.centre, more={"phones": settings.phones, "peers": peers})
+    channels = second.switch.desk.channels
+    assert there(second, third).stage is Stage.ROOM and channels.taken == {"pbx": 1}
+    three.down("201")
+    (left,) = three.events(Kind.PARTY_LEFT)
+    assert left["party"] == "8(900)1" and channels.taken == {"pbx": 1}
+    three.down("302")
+    assert channels.taken == {"pbx": 0}
+
+
+def test_an_agent_counts_what_he_talked_himself() -> None:
+    """The caller has left: the agent has a call of his own since, in which the talk before is not his."""
+    three = Three()
+    three.joined()
+    three.centre.advance(100)
+    three.down("300")
+    three.centre.advance(7)
+    three.centre = second = again(three.centre)
+    three.down("201")
+    second.advance(5)
+    (idle,) = three.events(Kind.AGENT_IDLE)
+    assert idle["talk_s"] == pytest.approx(12.0, abs=0.1) and idle["direction"] == "outbound"

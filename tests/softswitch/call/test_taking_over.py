@@ -273,6 +273,28 @@ def test_who_was_not_answered_yet_is_told_and_the_phone_that_he_calls_rings_no_m
     assert second.call.stage is Stage.SETUP, "the next call is a call like any other"
 
 
+def test_who_was_not_answered_and_called_over_tcp_is_told_where_he_listens() -> None:
+    """RFC 3261 18.2.2: the connection of his INVITE is gone, so it is the port of his Via."""
+    first = Centre(routes={"302": Target("extension", "302")})
+    caller = first.phones["300"]
+    first.phones["302"].on_incoming = first.phones["302"].ring
+    caller.call("302")
+    first.settle()
+    leg = first.call.leg
+    leg.flow = Flow("tcp", SWITCH, ("10.0.1.3", 49152), 7)
+    leg.invite.uri = replace(leg.invite.uri, password="s3cret")
+    via = leg.invite.headers.get("Via")
+    assert via is not None
+    leg.invite.headers.set("Via", via.replace("SIP/2.0/UDP", "SIP/2.0/TCP"))
+    first.switch.hub.keep(first.call)
+    first._carry_out(first.switch.handle_timer(first.now))
+    (kept,) = first.kept_calls.values()
+    assert kept.unanswered is not None and "s3cret" not in msgspec.json.encode(kept).decode()
+    killed(first)
+    (told,) = caller.of(Ended)
+    assert isinstance(told, Ended) and told.status == 503
+
+
 def test_who_is_called_back_rings_no_more_and_the_agent_who_waits_for_him_is_told() -> None:
     first = test_callbacks.centre()
     test_callbacks.promised(first)

@@ -15,7 +15,7 @@ from softswitch.log import redact
 from softswitch.sdp.codecs import PCMA, PCMU, Codec
 from softswitch.sip.uri import Uri
 from tests.softswitch.call.test_taking_over import killed
-from tests.support.centre import Accepted, Centre, Ended, Handset
+from tests.support.centre import Accepted, Centre, Ended, Handset, Worker
 
 GSM = Codec("GSM", 3)
 WIDE = Codec("speex", 96, 16000)
@@ -197,6 +197,73 @@ def test_as_many_as_a_new_process_has_room_for_go_on() -> None:
     assert len(at.switch.calls) == 2 and at.switch.hub.terminating.places == (2, 2)
 
 
+def test_who_waits_for_a_process_has_the_place_that_gets_free() -> None:
+    at = centre(1, 2)
+    for phone in ("300", "301", "302"):
+        caller(at, phone=phone)
+    at.lose_endpoint(1)
+    at.lose_endpoint(2)
+    at.endpoint(3, PROCESS)
+    at.settle()
+    at.advance(1)
+    at.phones["300"].hang_up(at.phones["300"].legs[-1])
+    at.settle()
+    at.advance(PATIENCE_S + 1)
+    assert [call.identity.name for call in at.switch.calls.values()] == ["301", "302"]
+    assert at.switch.hub.terminating.places == (2, 2)
+
+
+def test_each_wait_for_a_process_has_its_whole_patience() -> None:
+    at = centre(1)
+    phone, _ = caller(at)
+    at.lose_endpoint(1)
+    at.advance(3)
+    at.endpoint(2, PROCESS)
+    at.settle()
+    at.advance(11.5)
+    at.lose_endpoint(2)
+    at.advance(PATIENCE_S - 1)
+    assert not phone.of(Ended)
+    at.advance(2)
+    assert phone.of(Ended)
+
+
+def test_a_phone_answers_while_the_port_towards_the_next_process_is_awaited(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    phones = {
+        number: Phone(number, contact=Uri("sip", number, None, f"10.0.1.{place}", 5060), endpoint=way)  # type: ignore[arg-type]
+        for place, (number, way) in enumerate((("201", "pjsua2"), ("202", "auto"), ("300", "auto")), 1)
+    }
+    at = centre(1, 2, more={"phones": phones}, routes={"201": Target("extension", "201")}, callers=("300",))
+    called = at.phones["201"]
+    called.codecs = (GSM,)
+    called.on_incoming = called.ring
+    at.phones["300"].call("201")
+    at.settle()
+    late: list[m.Event] = []
+    usual = Worker.command
+
+    def slow(worker: Worker, command: m.Command) -> list[m.Event]:
+        said = usual(worker, command)
+        if not isinstance(command, m.Allocate):
+            return said
+        late.extend(said)
+        return []
+
+    monkeypatch.setattr(Worker, "command", slow)
+    at.lose_endpoint(1)
+    at.lose_endpoint(2)
+    at.endpoint(3, PROCESS)
+    assert late
+    called.answer(called.legs[-1])
+    at.settle()
+    for event in late:
+        at.media_event(event)
+    at.settle()
+    assert at.call.stage is Stage.TALK and not any("defect" in warning.text for warning in at.warnings)
+
+
 def test_both_legs_of_a_call_lose_their_process_and_there_is_no_other() -> None:
     """The first one ends the call, and with it the third party's."""
     phones = {
@@ -331,13 +398,17 @@ def test_a_caller_is_spoken_with_by_a_process_of_the_next_switch() -> None:
     assert outer not in second.workers[1].live and front in second.workers[1].live
     assert second.switch.hub.terminating.kept(second.call.leg) == port
     second.advance(2)
+    before = second.heard(second.call)
+    second.play_out(second.call)
+    second.key(second.call, "2")
+    assert second.call.stage is Stage.MENU
     second.endpoint(1, PROCESS)
     second.settle()
     call = second.call
     again_, new, to_phone, to_outer, to_inner = parts(second, call)
     assert again_ == front and new != outer
     assert (to_phone.codec, to_outer.codec, to_inner.codec) == ("OPAQUE/8000", "OPAQUE/8000", "PCMU")
-    second.advance(60)
+    assert second.heard(call) != before, "the menu once more, when he can hear it"
     second.key(call, "1")
     assert call.stage is Stage.QUEUE
     phone.hang_up(leg)

@@ -312,6 +312,28 @@ def test_the_channel_of_whoever_stays_is_taken_and_no_other(leaves: str) -> None
     assert not centre.switch.calls and taken == {"pbx": 0}
 
 
+def test_who_goes_on_in_another_call_leaves_the_one_before() -> None:
+    """Each call's log has the whole of who was in its talk."""
+    three = Three()
+    first, other = three.joined("302"), three.joined("301")
+    three.centre.advance(3)
+    three.down("300")
+    three.centre.advance(4)
+    three.down("301")
+    told = [
+        (event.call, event.kind, event.data["party"], event.data.get("joined_s"))
+        for event in three.centre.log
+        if event.kind in (Kind.PARTY_ADDED, Kind.PARTY_LEFT) and event.data["party"] == "301"
+    ]
+    assert told == [
+        (three.call.id, Kind.PARTY_ADDED, "301", None),
+        (three.call.id, Kind.PARTY_LEFT, "301", 3.0),
+        (first.id, Kind.PARTY_ADDED, "301", None),
+        (first.id, Kind.PARTY_LEFT, "301", 4.0),
+    ]
+    assert other.id not in three.centre.switch.calls
+
+
 def test_keys_of_an_agent_who_has_left_are_forgotten() -> None:
     three = Three()
     three.centre.media_event(_digit(three.agent_leg.id, "5"))
