@@ -311,13 +311,15 @@ async def test_nobody_comes_back(tmp_path: Path, switches: SwitchMaker, phones: 
 
 
 @contextlib.asynccontextmanager
-async def many(tmp_path: Path, switches: SwitchMaker, talk_ms: int, workers: int) -> AsyncIterator[Any]:
+async def many(
+    tmp_path: Path, switches: SwitchMaker, talk_ms: int, workers: int, media: str = ""
+) -> AsyncIterator[Any]:
     """The switch with a hundred conversations, all of them on the disk; and the callers."""
     pairs = workers * (2 * CALLS + 20)  # any worker may get all of them: one whose ticks come late gets none
     port, first_port = free_port(), free_rtp_port(pairs)
     text = CENTRE.replace("{first}-{last}", f"{first_port}-{first_port + 2 * pairs - 1}")
     text = text.replace("workers = 1", f"workers = {workers}")
-    switch = await switches(text=text, extra=MANY.format(port=port), lost_s=120)
+    switch = await switches(text=text, extra=MANY.format(port=port), lost_s=120, media=media)
     agents = Sipp(
         tmp_path, (LOAD / "agent.xml").read_text().replace("TALK_MS", str(talk_ms)), port=port, calls=CALLS
     )
@@ -380,4 +382,39 @@ async def test_a_worker_dies_with_some_of_a_hundred_calls(tmp_path: Path, switch
             "answered": CALLS - cut,
         }
         check_complete(await switch.get("log", "events", limit=10_000))
+        assert (await switch.get("doctor"))["findings"] == []
+
+
+async def test_a_pjsua2_process_dies_among_a_hundred_calls(
+    tmp_path: Path, switches: SwitchMaker, phones: PhoneMaker
+) -> None:
+    """None of them notices; the one that it speaks for goes on with its successor."""
+    async with many(tmp_path, switches, 20_000, 1, "endpoint_processes = 1") as (switch, callers):
+        called = await phones(auto_answer_after_s=0, codecs=("PCMU",))
+        await called.register(switch.address, "201", PASSWORD)
+        said = write_tone_wav(tmp_path / "he.wav", 440, 120)
+        options = {"server": switch.address, "password": PASSWORD, "codecs": ("GSM",)}
+        async with Baresip(tmp_path, said, user="203", **options) as caller:  # type: ignore[arg-type]
+            await caller.event("REGISTER_OK", 10)
+            await caller.dial(switch.uri("201"))
+            await switch.until(lambda all_: sum(call["state"] == "talking" for call in all_) > CALLS, "calls")
+            process = await switch.wait_line(r"media endpoint ready endpoint=1 process=(\d+)", 5)
+            os.kill(int(process[1]), signal.SIGKILL)
+            await switch.wait_line("media endpoint ready endpoint=2 ", 30)
+            result = await callers.result(90)
+            assert (result.successful, result.failed) == (CALLS, 0), result
+            await called.record(tmp_path / "called.wav")
+            await recorded(tmp_path / "called.wav")
+            await called.record(None)
+            await caller.hangup()
+            await caller.event("CALL_CLOSED", 10)
+        calls = await switch.until(
+            lambda all_: len(all_) == CALLS + 1 and all(call["ended_at"] for call in all_),
+            "log",
+            "calls",
+            limit=CALLS + 10,
+        )
+        assert {call["disposition"] for call in calls} == {"answered"}
+        rate, channels = read_wav(tmp_path / "called.wav")
+        assert tone_level_db(np.asarray(channels[0])[-2 * rate : -rate // 2], rate, 440) > -3
         assert (await switch.get("doctor"))["findings"] == []
