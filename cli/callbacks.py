@@ -8,7 +8,7 @@ import typer
 
 from cli.options import ByOption, ConfigOption, JsonOption, SocketOption
 from cli.output import moment, print_json, print_table
-from cli.place import find_place
+from cli.place import find_place, refuse_unknown
 from softswitch.api.client import ApiClient
 
 NumberArgument = Annotated[
@@ -36,6 +36,8 @@ def list_callbacks(
     """Show who will be called back, and when it is tried next."""
     answer = ApiClient(find_place(config, socket).socket).get("callbacks")
     promises = [promise for promise in answer if queue in ("", promise["queue"])]
+    if not promises:
+        refuse_unknown(config, socket, None, queue=queue)
     if json:
         print_json(promises)
         return

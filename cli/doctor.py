@@ -11,11 +11,14 @@ import typer
 from cli.moments import epoch
 from cli.options import ConfigOption, DatabaseOption, JsonOption, SinceOption, SocketOption
 from cli.output import plain, print_json
-from cli.place import find_place
+from cli.place import DEFAULT_GRACE_S, find_place
 from cli.refusals import DONE, FAILED
 
 if TYPE_CHECKING:
     from softswitch.diagnosis import Diagnosis
+
+MARGIN_S = 5.0
+"""How much longer media workers may be there than they were told."""
 
 
 def mount(app: typer.Typer) -> None:
@@ -54,7 +57,7 @@ def _examine(
     from softswitch.api.client import ApiClient, NotRunning
     from softswitch.diagnosis import Diagnosis
 
-    path = database
+    path, grace_s = database, DEFAULT_GRACE_S
     if path is None:
         place = find_place(config, socket)
         client = ApiClient(place.socket, timeout_s=300.0)
@@ -68,16 +71,16 @@ def _examine(
         except NotRunning:
             if place.file is None:
                 raise
-        path = place.database
-    return _examine_file(path, since, mend)
+        path, grace_s = place.database, place.grace_s
+    return _examine_file(path, since, mend, grace_s)
 
 
-def _examine_file(path: Path, since: float, mend: bool) -> Diagnosis:
+def _examine_file(path: Path, since: float, mend: bool, grace_s: float) -> Diagnosis:
     import asyncio
 
     from softswitch.store.doctor import examine_file
 
-    return asyncio.run(examine_file(path, since, mend))
+    return asyncio.run(examine_file(path, since, mend, held_after=time.time() - grace_s - MARGIN_S))
 
 
 def _print(found: Diagnosis, mend: bool) -> None:
@@ -94,5 +97,6 @@ def _print(found: Diagnosis, mend: bool) -> None:
             print(f"    {'NOT MENDED' if mend else 'would mend'}: {finding.remedy}")
         else:
             print("    nothing can mend it; please report it")
-    left = sum(not finding.mended for finding in found.findings)
-    print(f"{len(found.findings)} found, {left} left." + ("" if mend or not left else " `--mend` mends."))
+    left = [finding for finding in found.findings if not finding.mended]
+    mendable = not mend and any(finding.remedy for finding in left)
+    print(f"{len(found.findings)} found, {len(left)} left." + (" `--mend` mends." if mendable else ""))

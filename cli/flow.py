@@ -118,9 +118,9 @@ def _chosen(config: Config, flow: str) -> list[str]:
     if not flow:
         return list(config.menus)
     if flow not in config.menus:
-        from ivr.flow import suggest
+        from softswitch.api.control import UnknownName
 
-        raise BadUsage(f"{flow!r} is not a flow; {suggest(flow, config.menus)}")
+        raise UnknownName("flow", flow, config.menus)
     return [flow]
 
 

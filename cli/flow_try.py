@@ -92,9 +92,9 @@ def try_flow(
 
     loaded = load(path)
     if flow not in loaded.menus:
-        from ivr.flow import suggest
+        from softswitch.api.control import UnknownName
 
-        raise BadUsage(f"{flow!r} is not a flow; {suggest(flow, loaded.menus)}")
+        raise UnknownName("flow", flow, loaded.menus)
     try:
         began = moment(at, loaded.world.time_zone, time.time())
     except LocalError as error:

@@ -88,10 +88,9 @@ def import_list(
     loaded = load_draft(find_config(config)).config  # the list's own file may not be there yet
     section = loaded.lists.get(name)
     if section is None:
-        known = ", ".join(loaded.lists) or "none"
-        raise BadUsage(
-            f"there is no list {name!r}: the configuration has {known}; add [lists.{name}] with a file"
-        )
+        from softswitch.api.control import UnknownName
+
+        raise UnknownName("list", name, loaded.lists)
     if section.file is None:
         raise BadUsage(f'the list {name} has no file: add lists.{name}.file = "{name}.csv"')
     try:

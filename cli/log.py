@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.moments import epoch
+from cli.moments import span
 from cli.options import ConfigOption, DatabaseOption, JsonOption, SinceOption, SocketOption, UntilOption
 from cli.output import duration, moment, print_fields, print_json, print_table
 from cli.place import refuse_unknown
@@ -59,10 +59,10 @@ def calls(
     if call:
         _tell(*source.call(call), json)
         return
-    now = time.time()
+    start, end = span(since, until, time.time())
     wanted = CallFilter(
-        since=epoch(since, "--since", now),
-        until=epoch(until, "--until", now),
+        since=start,
+        until=end,
         queue=queue,
         agent=agent,
         client=client,
@@ -134,10 +134,10 @@ def events(
     from cli.source import open_source
     from softswitch.store.query import EventFilter
 
-    now = time.time()
+    start, end = span(since, until, time.time())
     wanted = EventFilter(
-        since=epoch(since, "--since", now),
-        until=epoch(until, "--until", now),
+        since=start,
+        until=end,
         call=call,
         queue=queue,
         agent=agent,
@@ -188,8 +188,7 @@ def export(
     from cli.source import open_source
     from softswitch.store.query import CallFilter, EventFilter
 
-    now = time.time()
-    start, end = epoch(since, "--since", now), epoch(until, "--until", now)
+    start, end = span(since, until, time.time())
     source = open_source(config, socket, database)
     if what == "events" or (file_format == "queue_log" and not json):
         found = source.events(EventFilter(since=start, until=end))

@@ -7,6 +7,8 @@ before the command needs it.
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -70,6 +72,8 @@ _PARTS = (
     workers,
 )
 
+_NOT_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+
 app = typer.Typer(
     name="cc",
     no_args_is_help=True,
@@ -101,6 +105,19 @@ if find_spec("cli.demo") is not None:  # the demonstration may be left out of an
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command line (without the program's name); the exit code."""
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except OSError as error:
+        if error.filename is not None or error.errno not in _NOT_WRITTEN:
+            raise
+        print(f"cc: cannot write the output: {error.strerror}; make room where it goes", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is flushed at the exit
+        return FAILED
+    return code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         app(args=list(arguments) if arguments is not None else None, prog_name="cc")
     except SystemExit as end:

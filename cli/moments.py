@@ -43,6 +43,14 @@ def epoch(text: str, option: str, now: float) -> float | None:
         ) from error
 
 
+def span(since: str, until: str, now: float) -> tuple[float | None, float | None]:
+    """From `--since` to `--until`. Raises BadUsage, also where it ends before it begins."""
+    start, end = epoch(since, "--since", now), epoch(until, "--until", now)
+    if start is not None and end is not None and start > end:
+        raise BadUsage(f"--since {since!r} is after --until {until!r}")
+    return start, end
+
+
 def _local(moment: datetime) -> float:
     """Of a wall-clock time here, whatever the offset of the day it was computed from."""
     return moment.replace(tzinfo=None).timestamp()

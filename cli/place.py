@@ -16,19 +16,21 @@ from typing import Any
 from cli.refusals import BadUsage
 
 SEARCHED = (Path("cc.toml"), Path("/etc/cc/cc.toml"))
-DEFAULT_SOCKET, DEFAULT_DATABASE = "var/cc.sock", "var/cc.db"
+DEFAULT_SOCKET, DEFAULT_DATABASE, DEFAULT_GRACE_S = "var/cc.sock", "var/cc.db", 30.0
 """As in softswitch.config, whose import would cost more than all the rest of a small command."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a call centre is. `queues` and `agents` are the tables of the configuration, unchecked."""
+    """Where a call centre is. `queues` and `agents` are the tables of the configuration, unchecked;
+    `grace_s` is for how long media workers outlive the switch."""
 
     file: Path | None
     socket: Path
     database: Path
     queues: Mapping[str, Mapping[str, Any]]
     agents: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    grace_s: float = DEFAULT_GRACE_S
 
 
 def find_config(config: Path | None) -> Path:
@@ -68,6 +70,7 @@ def find_place(config: Path | None, socket: Path | None = None) -> Place:
         database=(folder / _key(table, "store", "path", DEFAULT_DATABASE)).resolve(),
         queues=_tables(table, "queues"),
         agents=_tables(table, "agents"),
+        grace_s=_seconds(table, "media", "grace_s", DEFAULT_GRACE_S),
     )
 
 
@@ -91,6 +94,12 @@ def _tables(table: Mapping[str, Any], section: str) -> dict[str, Mapping[str, An
     found = table.get(section)
     members = found.items() if isinstance(found, dict) else ()
     return {name: member for name, member in members if isinstance(member, dict)}
+
+
+def _seconds(table: Mapping[str, Any], section: str, key: str, default: float) -> float:
+    values = table.get(section)
+    value = values.get(key) if isinstance(values, dict) else None
+    return float(value) if isinstance(value, int | float) else default
 
 
 def _key(table: Mapping[str, Any], section: str, key: str, default: str) -> Path:

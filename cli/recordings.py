@@ -14,7 +14,7 @@ from typing import Annotated, Any, BinaryIO, cast
 import typer
 
 from cli.calls import calls_app
-from cli.moments import epoch
+from cli.moments import span
 from cli.options import (
     ByOption,
     CallArgument,
@@ -26,7 +26,7 @@ from cli.options import (
     UntilOption,
 )
 from cli.output import duration, moment, print_json, print_table
-from cli.place import find_place
+from cli.place import find_place, refuse_unknown
 from cli.refusals import BadUsage
 from cli.voicemail import PLAYERS
 from softswitch.api.client import ApiClient
@@ -70,6 +70,8 @@ def list_recordings(
 ) -> None:
     """Show recordings, the newest first."""
     found = _find(_client(config, socket), since, until, call, queue, party, number, limit)
+    if not found:
+        refuse_unknown(config, socket, None, queue=queue)
     if json:
         print_json(found)
         return
@@ -239,10 +241,10 @@ def _find(
     limit: int = 100,
     state: str = "",
 ) -> list[dict[str, Any]]:
-    now = time.time()
+    start, end = span(since, until, time.time())
     query = {
-        "since": epoch(since, "--since", now),
-        "until": epoch(until, "--until", now),
+        "since": start,
+        "until": end,
         "call": call,
         "queue": queue,
         "party": party,

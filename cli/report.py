@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.log import AgentOption, QueueOption
-from cli.moments import epoch
+from cli.moments import span
 from cli.options import ConfigOption, DatabaseOption, JsonOption, SinceOption, SocketOption, UntilOption
 from cli.output import duration, moment, print_json, print_table, share
 from cli.place import refuse_unknown
@@ -62,8 +62,7 @@ def report(
         known = ", ".join(f"{name} {text}" for name, text in TEXT.items())
         raise BadUsage(f"--formula {formula!r} is unknown: there are {known}") from None
     now = time.time()
-    end = epoch(until, "--until", now)
-    start = epoch(since, "--since", now)
+    start, end = span(since, until, now)
     if interval is not None and start is None:
         raise BadUsage("--interval needs a beginning: give --since too")
     wanted = ReportQuery(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -65,6 +66,8 @@ def try_route(
     Asks the running switch, or the configuration file where none runs; then all queues are empty and nobody
     is logged in. Exit code 1: the call would be refused.
     """
+    if at:
+        _check_moment(at)
     question = {
         "from_number": caller,
         "to_number": to,
@@ -83,6 +86,17 @@ def try_route(
         _print(answer)
     if answer["sip_status"] != 200:
         raise typer.Exit(1)
+
+
+def _check_moment(at: str) -> None:
+    """Whether it can be read; in which time zone it is meant is for who has the configuration."""
+    from softswitch.call.rehearsal import moment
+    from softswitch.errors import LocalError
+
+    try:
+        moment(at, UTC, time.time())
+    except LocalError as error:
+        raise BadUsage(f"--at {error}") from None
 
 
 def _header(text: str) -> tuple[str, str]:

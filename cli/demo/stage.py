@@ -114,7 +114,7 @@ def set_up(directory: Path | None, address: str, port: int) -> Stage:
     """An empty directory, its configuration, its voices. Raises LocalError."""
     directory = (directory or ROOT / "var" / "demo").resolve()
     try:
-        _empty(directory, own=directory == (ROOT / "var" / "demo").resolve())
+        _empty(directory)
         config = directory / "cc.toml"
         config.write_text(adapted(SOURCE.read_text(encoding="utf-8"), address, port), encoding="utf-8")
         lines = {}
@@ -135,9 +135,9 @@ def adapted(text: str, address: str, port: int) -> str:
         ('"udp:127.0.0.1:5060"', f'"udp:{address}:{port}"'),
         ('"tcp:127.0.0.1:5060"', f'"tcp:{address}:{port}"'),
         ('address = "127.0.0.1"', f'address = "{address}"'),
-        ('"../var/demo/cc.db"', '"cc.db"'),
-        ('"../var/demo/cc.sock"', '"cc.sock"'),
-        ('"../var/demo/recordings"', '"recordings"'),
+        ('"../var/cc.db"', '"cc.db"'),
+        ('"../var/cc.sock"', '"cc.sock"'),
+        ('"../var/recordings"', '"recordings"'),
         ('"../var/prompts"', prompts),
     ):
         if text.count(old) != 1:
@@ -148,10 +148,10 @@ def adapted(text: str, address: str, port: int) -> str:
     return text
 
 
-def _empty(directory: Path, *, own: bool) -> None:
+def _empty(directory: Path) -> None:
     if directory.is_dir():
         _refuse_if_running(directory / "cc.sock")
-        if not own and any(directory.iterdir()) and not (directory / _MARK).is_file():
+        if any(directory.iterdir()) and not (directory / _MARK).is_file():
             raise LocalError(f"{directory} holds files that no demo made: name an empty --directory")
         shutil.rmtree(directory)
     directory.mkdir(parents=True)

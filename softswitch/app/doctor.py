@@ -112,6 +112,8 @@ class Doctor:
         ]
         await self._store.flush()
         live |= self._live()
+        if self._store.health().failing:  # what waits in memory would be taken for missing
+            return found, Audit(0, 0, [])
         try:
             read = await self._database(since, live)
             found += [

@@ -51,6 +51,8 @@ class Direct:
         when the peer has nowhere to go."""
         if target.kind == "extension":
             return self.ringing.extension(call, target.name, now)
+        if call.identity.kind == "extension":
+            call.story.direction = "outbound"
         peer = self.hub.settings.peers[target.name]
         uri = peer.number(target.number or call.story.to_number)
         self.claim(call, peer.name)

@@ -25,9 +25,9 @@ FIRST_YEAR, LAST_YEAR = 1971, 9000
 
 
 class RouteQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An imagined call. `trunk` is the peer that it comes from; without one, a caller with the number of an
-    extension is that extension, any other a guest. `at`: `2026-12-31 23:30` or `23:30` in the time zone of
-    the configuration unless it names one; now if empty.
+    """An imagined call. `trunk` is the peer that it comes from; without one it is the peer that has the
+    `address`, else a caller with the number of an extension is that extension, any other a guest. `at`:
+    `2026-12-31 23:30` or `23:30` in the time zone of the configuration unless it names one; now if empty.
     """
 
     from_number: str = ""
@@ -166,6 +166,8 @@ def _identity(hub: Hub, asked: RouteQuestion) -> Identity:
             known = ", ".join(sorted(settings.peers)[:12]) or "none"
             raise LocalError(f"there is no peer {asked.trunk!r} to come from; the configuration has {known}")
         return Identity("peer", asked.trunk, number, printable(asked.from_name))
+    if asked.address and (peer := settings.plan.peer_of(asked.address)) is not None:
+        return Identity("peer", peer, number, printable(asked.from_name))
     if number in settings.phones:
         return Identity("extension", number, number, settings.phones[number].name)
     return Identity("guest", "", number, printable(asked.from_name))

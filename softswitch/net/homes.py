@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import os
 import secrets
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -20,6 +21,8 @@ from softswitch.log import logger
 
 MAX_SOCKET_PATH = 107
 """Bytes of a Unix socket's path (unix(7))."""
+SCRATCH = "cc-media-"
+"""How the names of directories of sockets begin."""
 log = logger("media")
 
 
@@ -66,6 +69,18 @@ class Homes:
             )
             return []
         return [home for home in found if home is not None]
+
+    def scratch(self, directory: Path) -> None:
+        """Our directory of sockets; that of a signalling process that has died is removed."""
+        if self._directory is None:
+            return
+        note = self._directory / "scratch"
+        with contextlib.suppress(OSError):
+            old = Path(note.read_text(encoding="utf-8"))
+            if old.parent == directory.parent and old.name.startswith(SCRATCH):
+                shutil.rmtree(old, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            note.write_text(str(directory), encoding="utf-8")
 
     def settle(self, number: int, ports: tuple[int, int]) -> Home | None:
         """For a worker that is about to be started; None: it cannot be found again."""

@@ -20,7 +20,7 @@ from pathlib import Path
 from media.messages import Command, Rejoined
 from softswitch.errors import LocalError
 from softswitch.log import logger
-from softswitch.net.homes import Home, Homes
+from softswitch.net.homes import SCRATCH, Home, Homes
 from softswitch.net.media_worker import MediaSink, Worker, WorkerTimes
 from softswitch.net.worker_load import WorkerLoad
 
@@ -151,7 +151,8 @@ class MediaLink:
 
     async def open(self) -> None:
         """Start all workers and wait until they take commands. Raises LocalError when one cannot start."""
-        self._directory = Path(tempfile.mkdtemp(prefix="cc-media-"))  # made with mode 0700
+        self._directory = Path(tempfile.mkdtemp(prefix=SCRATCH))  # made with mode 0700
+        self._homes.scratch(self._directory)
         firsts = []
         for place in range(len(self._ranges)):
             started: asyncio.Future[None] = asyncio.get_running_loop().create_future()

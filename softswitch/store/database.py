@@ -173,6 +173,8 @@ async def _pragma(connection: aiosqlite.Connection, name: str) -> int:
 
 def _remedy(error: sqlite3.Error) -> str:
     name = getattr(error, "sqlite_errorname", "") or ""
+    if name.startswith("SQLITE_IOERR"):
+        return "make room on the disk, or look whether it is damaged"
     if name.startswith("SQLITE_FULL"):
         return "make room on the disk"
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):

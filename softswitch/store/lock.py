@@ -31,6 +31,10 @@ def lock(path: Path) -> int:
             f"the database {path} is in use by a running switch (process {owner}): stop it, "
             "or name another file in [store] path"
         ) from error
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"{os.getpid()}\n".encode())
+    try:
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+    except OSError as error:
+        os.close(descriptor)
+        raise LocalError(f"cannot write {beside}: {error.strerror}; make room on its disk") from error
     return descriptor

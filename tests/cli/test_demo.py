@@ -80,6 +80,16 @@ def test_the_directory_begins_empty_but_only_its_own(tmp_path: Path) -> None:
     assert (foreign / "thesis.txt").exists()
 
 
+def test_the_usual_directory_is_no_exception(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has his own centre there keeps it."""
+    monkeypatch.setattr(stage, "ROOT", tmp_path)
+    (tmp_path / "var" / "demo").mkdir(parents=True)
+    (tmp_path / "var" / "demo" / "cc.db").touch()
+    with pytest.raises(LocalError, match="no demo made"):
+        stage.set_up(None, "127.0.0.1", 5060)
+    assert (tmp_path / "var" / "demo" / "cc.db").exists()
+
+
 def test_a_running_switch_keeps_its_directory(centre: AcdCentre, config: Path) -> None:
     with pytest.raises(LocalError, match=r"a switch runs in .*: end it"):
         stage.set_up(config.parent, "127.0.0.1", 5060)

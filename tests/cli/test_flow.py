@@ -176,7 +176,7 @@ def test_the_graph_as_json_and_on_the_standard_output(cc: Cc, centre: Path, tmp_
     assert cc("flow", "graph", "-c", centre).code == 0
     assert (tmp_path / "flows.svg").is_file()
     wrong = cc("flow", "graph", "mian", "-c", centre)
-    assert (wrong.code, "did you mean 'main'?" in wrong.err) == (2, True)
+    assert (wrong.code, "did you mean 'main'?" in wrong.err) == (1, True)
 
 
 def test_a_walk_with_keys_and_a_look_up(cc: Cc, centre: Path) -> None:
@@ -241,7 +241,6 @@ def test_keys_and_answers_can_be_typed(cc: Cc, centre: Path, monkeypatch: pytest
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (("mian",), "did you mean 'main'?"),
         (("main", "--keys", "1 x"), "'x' cannot be pressed"),
         (("main", "--set", "x"), "write NAME=VALUE"),
         (("main", "--at", "noon"), "--at 'noon' is no time"),
@@ -251,6 +250,11 @@ def test_wrong_usage_of_try(cc: Cc, centre: Path, arguments: tuple[str, ...], re
     shown = cc("flow", "try", *arguments, "-c", centre)
     assert shown.code == 2
     assert reason in shown.err
+
+
+def test_try_of_a_flow_that_there_is_not(cc: Cc, centre: Path) -> None:
+    shown = cc("flow", "try", "mian", "-c", centre)
+    assert (shown.code, "did you mean 'main'?" in shown.err) == (1, True)
 
 
 def test_prompts_are_listed_and_made(cc: Cc, centre: Path) -> None:

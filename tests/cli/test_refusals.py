@@ -251,6 +251,30 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize("command", [("status",), ("log", "export"), ("report", "--json")])
+def test_an_output_that_cannot_be_written(
+    tmp_path: Path, centre: AcdCentre, command: tuple[str, ...]
+) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "cli.main", *command, "-c", str(tmp_path / "cc.toml")],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=50,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr == "cc: cannot write the output: No space left on device; make room where it goes\n"
+
+
+def test_since_comes_before_until(cc: Cc, config: Path) -> None:
+    for command in (("log", "calls"), ("report",)):
+        done = cc(*command, "--since", "2h", "--until", "3h", "-c", config)
+        assert (done.code, "--since '2h' is after --until '3h'" in done.err) == (2, True)
+
+
 def test_a_reader_that_leaves_early_is_no_traceback(tmp_path: Path, centre: AcdCentre) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(

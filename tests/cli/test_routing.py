@@ -122,7 +122,11 @@ def test_where_a_call_would_go_and_why(cc: Cc, centre: Path) -> None:
             " -  client shop (700 to queue:sales): it is not for guests (guests = false)\nrefused with 404",
         ),
         (("--to", "999"), 1, "refused with 404, Not Found: nothing takes this call"),
-        (("--to", "600", "--at", "noon"), 1, "'noon' is no time: write 2026-12-31 23:30, or 23:30 for today"),
+        (
+            ("--to", "600", "--at", "noon"),
+            2,
+            "--at 'noon' is no time: write 2026-12-31 23:30, or 23:30 for today",
+        ),
         (
             ("--to", "600", "--trunk", "x"),
             1,
@@ -174,7 +178,7 @@ def test_a_list_is_imported_before_its_file_is_there(cc: Cc, centre: Path) -> No
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("vipp", "new.csv"), 2, "there is no list 'vipp': the configuration has vip, inline"),
+        (("vipp", "new.csv"), 1, "no list is called 'vipp': did you mean 'vip'?"),
         (("inline", "new.csv"), 2, 'add lists.inline.file = "inline.csv"'),
         (("vip", "gone.csv"), 2, "cannot read gone.csv"),
         (("vip", "binary.csv"), 1, "is no CSV file in UTF-8"),

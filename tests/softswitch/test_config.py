@@ -58,7 +58,7 @@ def test_the_demonstration_is_right_and_means_what_it_says(demo: Config) -> None
 def test_relative_paths_start_at_the_directory_of_the_file_also_for_defaults(
     demo: Config, tmp_path: Path
 ) -> None:
-    assert demo.store.path == DEMO.parents[1] / "var/demo/cc.db"
+    assert demo.store.path == DEMO.parents[1] / "var/cc.db"
     plain = load(write(tmp_path, ""))
     assert plain.store.path == tmp_path / "var/cc.db"
     assert plain.api.socket == tmp_path / "var/cc.sock"

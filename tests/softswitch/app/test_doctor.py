@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
 from acd import messages as acd
+from acd.events import Kind, LogEvent
 from softswitch.api.client import ApiClient
 from softswitch.app import Server
 from softswitch.config import Config, load
@@ -68,6 +69,14 @@ async def server(config: Config) -> AsyncIterator[Server]:
     await server.stop()
 
 
+async def until(what: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while True:
+            if what():
+                return
+            await asyncio.sleep(0.01)  # between two looks
+
+
 async def examine(server: Server, *, mend: bool = False) -> Diagnosis:
     return await server.doctor.examine(0.0, mend)
 
@@ -114,3 +123,19 @@ async def test_a_record_that_says_something_else(server: Server, config: Config)
     assert not found.is_sound and found.findings[0].remedy
     assert (await examine(server, mend=True)).is_sound
     assert (await examine(server)).findings == ()
+
+
+async def test_what_waits_for_a_full_disk_is_not_taken_for_missing(server: Server, config: Config) -> None:
+    """It is in memory, and is written when there is room: nothing may be mended before."""
+    await server._store.flush()
+    connection = server._store._connection
+    pages = next(iter(await connection.execute_fetchall("PRAGMA page_count")))[0]
+    await connection.execute(f"PRAGMA max_page_count = {pages}")
+    for number in range(3000):
+        server._store.append(LogEvent(float(number), Kind.CALL_START, f"c{number}"))
+    await until(lambda: server._store.health().failing != "")
+    found = await examine(server, mend=True)
+    assert {part for part, _ in told(found)} == {"log"} and not found.is_sound
+    await connection.execute("PRAGMA max_page_count = 1000000")
+    await until(lambda: server._store.health().queued == 0)
+    assert "c7" in " ".join(what for _, what in told(await examine(server)))

@@ -26,6 +26,21 @@ def test_what_a_dead_switch_leaves_is_found(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "run").stat().st_mode) == 0o700
 
 
+def test_the_sockets_of_a_dead_switch_are_removed(tmp_path: Path) -> None:
+    first = homes(tmp_path / "run")
+    old, new, foreign = tmp_path / "cc-media-old", tmp_path / "cc-media-new", tmp_path / "thesis"
+    for directory in (old, new, foreign):
+        directory.mkdir()
+    first.scratch(old)
+    first.close()
+    second = homes(tmp_path / "run")
+    second.scratch(new)
+    assert not old.exists() and new.exists()
+    (tmp_path / "run" / "scratch").write_text(str(foreign))
+    second.scratch(new)
+    assert foreign.exists(), "only what is called as ours is"
+
+
 def test_a_second_switch_does_not_touch_those_of_the_first(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -131,6 +131,19 @@ async def test_what_cannot_be_mended_is_said(path: Path) -> None:
     assert not found.is_sound and found.findings[0].remedy == ""
 
 
+async def test_calls_that_media_workers_may_hold_are_left_alone(path: Path) -> None:
+    """After a kill they may go on in the next switch: they are no findings, and nothing is closed."""
+    damage(path, "UPDATE calls SET ended_at = NULL, disposition = 'open' WHERE id = 'c1'")
+    damage(path, "DELETE FROM events WHERE kind = 'CALL_END' AND call = 'c1'")
+    damage(path, "INSERT INTO calls_kept (call, data) VALUES ('c1', '{}')")
+    damage(path, "UPDATE alive SET at = 1000")
+    assert (await examine_file(path, 0.0, mend=False, held_after=999.0)).findings == ()
+    with pytest.raises(LocalError, match="may hold 1 calls, which can go on: start it"):
+        await examine_file(path, 0.0, mend=True, held_after=999.0)
+    assert told(await examine_file(path, 0.0, mend=False, held_after=1001.0))
+    assert (await examine_file(path, 0.0, mend=True, held_after=1001.0)).is_sound
+
+
 async def test_no_writing_beside_a_running_switch(path: Path) -> None:
     damage(path, "DELETE FROM events WHERE kind = 'ABANDON'")
     writer = await Writer.open(path)

@@ -1,6 +1,8 @@
 """The batched writer on real files: what comes back, what a failing disk does, who may write."""
 
 import asyncio
+import errno
+import os
 import sqlite3
 from pathlib import Path
 
@@ -202,3 +204,12 @@ def test_loss_is_a_share_of_what_was_expected() -> None:
     assert loss_percent(Quality(75, 0, 25, 0.0, 0.0)) == 25.0
     assert loss_percent(Quality(0, 10, 0, 0.0, 0.0)) is None
     assert loss_percent(Quality(100, 0, -3, 0.0, 0.0)) == 0.0  # duplicates can make more than was expected
+
+
+async def test_a_lock_that_cannot_be_written_is_one_line(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("softswitch.store.lock.os.write", full)
+    with pytest.raises(LocalError, match=r"cannot write .*\.lock: No space left on device; make room"):
+        await Writer.open(path)
