@@ -12,17 +12,11 @@ from typing import Any, Self
 
 import msgspec
 
-from acd.events import Kind, LogEvent
+from acd.events import QUEUE_EXITS, TALK_ENDS, Kind, LogEvent
 from softswitch.call.record import CallRecord, Disposition, EndedBy
 
 CAUSE = "restart"
 
-_LEFT_QUEUE = frozenset(
-    {Kind.ABANDON, Kind.EXITEMPTY, Kind.EXITWITHTIMEOUT, Kind.EXITWITHKEY, Kind.EXITSYSTEM}
-)
-_TALK_OVER = frozenset(
-    {Kind.COMPLETEAGENT, Kind.COMPLETECALLER, Kind.COMPLETESYSTEM, Kind.BLINDTRANSFER, Kind.ATTENDEDTRANSFER}
-)
 _IN_ROOM = {
     Kind.CONFERENCE_JOIN: (Kind.CONFERENCE_LEAVE, "conference", "joined_s"),
     Kind.PARTY_ADDED: (Kind.PARTY_LEFT, "party", "joined_s"),
@@ -127,10 +121,10 @@ class CallState:
                 self._offer_over(event)
             case Kind.CONNECT:
                 self._connect(event)
-            case kind if kind in _LEFT_QUEUE and self.waiting is not None:
+            case kind if kind in QUEUE_EXITS and self.waiting is not None:
                 self.wait_s += event.at - self.waiting.since
                 self.waiting = None
-            case kind if kind in _TALK_OVER:
+            case kind if kind in TALK_ENDS:
                 self._talk_over(event.at)
             case Kind.HOLD | Kind.UNHOLD if self.talk is not None:
                 self._hold(event.at, event.kind is Kind.HOLD)
