@@ -14,17 +14,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from acd.events import Kind, LogEvent
-
-_ENDS = frozenset(
-    {
-        Kind.COMPLETEAGENT,
-        Kind.COMPLETECALLER,
-        Kind.COMPLETESYSTEM,
-        Kind.BLINDTRANSFER,
-        Kind.ATTENDEDTRANSFER,
-    }
-)
+from acd.events import TALK_ENDS, Kind, LogEvent
 
 
 @dataclass(slots=True)
@@ -90,7 +80,7 @@ class _Replay:
         if self.span[0] <= event.at < self.span[1]:
             self._count(event)
         change = _CHANGES.get(event.kind)
-        if event.kind in _ENDS:
+        if event.kind in TALK_ENDS:
             self.talking = self.held = False
         elif change is not None:
             change(self, event)
@@ -146,7 +136,7 @@ class _Replay:
                     stats.unreachable += 1
             case Kind.AGENT_BUSY:
                 stats.own_calls += 1
-            case kind if kind in _ENDS:
+            case kind if kind in TALK_ENDS:
                 stats.handled += 1
             case _:
                 pass

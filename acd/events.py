@@ -97,11 +97,21 @@ class Kind(StrEnum):
     RECORDING_DELETED = "RECORDING_DELETED"
 
 
+QUEUE_EXITS = frozenset(
+    {Kind.ABANDON, Kind.EXITEMPTY, Kind.EXITWITHTIMEOUT, Kind.EXITWITHKEY, Kind.EXITSYSTEM}
+)
+"""What ends a wait without a talk; CONNECT ends it with one."""
+TALK_ENDS = frozenset(
+    {Kind.COMPLETEAGENT, Kind.COMPLETECALLER, Kind.COMPLETESYSTEM, Kind.BLINDTRANSFER, Kind.ATTENDEDTRANSFER}
+)
+"""What ends a talk of an agent with a caller from a queue."""
+
 DATA_KEYS: dict[Kind, tuple[str, ...]] = {
     Kind.CALL_START: ("from", "to", "direction", "transport"),  # and, where they apply: status, callback_of
     Kind.MENU: ("flow", "node"),
     Kind.DIGIT: ("digit", "method"),
     Kind.CARRIED: (),  # what the menu learned and the agent is told, by name
+    Kind.DID: (),  # not written so far
     Kind.CALL_END: ("disposition", "cause", "ended_by"),
     # and, where they apply: credit_s (waited before), agent (whom he wants), callback
     Kind.ENTERQUEUE: ("caller", "priority", "position"),
@@ -119,6 +129,8 @@ DATA_KEYS: dict[Kind, tuple[str, ...]] = {
     Kind.RINGNOANSWER: ("offer", "ring_s", "reason"),  # reason: timeout | refused | unreachable
     Kind.RINGCANCELED: ("offer", "ring_s", "reason"),  # answered elsewhere, caller gone, agent logged out
     Kind.CONNECT: ("offer", "wait_s", "ring_s"),
+    Kind.HOLD: (),
+    Kind.UNHOLD: (),
     Kind.COMPLETEAGENT: ("wait_s", "talk_s", "hold_s", "entry_position"),
     Kind.COMPLETECALLER: ("wait_s", "talk_s", "hold_s", "entry_position"),
     Kind.COMPLETESYSTEM: ("wait_s", "talk_s", "hold_s", "entry_position", "cause"),
@@ -130,6 +142,7 @@ DATA_KEYS: dict[Kind, tuple[str, ...]] = {
         "cause",
     ),  # the agent's part of the call ended
     Kind.ATTENDEDTRANSFER: ("wait_s", "talk_s", "hold_s", "entry_position", "cause"),
+    Kind.DISPOSITION: (),  # not written so far
     # and, where a restart has not ended his talk: in_call (which), held
     Kind.AGENTLOGIN: ("phone", "by"),
     Kind.AGENTLOGOFF: ("phone", "by", "login_s"),
@@ -167,6 +180,8 @@ DATA_KEYS: dict[Kind, tuple[str, ...]] = {
     Kind.VOICEMAIL_MAILED: ("mailbox", "message", "attempt", "error"),  # error: empty, or why it is given up
     Kind.QUEUE_OPEN: ("by",),
     Kind.QUEUE_CLOSE: ("by",),
+    Kind.SYSTEM_START: (),
+    Kind.SYSTEM_STOP: (),
     Kind.CONFIGRELOAD: ("by",),
     Kind.RECORDING: ("path",),  # and duration_ms, or error
     Kind.RECORDING_START: ("recording", "by"),  # by an order; what the configuration says is not told

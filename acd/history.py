@@ -10,18 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from acd.events import Kind, LogEvent
+from acd.events import TALK_ENDS, Kind, LogEvent
 from acd.explain import Explanation, Figures
-
-_ENDS = frozenset(
-    (
-        Kind.COMPLETEAGENT,
-        Kind.COMPLETECALLER,
-        Kind.COMPLETESYSTEM,
-        Kind.BLINDTRANSFER,
-        Kind.ATTENDEDTRANSFER,
-    )
-)
 
 
 @dataclass(slots=True)
@@ -78,7 +68,7 @@ class _Reader:
 
     def _of_agent(self, past: _Past, event: LogEvent) -> None:
         kind, data = event.kind, event.data
-        if kind in _ENDS:
+        if kind in TALK_ENDS:
             both_s = float(data.get("talk_s", 0.0)) + float(data.get("hold_s", 0.0))
             past.doing.discard("talking")
             past.talked(both_s, event.at, self.day(event.at))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,4 +152,3 @@ class Entered:
 
 
 Output = Play | StopPlay | Ask | Withdraw | EnterQueue | Transfer | HangUp | Entered
-Outcome = Literal["queue", "transfer", "hangup"]

@@ -16,7 +16,7 @@ from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Protocol
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
 from ivr.condition import World
 from ivr.messages import Answer, EnterQueue, HangUp, Key, PlayDone, Prompt, Request, Transfer
@@ -31,6 +31,17 @@ SPECIAL_TARGETS = (REPEAT, BACK, HANG_UP, RETURN)
 FLOW_PREFIX = "flow:"
 
 KEYS = frozenset("0123456789*#ABCD")
+
+
+def telephone_key(key: str) -> str:
+    """The key, if a telephone has it. ValueError."""
+    if key not in KEYS:
+        raise ValueError(f"{key!r} is not a key of a telephone: one of 0 to 9, *, #, A to D")
+    return key
+
+
+TelephoneKey = Annotated[str, AfterValidator(telephone_key)]
+"""Field type: a key of a telephone, as those of `keys` in a menu."""
 
 Prompts = Annotated[
     tuple[Prompt, ...],

@@ -21,10 +21,7 @@ import numpy.typing as npt
 from media import g711, goertzel
 from media.dial_tone import DialTone, band
 from media.goertzel import CHUNK, DTMF_HZ, Float32
-from media.telephone_event import EventBatch, EventReceiver, EventSender
 from media.tone import DIGITS, RATE_HZ, key_hz
-
-__all__ = ["DIGITS", "EventBatch", "EventReceiver", "EventSender", "InbandDetector"]
 
 FRAME: Final = 160
 PIECE: Final = 40  # samples: 5 ms, the unit in which duration and gaps are measured

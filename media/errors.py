@@ -42,10 +42,6 @@ class ControlClosedError(ControlError):
     """The other end of the control socket has closed it; what it said before can still be read."""
 
 
-class PacketIoError(MediaError):
-    """A socket cannot be made or read: the message names the address, the port and the cause."""
-
-
 class CodecError(MediaError):
     """What arrived is no packet of its codec, or a codec cannot be used: the message names it and the
     remedy."""

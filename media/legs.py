@@ -37,6 +37,9 @@ OUTBOUND = np.dtype(
 )
 """What every relayed packet reads and writes of the leg it goes to: one gather and one scatter a batch."""
 
+_STARTS = {"leg": -1, "scale": 1, "event_type": NO_EVENTS, "peer": NO_PEER, "source": SOURCE_NONE}
+"""Where a new leg does not start with 0."""
+
 
 class Legs:
     """Arrays by slot; `capacity` rows."""
@@ -46,7 +49,7 @@ class Legs:
             raise ValueError(f"capacity {capacity} is outside 1..{MAX_CAPACITY}")
         self.capacity = capacity
         self.used = np.zeros(capacity, np.bool_)
-        self.leg = np.full(capacity, -1, np.int64)  # the id that the signalling side chose
+        self.leg = np.zeros(capacity, np.int64)  # the id that the signalling side chose
         # where its packets come from and go to
         self.local_port = np.zeros(capacity, np.uint16)
         self.signalled_address = np.zeros(capacity, np.uint32)  # 0: none yet
@@ -65,16 +68,16 @@ class Legs:
         self.coded = np.zeros(capacity, np.bool_)  # another codec than G.711
         self.opaque = np.zeros(capacity, np.bool_)  # one that is never decoded
         self.law = np.zeros(capacity, np.uint8)  # 0 PCMU, 1 PCMA: of its audio as it is between coders
-        self.scale = np.ones(capacity, np.uint32)  # its RTP clock in units of 8 kHz
+        self.scale = np.zeros(capacity, np.uint32)  # its RTP clock in units of 8 kHz
         self.payload_type = np.zeros(capacity, np.int16)
-        self.event_type = np.full(capacity, NO_EVENTS, np.int16)
+        self.event_type = np.zeros(capacity, np.int16)
         self.event_clock = np.zeros(capacity, np.int32)  # Hz of its telephone-event; 0 without
         self.noise = np.zeros(capacity, np.bool_)  # it knows comfort noise (payload type 13)
         self.expected = np.zeros(capacity, np.uint32)  # first word of plain audio from it; 0 until it latches
         self.send = np.zeros(capacity, np.bool_)
         self.receive = np.zeros(capacity, np.bool_)
         # what it hears
-        self.peer = np.full(capacity, NO_PEER, np.intp)
+        self.peer = np.zeros(capacity, np.intp)
         self.mixed = np.zeros(capacity, np.bool_)  # it gets the mix of a room, and nothing is relayed to it
         self.playing = np.zeros(capacity, np.bool_)  # a player feeds it
         self.music = np.zeros(capacity, np.bool_)  # what plays has no end: music, ringback
@@ -92,7 +95,6 @@ class Legs:
         self.sent_at: F64 = self.outbound["sent_at"]
         self.packets_sent: I64 = self.outbound["packets_sent"]
         self.octets_sent: I64 = self.outbound["octets_sent"]
-        self.source[:] = SOURCE_NONE
         self.key_timestamp = np.zeros(capacity, np.uint32)  # of the key being sent
         # is it alive?
         self.heard_at = np.zeros(capacity, np.float64)
@@ -103,17 +105,16 @@ class Legs:
         self.silent = np.zeros(capacity, np.bool_)  # it sends nothing just now, and has said so by CN
         self.voiced = np.zeros(capacity, np.bool_)  # it is heard in a mix
         self.recordings = np.zeros(capacity, np.int16)  # recordings that take its audio
+        for name, start in _STARTS.items():
+            getattr(self, name)[:] = start
 
     def reset(self, slot: int, ssrc: int, sequence: int, timestamp: int) -> None:
         """Make the row ready for a new leg with its random starting points (RFC 3550 section 5.1)."""
         for name, array in vars(self).items():
             if name != "capacity":
                 array[slot] = 0
-        self.leg[slot] = -1
-        self.scale[slot] = 1
-        self.event_type[slot] = NO_EVENTS
-        self.peer[slot] = NO_PEER
-        self.source[slot] = SOURCE_NONE
+        for name, start in _STARTS.items():
+            getattr(self, name)[slot] = start
         self.ssrc[slot] = ssrc
         self.sequence[slot] = sequence
         self.timestamp[slot] = timestamp

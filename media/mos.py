@@ -38,11 +38,9 @@ def loss_impairment(loss_percent: float, burst_ratio: float = 1.0, bpl: float = 
     return 95.0 * loss / (loss / max(burst_ratio, 1.0) + bpl)
 
 
-def rating(
-    one_way_ms: float, loss_percent: float, burst_ratio: float = 1.0, bpl: float = BPL_CONCEALED
-) -> float:
+def rating(one_way_ms: float, loss_percent: float, burst_ratio: float = 1.0) -> float:
     """The transmission rating factor R, 0 to 100."""
-    r = R_DEFAULT - delay_impairment(one_way_ms) - loss_impairment(loss_percent, burst_ratio, bpl)
+    r = R_DEFAULT - delay_impairment(one_way_ms) - loss_impairment(loss_percent, burst_ratio)
     return min(max(r, 0.0), 100.0)
 
 

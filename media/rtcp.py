@@ -143,7 +143,6 @@ class Compound:
     ssrc: int
     sr_ntp: int | None
     blocks: tuple[Block, ...]
-    goodbye: bool
     metrics: tuple[xr.VoipMetrics, ...] = ()
 
 
@@ -163,7 +162,6 @@ def parse(data: bytes) -> Compound | None:
     sr_ntp: int | None = None
     blocks: list[Block] = []
     metrics: list[xr.VoipMetrics] = []
-    goodbye = False
     at = 0
     for _ in range(MAX_CHUNKS):
         if at == len(data):
@@ -182,12 +180,10 @@ def parse(data: bytes) -> Compound | None:
             if kind == SR:
                 sr_ntp = int.from_bytes(data[at + 10 : at + 14], "big")
             blocks += [_block(data, body + 24 * index) for index in range(count)]
-        elif kind == BYE:
-            goodbye = True
         elif kind == xr.XR:
             metrics += xr.read(data[at:end])
         at = end
-    return Compound(ssrc, sr_ntp, tuple(blocks), goodbye, tuple(metrics))
+    return Compound(ssrc, sr_ntp, tuple(blocks), tuple(metrics))
 
 
 def _block(data: bytes, at: int) -> Block:

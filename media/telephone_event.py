@@ -137,14 +137,12 @@ class EventReceiver:
 class EventBatch:
     """The event packets due in one tick.
 
-    `slots` intp[n]; `payloads` uint8[n, 4]; `timestamp_age` uint32[n], 8 kHz units since the press began (to
-    be subtracted from the leg's current timestamp); `marker` bool[n], first packet of a press; `finished`,
-    the slots whose queue ran empty with this tick.
+    `slots` intp[n]; `payloads` uint8[n, 4]; `marker` bool[n], first packet of a press; `finished`, the slots
+    whose queue ran empty with this tick.
     """
 
     slots: Slots
     payloads: npt.NDArray[np.uint8]
-    timestamp_age: npt.NDArray[np.uint32]
     marker: npt.NDArray[np.bool_]
     finished: Slots
 
@@ -218,12 +216,12 @@ class EventSender:
         told = duration[sounding] * self._scale[sent]
         payloads[:, 2] = told >> 8
         payloads[:, 3] = told & 0xFF
-        age = elapsed[sounding].astype(np.uint32)
+        first = elapsed[sounding] == 0
         self._elapsed[at] += TICK
         finished = [
             slot for slot in at[self._elapsed[at] >= self._until[at]].tolist() if not self._next(slot)
         ]
-        return EventBatch(sent, payloads, age, age == 0, np.array(finished, dtype=np.intp))
+        return EventBatch(sent, payloads, first, np.array(finished, dtype=np.intp))
 
     def _begin(self, slot: int, key: _Queued) -> None:
         self._code[slot] = key.code

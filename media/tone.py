@@ -19,6 +19,8 @@ DIGITS: Final = "0123456789*#ABCD"
 LOW_HZ: Final = (697, 770, 852, 941)
 HIGH_HZ: Final = (1209, 1336, 1477, 1633)
 _KEYPAD: Final = ("123A", "456B", "789C", "*0#D")
+_CADENCE_DBFS: Final = -16.0
+_RAMP_MS: Final = 5
 
 Int16 = npt.NDArray[np.int16]
 CadenceName = Literal["ringback", "busy", "congestion", "beep"]
@@ -72,9 +74,9 @@ def sines(hz: tuple[float, ...], duration_ms: float, dbfs: float = -13.0) -> Int
     return samples
 
 
-def _fade(samples: Int16, ramp_ms: int = 5) -> Int16:
+def _fade(samples: Int16) -> Int16:
     """Soft edges: a tone that starts at full level clicks."""
-    n = min(ramp_ms * RATE_HZ // 1000, len(samples) // 2)
+    n = min(_RAMP_MS * RATE_HZ // 1000, len(samples) // 2)
     ramp = (1.0 - np.cos(np.pi * (np.arange(n) + 0.5) / n)) / 2.0
     gain = np.ones(len(samples))
     gain[:n] = ramp
@@ -83,11 +85,11 @@ def _fade(samples: Int16, ramp_ms: int = 5) -> Int16:
     return faded
 
 
-def cadence(name: CadenceName, region: Region = "eu", dbfs: float = -16.0) -> Int16:
+def cadence(name: CadenceName, region: Region = "eu") -> Int16:
     """One period of a call progress tone. KeyError if name or region is unknown (callers check names
     first)."""
     pattern = CADENCES[region][name]
-    on = _fade(sines(pattern.hz, pattern.on_ms, dbfs - 3.0 * (len(pattern.hz) - 1)))
+    on = _fade(sines(pattern.hz, pattern.on_ms, _CADENCE_DBFS - 3.0 * (len(pattern.hz) - 1)))
     return np.concatenate([on, np.zeros(pattern.off_ms * RATE_HZ // 1000, dtype=np.int16)])
 
 

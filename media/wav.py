@@ -166,8 +166,3 @@ def header(samples: int, rate_hz: int = 8000, channels: int = 2) -> bytes:
         b"data",
         size,
     )
-
-
-def stereo_header(samples: int, rate_hz: int = 8000) -> bytes:
-    """The 44 octets in front of `samples` 16-bit stereo samples."""
-    return header(samples, rate_hz)

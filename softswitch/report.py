@@ -15,7 +15,7 @@ from typing import Literal, TypeVar
 import msgspec
 
 from acd.agent_stats import AgentStats, agent_stats
-from acd.events import Kind, LogEvent
+from acd.events import QUEUE_EXITS, TALK_ENDS, Kind, LogEvent
 from acd.service_level import Formula
 from acd.stats import QueueStats, Thresholds, queue_intervals, queue_stats
 from softswitch.client_report import ClientReport, client_reports
@@ -29,26 +29,8 @@ LONGEST_CALL_S = 86_400.0
 MAX_INTERVALS = 3_000
 _PAGE_EVENTS = 1000
 
-_CONVERSATION = (
-    Kind.CONNECT,
-    Kind.COMPLETEAGENT,
-    Kind.COMPLETECALLER,
-    Kind.COMPLETESYSTEM,
-    Kind.BLINDTRANSFER,
-    Kind.ATTENDEDTRANSFER,
-    Kind.RINGNOANSWER,
-    Kind.WRAPUP_END,
-)
-QUEUE_KINDS = (
-    *_CONVERSATION,
-    Kind.ENTERQUEUE,
-    Kind.REFUSED,
-    Kind.ABANDON,
-    Kind.EXITEMPTY,
-    Kind.EXITWITHTIMEOUT,
-    Kind.EXITWITHKEY,
-    Kind.EXITSYSTEM,
-)
+_CONVERSATION = (Kind.CONNECT, *sorted(TALK_ENDS), Kind.RINGNOANSWER, Kind.WRAPUP_END)
+QUEUE_KINDS = (*_CONVERSATION, Kind.ENTERQUEUE, Kind.REFUSED, *sorted(QUEUE_EXITS))
 """What queues are counted by; the rest of the log, more than half of it, is not even read."""
 PRESENCE_KINDS = (
     Kind.SYSTEM_START,

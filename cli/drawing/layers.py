@@ -46,11 +46,10 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """How a link is drawn: through `points`, its label centred on `label`. `up`: it leads back."""
+    """How a link is drawn: through `points`, its label centred on `label`."""
 
     points: tuple[Point, ...]
     label: Point
-    up: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +254,7 @@ def _line(places: Sequence[_Place], centre: Sequence[Point], way: Sequence[int],
         *(centre[index] for index in way[1:-1]),
         Point(_port(places, centre, last, way[-2], below=False), centre[last].y - places[last].height / 2),
     ]
-    return Line(tuple(reversed(points) if back else points), centre[way[1]], back)
+    return Line(tuple(reversed(points) if back else points), centre[way[1]])
 
 
 def _port(places: Sequence[_Place], centre: Sequence[Point], box: int, other: int, *, below: bool) -> float:

@@ -19,16 +19,13 @@ from pydantic import AfterValidator, Field
 
 from ivr.messages import Answer, Key, PlayDone, Prompt, Request
 from ivr.names import VariableName
-from ivr.node import HANG_UP, REPEAT, Edge, Event, Go, Node, Prompts, Visit, Wait, Walk
-from ivr.nodes.menu import _is_key
+from ivr.node import HANG_UP, REPEAT, Edge, Event, Go, Node, Prompts, TelephoneKey, Visit, Wait, Walk
 
 HEARD_OUT_S = 1.5
 """Who has begun to speak in time is given this long to come to the end."""
 MAX_ECHOES = 20
 """How often an unknown word during one question is passed over."""
 MAX_PHRASES = 100
-NOBODY = -1
-"""In the place of their number: nobody can listen, and the keys remain."""
 PHRASE = "phrase"
 CONFIDENCE = "confidence"
 
@@ -78,9 +75,7 @@ class Listen(Node):
         description="what is said, in English -> node (or `flow:NAME`, `@repeat`, `@back`, `@hangup`): "
         '`{ yes = "sales", "yes please" = "sales", no = "bye" }`',
     )
-    keys: dict[Annotated[str, AfterValidator(_is_key)], str] = Field(
-        {}, description="key -> node, as in `menu`"
-    )
+    keys: dict[TelephoneKey, str] = Field({}, description="key -> node, as in `menu`")
     variable: VariableName | None = Field(None, description="the variable that takes the phrase or the key")
     confidence: float = Field(
         0.22,
@@ -128,6 +123,7 @@ class Listen(Node):
         walk.play(prompts)
         hear = Hear(tuple(self.words))
         is_heard = self.barge_in  # somebody listens
+        can_be_heard = True  # somebody could; if not, the keys remain
         is_asked = True  # the question is still heard
         echoes = 0
         until: float | None = None
@@ -142,7 +138,7 @@ class Listen(Node):
             if isinstance(event, PlayDone):
                 is_asked = False
                 until = walk.now + self.timeout_s + HEARD_OUT_S
-                if not is_heard and echoes >= 0:
+                if not is_heard and can_be_heard:
                     walk.ask(hear)
                     is_heard = True
             elif isinstance(event, Answer):
@@ -150,7 +146,7 @@ class Listen(Node):
                 if event.error:
                     if not self.keys:
                         return _Heard(nobody_listens=True)
-                    echoes = NOBODY
+                    can_be_heard = False
                 elif said := self._understood(event):
                     walk.stop()
                     return _Heard(said=said)

@@ -26,8 +26,6 @@ QUIET_S = 0.5
 """An answer that comes within this is not announced by the prompt."""
 MAX_VALUES = 50
 MAX_SQL = 10_000
-NOT_FOUND: Mapping[str, str] = {}
-"""The values of an answer that says: there is nothing."""
 
 _QUOTED_OR_PARAMETER = re.compile(
     r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|\[[^\]]*\]|--[^\n]*|/\*.*?\*/|([:@$?][A-Za-z0-9_]*)",

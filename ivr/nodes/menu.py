@@ -8,18 +8,12 @@ always comes out.
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from ivr.messages import Key, PlayDone, Prompt
-from ivr.node import HANG_UP, KEYS, REPEAT, Edge, Event, Go, Node, Prompts, Visit, Wait, Walk
-
-
-def _is_key(key: str) -> str:
-    if key not in KEYS:
-        raise ValueError(f"{key!r} is not a key of a telephone: one of 0 to 9, *, #, A to D")
-    return key
+from ivr.node import HANG_UP, REPEAT, Edge, Event, Go, Node, Prompts, TelephoneKey, Visit, Wait, Walk
 
 
 class Menu(Node):
@@ -28,7 +22,7 @@ class Menu(Node):
     returnable: ClassVar[bool] = True
 
     prompt: Prompts = Field(description="the question: a text, a sound file, or a list of these")
-    keys: dict[Annotated[str, AfterValidator(_is_key)], str] = Field(
+    keys: dict[TelephoneKey, str] = Field(
         min_length=1,
         description="key -> node, `flow:NAME`, `@repeat` (again), `@back` (the menu before), `@return` (to "
         "the flow that called this one) or `@hangup`",

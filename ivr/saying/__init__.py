@@ -27,7 +27,7 @@ from ivr.saying.values import (
     time_of,
 )
 
-__all__ = ["CURRENCIES", "FORMATS", "GENDERS", "KINDS", "LANGUAGES", "Kind", "grammar", "spoken", "supported"]
+__all__ = ["CURRENCIES", "FORMATS", "GENDERS", "KINDS", "LANGUAGES", "Kind", "grammar", "spoken"]
 
 _GRAMMARS: Mapping[str, Grammar] = MappingProxyType(
     {
@@ -111,19 +111,6 @@ def grammar(language: str) -> Grammar:
     if found is None:
         raise ValueError(f"values cannot be said in {language!r}; known: {', '.join(LANGUAGES)}")
     return found
-
-
-def supported() -> dict[str, tuple[str, ...]]:
-    """What `spoken` takes: `kinds`, `languages`, `currencies`, `genders`, and the forms of each kind that
-    has some (`forms.date` ...).
-    """
-    found: dict[str, tuple[str, ...]] = {
-        "kinds": KINDS,
-        "languages": LANGUAGES,
-        "currencies": CURRENCIES,
-        "genders": GENDERS,
-    }
-    return found | {f"forms.{kind}": forms for kind, forms in FORMATS.items()}
 
 
 def _gender(gender: str) -> Gender:

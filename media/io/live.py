@@ -22,8 +22,8 @@ PREFIX: Final = "live:"
 class LiveRecorder(Recorder):
     """A recorder for paths of both kinds. Belongs to one thread, as the recorder does."""
 
-    def __init__(self, queue_bytes: int = 64 << 20) -> None:
-        super().__init__(queue_bytes)
+    def __init__(self) -> None:
+        super().__init__()
         self._live: dict[int, tuple[str, socket.socket]] = {}
         self._over: list[tuple[int, str, str]] = []
 

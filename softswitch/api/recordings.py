@@ -109,18 +109,19 @@ class NoRecordings:
         return ()
 
     async def sound(self, tape: Tape, *, wav: bool, by: str) -> Sound:
-        """Nothing."""
+        """Refused."""
         raise Refused("there are no recordings here", "ask the switch")
 
     async def verify(self, tape: Tape) -> str:
-        """Nothing."""
-        return "there are no recordings here"
+        """Refused."""
+        raise Refused("there are no recordings here", "ask the switch")
 
     async def delete(self, tape: Tape, by: str) -> None:
-        """Nothing."""
+        """Refused."""
+        raise Refused("there are no recordings here", "ask the switch")
 
     def order(self, call: str, what: Order, by: str) -> None:
-        """Nothing."""
+        """Refused."""
         raise Refused("there are no recordings here", "ask the switch")
 
 

@@ -1,8 +1,9 @@
 """Speaking while calls run: texts that hold a caller's own data, made by the speech program beside the loop
 and kept for whoever hears the same.
 
-Invariant: at most `parallel` texts are spoken at a time and MAX_WAITING wait; the files take little more than
-`most_bytes`, those that were not heard for longest go first, and none that was asked for in the last GRACE_S.
+Invariant: at most PARALLEL texts are spoken at a time and MAX_WAITING wait; the files take little more than
+is configured, those that were not heard for longest go first, and none that was asked for in the last
+GRACE_S.
 """
 
 from __future__ import annotations
@@ -35,9 +36,9 @@ Done = Callable[[str], None]
 class LiveSpeech:
     """Makes clips on demand. `config` gives the configuration in force."""
 
-    def __init__(self, config: Callable[[], Config], parallel: int = PARALLEL) -> None:
+    def __init__(self, config: Callable[[], Config]) -> None:
         self._config = config
-        self._limit = asyncio.Semaphore(parallel)
+        self._limit = asyncio.Semaphore(PARALLEL)
         self._tasks: set[asyncio.Task[None]] = set()
         self._made = SWEEP_EVERY  # the first one looks at what the last run left
         self._sweeping: asyncio.Task[None] | None = None

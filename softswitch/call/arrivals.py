@@ -86,7 +86,7 @@ class Arrivals:
 
     def _open(self, leg: Leg, identity: Identity, now: float) -> Call:
         name, settings = self.hub.token(), self.hub.settings
-        story = Story(name, leg.invite, leg.flow.transport, identity, now)
+        story = Story.begun(name, leg.invite, leg.flow.transport, identity, now)
         call = Call(name, leg, identity, Target("hangup"), story, since=now)
         leg.call = name
         known = settings.peers if identity.kind == "peer" else settings.phones

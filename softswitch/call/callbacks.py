@@ -278,7 +278,7 @@ class Callbacks:
         leg = hub.ua.new_leg(called.uri, NOWHERE, shown, called, [])
         leg.audio = Audio(worker, released=True)  # it stands for the caller and never has a port
         identity = Identity("guest", "", errand.number, errand.name)
-        story = Story(errand.place, leg.invite, NOWHERE.transport, identity, now)
+        story = Story.begun(errand.place, leg.invite, NOWHERE.transport, identity, now)
         story.direction, story.queue, story.call_type = "outbound", errand.queue, errand.call_type
         story.callback_of = errand.of
         story.from_number, story.to_number = shown.uri.user or "", errand.number

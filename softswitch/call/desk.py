@@ -236,27 +236,40 @@ class Desk:
             return
         if (attempt := self.hub.attempts.get(leg.id)) is not None:
             self.pickup.digit(attempt, leg, digit, now)
-        elif call is not None and leg is call.leg and call.stage is Stage.PIN:
-            self.features.pins.digit(call, digit, now)
-        elif call is not None and leg is call.leg and self.voicemail.runs(call):
-            self.voicemail.scripts.digit(call, digit, now)
-        elif call is not None and call.stage is Stage.TALK:
-            self.recordings.key(call, leg, digit, now)
-            self.third_parties.key(call, leg, digit, now)
-        elif call is not None and leg is call.leg and call.stage is Stage.ROOM:
-            self.supervision.digit(call, digit, now)
-            self.conferences.digit(call, digit, now)
-        elif call is not None and leg is call.leg and call.stage in (Stage.MENU, Stage.QUEUE):
-            call.digits += 1
-            if call.digits <= MAX_LOGGED_DIGITS:
-                shown = "?" if self.menu.is_secret(call) else digit
-                self.hub.log(now, Kind.DIGIT, call, digit=shown, method=method)
-            if call.asking is not None:
-                self.questions.digit(call, digit, now)
-            elif call.stage is Stage.MENU:
-                self.menu.digit(call, digit, now)
-            else:
-                self.queueing.digit(call, digit, now)
+            return
+        if call is None or (leg is not call.leg and call.stage is not Stage.TALK):
+            return  # but for a talk, only the caller's keys mean anything
+        match call.stage:
+            case Stage.PIN:
+                self.features.pins.digit(call, digit, now)
+            case _ if leg is call.leg and self.voicemail.runs(call):
+                self.voicemail.scripts.digit(call, digit, now)
+            case Stage.TALK:
+                self.recordings.key(call, leg, digit, now)
+                self.third_parties.key(call, leg, digit, now)
+            case Stage.ROOM:
+                self.supervision.digit(call, digit, now)
+                self.conferences.digit(call, digit, now)
+            case Stage.MENU | Stage.QUEUE:
+                self._log_digit(call, digit, method, now)
+                self._chosen(call, digit, now)
+            case _:
+                pass
+
+    def _log_digit(self, call: Call, digit: str, method: str, now: float) -> None:
+        call.digits += 1
+        if call.digits <= MAX_LOGGED_DIGITS:
+            shown = "?" if self.menu.is_secret(call) else digit
+            self.hub.log(now, Kind.DIGIT, call, digit=shown, method=method)
+
+    def _chosen(self, call: Call, digit: str, now: float) -> None:
+        """The caller answers what he is asked, in a menu or in a queue."""
+        if call.asking is not None:
+            self.questions.digit(call, digit, now)
+        elif call.stage is Stage.MENU:
+            self.menu.digit(call, digit, now)
+        else:
+            self.queueing.digit(call, digit, now)
 
     def played(self, leg: Leg, event: m.Played, now: float) -> None:
         """A playback ended."""
@@ -272,20 +285,23 @@ class Desk:
             self.hub.warn("a sound cannot be played", call=call.id, detail=event.detail)
         leg.audio.play = 0
         heard, call.heard = call.heard, Heard.NOTHING
-        if heard is Heard.PROMPT:
-            self.menu.played(call, now)
-        elif heard is Heard.ANNOUNCEMENT and call.stage is Stage.QUEUE:
-            self.hearing.told(call)
-        elif heard is Heard.QUESTION:
-            self.questions.played(call, now)
-        elif heard is Heard.PIN:
-            self.features.pins.played(call, now)
-        elif heard is Heard.SCRIPT:
-            self.voicemail.scripts.played(call, now)
-        elif heard is Heard.NOTICE:
-            self.conferences.noticed(call, event.reason == "failed", now)
-        elif heard is Heard.LAST_WORDS:
-            self._farewell_over(call, now)
+        match heard:
+            case Heard.PROMPT:
+                self.menu.played(call, now)
+            case Heard.ANNOUNCEMENT if call.stage is Stage.QUEUE:
+                self.hearing.told(call)
+            case Heard.QUESTION:
+                self.questions.played(call, now)
+            case Heard.PIN:
+                self.features.pins.played(call, now)
+            case Heard.SCRIPT:
+                self.voicemail.scripts.played(call, now)
+            case Heard.NOTICE:
+                self.conferences.noticed(call, event.reason == "failed", now)
+            case Heard.LAST_WORDS:
+                self._farewell_over(call, now)
+            case _:
+                pass
 
     # ----- out
 

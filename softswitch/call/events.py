@@ -193,7 +193,7 @@ class AgentKept:
 
 @dataclass(frozen=True, slots=True)
 class CallKept:
-    """Store what an answered call is now, for the next start; None: nothing is to be kept of it any more."""
+    """Store what a call is now, for the next start; None: nothing is to be kept of it any more."""
 
     call: str
     kept: KeptCall | None

@@ -61,14 +61,12 @@ class MediaPlane:
         self,
         token: Callable[[], str],
         suites: Sequence[Suite] = (),
-        random: Callable[[int], bytes] = secrets.token_bytes,
         *,
         comfort_noise: bool = False,
     ) -> None:
-        """`suites` of SRTP, the preferred one first; `random` gives so many bytes for keys."""
+        """`suites` of SRTP, the preferred one first."""
         self._comfort_noise = comfort_noise
         self._suites = tuple(suites)
-        self._random = random
         self._token = token
         self.pool = Workers()
         self._legs: dict[int, Leg] = {}
@@ -274,7 +272,8 @@ class MediaPlane:
             return local
         if leg.srtp == "off":
             return local
-        fresh = (Crypto(tag, one, self._random(KEY_BYTES[one])) for tag, one in enumerate(self._suites, 1))
+        suites = enumerate(self._suites, 1)
+        fresh = (Crypto(tag, suite, secrets.token_bytes(KEY_BYTES[suite])) for tag, suite in suites)
         in_use = audio.agreed.srtp if audio.agreed is not None else None
         return msgspec.structs.replace(local, srtp=leg.srtp, crypto=tuple(fresh), srtp_in_use=in_use)
 

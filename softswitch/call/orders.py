@@ -6,7 +6,7 @@ changes nothing.
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from acd import messages as acd
@@ -25,7 +25,7 @@ from softswitch.call.voicemail_messages import Messages
 from softswitch.errors import LocalError
 
 
-class Orders:
+class Orders(ABC):
     """The orders; the switch is one who takes them."""
 
     hub: Hub

@@ -16,8 +16,6 @@ from softswitch.call.settings import Route
 Holds = Callable[[Condition], bool]
 Explain = Callable[[Condition], str]
 NOT_FOR_GUESTS = "it is not for guests (guests = false)"
-ANY = "*"
-"""The pattern of a route for every number."""
 
 
 def always(condition: Condition) -> bool:

@@ -13,7 +13,7 @@ from softswitch.errors import PeerError
 
 
 class Steps(Protocol):
-    """Implemented by the switch."""
+    """Implemented by the desk."""
 
     def go(self, call: Call, target: Target, now: float) -> None:
         """Send the caller to the target."""

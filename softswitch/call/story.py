@@ -16,7 +16,6 @@ from softswitch.call.identity import Identity
 from softswitch.call.leg import Leg
 from softswitch.call.record import (
     CallRecord,
-    Direction,
     Disposition,
     EndedBy,
     LegRecord,
@@ -78,36 +77,54 @@ class _LegNotes:
 class Story:
     """The growing record of one call."""
 
-    def __init__(self, call: str, request: Request, transport: str, identity: Identity, now: float) -> None:
-        self.call = call
+    def __init__(self, record: CallRecord, identity: Identity) -> None:
+        """To be continued after what the record tells, but for its legs."""
+        self.call = record.id
         self.identity = identity
-        self.started_at = now
-        self.from_number = identity.number
-        self.from_name = identity.display
-        self.to_number = printable(request.uri.user or "")
-        self.transport = transport
-        self.direction: Direction = "internal" if identity.kind == "extension" else "inbound"
-        self.call_type = ""
-        self.status = ""
-        self.callback_of = ""
-        self.client = ""
-        self.greeting = ""
-        self.queue = ""
-        self.agent = ""
-        self.path: list[str] = []
-        self.recording = ""
-        self.answered_at: float | None = None
-        self.ended_at: float | None = None
-        self.disposition = Disposition.OPEN
-        self.cause = ""
-        self.ended_by: EndedBy = ""
-        self.sip_status = 0
+        self.started_at = record.started_at
+        self.from_number = record.from_number
+        self.from_name = record.from_name
+        self.to_number = record.to_number
+        self.transport = record.transport
+        self.direction = record.direction
+        self.call_type = record.call_type
+        self.status = record.caller_status
+        self.callback_of = record.callback_of
+        self.client = record.client
+        self.greeting = record.greeting
+        self.queue = record.queue
+        self.agent = record.agent
+        self.path = list(record.path)
+        self.recording = record.recording
+        self.answered_at = record.answered_at
+        self.ended_at = record.ended_at
+        self.disposition = record.disposition
+        self.cause = record.cause
+        self.ended_by = record.ended_by
+        self.sip_status = record.sip_status
         self._since: dict[Stretch, float] = {}
-        self._total: dict[Stretch, float] = {}
+        told: dict[Stretch, float | None] = {
+            stretch: getattr(record, f"{stretch}_s") for stretch in get_args(Stretch)
+        }
+        self._total = {stretch: seconds for stretch, seconds in told.items() if seconds is not None}
         self._legs: dict[int, _LegNotes] = {}
         self._past: tuple[LegRecord, ...] = ()
         """Legs that were over when the call was taken over."""
         self._talked: int = 0
+
+    @classmethod
+    def begun(cls, call: str, request: Request, transport: str, identity: Identity, now: float) -> Self:
+        """The story of a call that begins with this INVITE."""
+        record = CallRecord(
+            id=call,
+            started_at=now,
+            from_number=identity.number,
+            from_name=identity.display,
+            to_number=printable(request.uri.user or ""),
+            transport=transport,
+            direction="internal" if identity.kind == "extension" else "inbound",
+        )
+        return cls(record, identity)
 
     @classmethod
     def resumed(
@@ -120,12 +137,8 @@ class Story:
     ) -> Self:
         """The story of a call of another process so far, which was last heard of at `died_at`; `legs` are
         those that live, with what the record tells of them: the caller's, and whom he talks with."""
-        story = cls.__new__(cls)
-        story.__dict__.update({name: getattr(record, own) for name, own in _FROM_RECORD.items()})
-        story.identity, story.path = identity, list(record.path)
+        story = cls(record, identity)
         story._since = dict(running)
-        told = {stretch: getattr(record, f"{stretch}_s") for stretch in get_args(Stretch)}
-        story._total = {stretch: seconds for stretch, seconds in told.items() if seconds is not None}
         story.stop("ring", max(died_at, running.get("ring", died_at)))
         live = [one for _, one in legs]
         past = (one for one in record.legs if one not in live)
@@ -259,37 +272,6 @@ class Story:
             agent_mos=mos_of(agents) if agents is not None else None,
             legs=(*self._past, *(notes.record() for notes in self._legs.values())),
         )
-
-
-_FROM_RECORD = {
-    "call": "id",
-    "status": "caller_status",
-    **{
-        name: name
-        for name in (
-            "started_at",
-            "answered_at",
-            "ended_at",
-            "from_number",
-            "from_name",
-            "to_number",
-            "transport",
-            "direction",
-            "call_type",
-            "callback_of",
-            "client",
-            "greeting",
-            "queue",
-            "agent",
-            "recording",
-            "disposition",
-            "cause",
-            "ended_by",
-            "sip_status",
-        )
-    },
-}
-"""Attribute of a story -> the record's field that it becomes as it is."""
 
 
 def _encryption(agreed: Negotiated) -> str:

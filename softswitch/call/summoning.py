@@ -61,7 +61,7 @@ class Summoning:
         leg.audio = Audio(worker, released=True)
         identity = Identity("guest", "", number, "")
         name = hub.token()
-        story = Story(name, leg.invite, NOWHERE.transport, identity, now)
+        story = Story.begun(name, leg.invite, NOWHERE.transport, identity, now)
         story.direction = "outbound" if who.kind == "peer" else "internal"
         story.from_number, story.to_number = from_number, number
         call = Call(name, leg, identity, who, story, since=now)

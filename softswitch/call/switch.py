@@ -231,29 +231,42 @@ class Switch(Orders):
 
     def media(self, worker: int, event: m.Event, now: float) -> list[Effect]:
         """Something happened in a media worker."""
-        if isinstance(event, m.Released):
-            self.hub.terminating.released(event)
-            if (leg := self.hub.plane.released(event)) is not None:
-                self.desk.closing.released(leg)
-        elif isinstance(event, (m.Recorded, m.RecordFailed)):
-            if self.desk.voicemail.recorded(event, now) or self.desk.listening.recorded(event, now):
-                pass
-            elif (call := self.desk.recordings.recorded(event, now)) is not None:
-                self.desk.conferences.recorded(event.recording)
-                self.desk.closing.recorded(call)
-        elif isinstance(event, m.RecordSilent):
-            self.desk.voicemail.scripts.silent(event, now)
-        elif isinstance(event, m.Pong):
-            self.hub.plane.pool.reported(worker, event)
-        elif not isinstance(event, m.Rejoined):
-            terminal = self.hub.terminating.of(event.leg)
-            leg = terminal.leg if terminal is not None else self.hub.plane.leg(event.leg)
-            if leg is not None and (terminal is None or self.hub.terminating.concerns(event.leg, event)):
-                try:
-                    self._audio_news.heard(leg, event, now)
-                except Exception as error:  # noqa: BLE001 - see _defect
-                    self._defect(error, leg, now)
+        match event:
+            case m.Released():
+                self._released(event)
+            case m.Recorded() | m.RecordFailed():
+                self._recorded(event, now)
+            case m.RecordSilent():
+                self.desk.voicemail.scripts.silent(event, now)
+            case m.Pong():
+                self.hub.plane.pool.reported(worker, event)
+            case m.Rejoined():
+                pass  # the link itself reads it, before the switch begins (softswitch.net.media_link)
+            case _:
+                terminal = self.hub.terminating.of(event.leg)
+                leg = terminal.leg if terminal is not None else self.hub.plane.leg(event.leg)
+                if leg is not None and self.hub.terminating.concerns(event.leg, event):
+                    self._heard(leg, event, now)
         return self.finish(now)
+
+    def _released(self, event: m.Released) -> None:
+        self.hub.terminating.released(event)
+        if (leg := self.hub.plane.released(event)) is not None:
+            self.desk.closing.released(leg)
+
+    def _recorded(self, event: m.Recorded | m.RecordFailed, now: float) -> None:
+        """A message, what a recogniser listened to, or the recording of a call."""
+        if self.desk.voicemail.recorded(event, now) or self.desk.listening.recorded(event, now):
+            return
+        if (call := self.desk.recordings.recorded(event, now)) is not None:
+            self.desk.conferences.recorded(event.recording)
+            self.desk.closing.recorded(call)
+
+    def _heard(self, leg: Leg, event: m.Event, now: float) -> None:
+        try:
+            self._audio_news.heard(leg, event, now)
+        except Exception as error:  # noqa: BLE001 - see _defect
+            self._defect(error, leg, now)
 
     # ----- time
 

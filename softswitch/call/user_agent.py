@@ -24,8 +24,6 @@ from softswitch.sip.uri import Uri
 
 __all__ = ["PendingAck", "UserAgent"]
 
-METHODS = frozenset(ALLOW.split(", "))
-
 
 class UserAgent:
     """The SIP side of all calls."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from ivr.choice import WORDS
 from ivr.condition import Condition
@@ -46,22 +46,18 @@ def check_routing(draft: Draft) -> Iterator[Fault]:
                 yield where, message
 
 
-def condition_faults(
-    draft: Draft, condition: Condition, variables: Iterable[str] | None = ()
-) -> Iterator[tuple[str, str]]:
-    """(attribute, message) for each name in a condition that leads nowhere; `variables` are known besides the
-    attributes of every call, None: any name may be one."""
+def condition_faults(draft: Draft, condition: Condition) -> Iterator[tuple[str, str]]:
+    """(attribute, message) for each name in a condition of a route that leads nowhere."""
     for key, target in condition.references():
         if message := reference_fault(draft, target):
             yield key, message
-    known = frozenset(variables or ())
     for name in sorted(condition.attributes()):
         if name.startswith("queue.") and is_attribute(name):
             queue = name.removeprefix("queue.").rpartition(".")[0]
             if queue not in draft.names("queues"):
                 yield name, no_such(draft, "queue", queue)
-        elif variables is not None and name not in known and not is_attribute(name):
-            meant = unknown(name, (*ATTRIBUTES, *WORDS, *known, "header.NAME"))
+        elif not is_attribute(name):
+            meant = unknown(name, (*ATTRIBUTES, *WORDS, "header.NAME"))
             yield name, f"a call has no attribute {name!r}; {meant}"
 
 

@@ -45,7 +45,6 @@ class Certificate:
     """Our own: the names that it is for, and until when it counts."""
 
     names: tuple[str, ...]
-    not_before: datetime
     not_after: datetime
 
     def days_left(self, now: float) -> float:
@@ -120,7 +119,7 @@ def read_certificate(settings: TlsSettings) -> Certificate:
             f"the key {key} does not belong to the certificate {certificate}; "
             "name the key that it was made with (our own certificate must be the first in its file)"
         )
-    return Certificate(_names(found), found.not_valid_before_utc, found.not_valid_after_utc)
+    return Certificate(_names(found), found.not_valid_after_utc)
 
 
 def read_authorities(path: Path) -> int:

@@ -36,6 +36,7 @@ from softswitch.sdp.comfort_noise import NOISE_HZ, has_noise, with_noise
 from softswitch.sdp.crypto import (
     PLAIN,
     SECURE,
+    Chosen,
     Crypto,
     Srtp,
     SrtpPolicy,
@@ -180,56 +181,88 @@ def make_answer(
     both sides have; when `prefer` names none of them, the offerer's order decides. Raises PeerError 488 when
     nothing fits.
     """
-    ours = local.browser
-    protocols = (*PLAIN, *SECURE) if ours is None else webrtc.PROTOCOLS
+    protocols = (*PLAIN, *SECURE) if local.browser is None else webrtc.PROTOCOLS
     why = f"the offer has no audio over {protocols[0]}"
     for place, media in enumerate(offer.media):
         if media.kind != "audio" or media.port == 0 or media.protocol not in protocols:
             continue
-        browser = webrtc.read_peer(offer, media, ours) if ours is not None else None
-        local = local.facing(offer.address_of(media) or "")
-        unreachable = _unreachable(offer, media, local.address, browser)
-        if unreachable is not None:
-            why = unreachable
+        fit = _fit(offer, media, local)
+        if isinstance(fit, str):
+            why = fit
             continue
-        theirs = codecs_of(media)
-        common = common_codecs(theirs, local.codecs)
-        if not common:
-            why = "no codec in common: " + ", ".join(codec.name for codec in local.codecs) + " is spoken here"
-            continue
-        keys = answerable(media, local.srtp, local.crypto, local.srtp_in_use)
-        if isinstance(keys, str):
-            why = keys
-            continue
-        codec = preferred_codec(common, prefer)
-        events = None if local.event_payload_type is None else events_of(media, codec.clock_rate, theirs)
-        send, receive = _receives(offer, media), _sends(offer, media)
-        held = not send
-        send = send and local.direction in ("sendrecv", "sendonly")
-        receive = receive and local.direction in ("sendrecv", "recvonly")
-        negotiated = _negotiated(offer, media, codec, events, local.ptime_ms, send, receive, held)
-        rest = _answered_rtcp(negotiated)
-        if keys is not None:
-            negotiated = msgspec.structs.replace(negotiated, srtp=keys.srtp)
-            rest = (*rest, attribute_of(keys.ours))
-        answered, known = (_as_ours(codec, local.codecs),), [events] if events else []
-        audio = _audio(local, answered, known, _direction(send, receive), rest)
-        audio = msgspec.structs.replace(audio, protocol=media.protocol)
-        head: tuple[Attribute, ...] = ()
-        if ours is not None and isinstance(browser, webrtc.PeerBrowser):
-            negotiated = msgspec.structs.replace(negotiated, browser=browser)
-            mid, setup = webrtc.mid_of(media), webrtc.setup_of(browser)
-            audio = webrtc.dressed(
-                audio, ours, local.addresses, setup=setup, protocol=media.protocol, mid=mid
-            )
-            head = webrtc.session_attributes(mid, offer)
-        if local.comfort_noise and codec.clock_rate == NOISE_HZ and has_noise(media):
-            audio = with_noise(audio)
-            negotiated = msgspec.structs.replace(negotiated, comfort_noise=True)
+        audio, head, negotiated = _answered(offer, fit, preferred_codec(fit.common, prefer))
         sections = tuple(audio if i == place else _refused(m) for i, m in enumerate(offer.media))
         times = tuple(line for line in offer.lines if line[0] == "t") or (("t", "0 0"),)
-        return _describe(local, sections, head, times), negotiated
+        return _describe(fit.local, sections, head, times), negotiated
     raise _unacceptable(why)
+
+
+class _Fit(msgspec.Struct, frozen=True, gc=False):
+    """An offered audio section that can be accepted, and how: from `local`, as it is towards this peer, with
+    one of the `common` codecs, and encrypted by `keys` or towards a `browser`, if at all."""
+
+    media: MediaDescription
+    local: LocalMedia
+    theirs: list[Codec]
+    common: list[Codec]
+    keys: Chosen | None
+    browser: webrtc.PeerBrowser | None
+
+
+def _fit(offer: SessionDescription, media: MediaDescription, local: LocalMedia) -> _Fit | str:
+    """How an offered section can be accepted; a text: why not."""
+    browser = webrtc.read_peer(offer, media, local.browser) if local.browser is not None else None
+    if isinstance(browser, str):
+        return browser
+    local = local.facing(offer.address_of(media) or "")
+    if browser is None and (unreachable := _unreachable(offer, media, local.address)) is not None:
+        return unreachable
+    theirs = codecs_of(media)
+    common = common_codecs(theirs, local.codecs)
+    if not common:
+        return "no codec in common: " + ", ".join(codec.name for codec in local.codecs) + " is spoken here"
+    keys = answerable(media, local.srtp, local.crypto, local.srtp_in_use)
+    return keys if isinstance(keys, str) else _Fit(media, local, theirs, common, keys, browser)
+
+
+def _answered(
+    offer: SessionDescription, fit: _Fit, codec: Codec
+) -> tuple[MediaDescription, tuple[Attribute, ...], Negotiated]:
+    """Our section with this codec, what stands at the head of the answer, and what is settled by it."""
+    media, local, keys = fit.media, fit.local, fit.keys
+    events = None
+    if local.event_payload_type is not None:
+        events = events_of(media, codec.clock_rate, fit.theirs)
+    hears, speaks = _receives(offer, media), _sends(offer, media)
+    send = hears and local.direction in ("sendrecv", "sendonly")
+    receive = speaks and local.direction in ("sendrecv", "recvonly")
+    negotiated = _negotiated(offer, media, codec, events, local.ptime_ms, send, receive, not hears)
+    rest = _answered_rtcp(negotiated)
+    if keys is not None:
+        rest = (*rest, attribute_of(keys.ours))
+    known = (events,) if events is not None else ()
+    audio = _audio(local, (_as_ours(codec, local.codecs),), known, _direction(send, receive), rest)
+    audio = msgspec.structs.replace(audio, protocol=media.protocol)
+    audio, head = _answered_to_browser(offer, fit, audio)
+    noise = local.comfort_noise and codec.clock_rate == NOISE_HZ and has_noise(media)
+    if noise:
+        audio = with_noise(audio)
+    srtp = keys.srtp if keys is not None else None
+    negotiated = msgspec.structs.replace(negotiated, srtp=srtp, browser=fit.browser, comfort_noise=noise)
+    return audio, head, negotiated
+
+
+def _answered_to_browser(
+    offer: SessionDescription, fit: _Fit, audio: MediaDescription
+) -> tuple[MediaDescription, tuple[Attribute, ...]]:
+    """As `_offered_to_browser`, for an answer."""
+    if fit.browser is None or fit.local.browser is None:
+        return audio, ()
+    mid, setup = webrtc.mid_of(fit.media), webrtc.setup_of(fit.browser)
+    audio = webrtc.dressed(
+        audio, fit.local.browser, fit.local.addresses, setup=setup, protocol=fit.media.protocol, mid=mid
+    )
+    return audio, webrtc.session_attributes(mid, offer)
 
 
 def accept_answer(
@@ -258,8 +291,10 @@ def accept_answer(
     if not common:
         raise _unacceptable("the answer has no codec of the offer")
     browser = webrtc.read_peer(answer, theirs, ours) if ours is not None else None
-    unreachable = _unreachable(answer, theirs, offer.address_of(offered_media) or "", browser)
-    if unreachable is not None:
+    if isinstance(browser, str):
+        raise _unacceptable(browser)
+    where = offer.address_of(offered_media) or ""
+    if browser is None and (unreachable := _unreachable(answer, theirs, where)) is not None:
         raise _unacceptable(unreachable)
     codec = common[0]
     events = None
@@ -278,12 +313,9 @@ def accept_answer(
         we_receive and _sends(answer, theirs),
         we_send and not hears,
     )
-    if isinstance(browser, webrtc.PeerBrowser):
-        negotiated = msgspec.structs.replace(negotiated, browser=browser)
-    if keys is not None:
-        negotiated = msgspec.structs.replace(negotiated, srtp=keys.srtp)
     both = codec.clock_rate == NOISE_HZ and has_noise(offered_media) and has_noise(theirs)
-    return msgspec.structs.replace(negotiated, comfort_noise=both)
+    agreed = keys.srtp if keys is not None else None
+    return msgspec.structs.replace(negotiated, browser=browser, srtp=agreed, comfort_noise=both)
 
 
 def _unacceptable(why: str) -> PeerError:
@@ -421,16 +453,9 @@ def _flag(theirs: SessionDescription, media: MediaDescription, name: str) -> str
     return theirs.attribute(name) if stated is None else stated
 
 
-def _unreachable(
-    theirs: SessionDescription,
-    media: MediaDescription,
-    local_address: str,
-    browser: webrtc.PeerBrowser | str | None,
-) -> str | None:
-    """Why audio cannot be sent to the address of a section; None when it can, or when it is on hold there, or
-    when it is a `browser`'s, who shows himself where he is."""
-    if browser is not None:
-        return browser if isinstance(browser, str) else None
+def _unreachable(theirs: SessionDescription, media: MediaDescription, local_address: str) -> str | None:
+    """Why audio cannot be sent to the address of a section; None when it can, or when it is on hold there.
+    Not to be asked of a browser's, who shows himself where he is."""
     address = theirs.address_of(media)
     if address is None:
         return "the audio has no c= line"

@@ -13,7 +13,7 @@ in order.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import cast
+from typing import assert_never, cast
 
 from softswitch.errors import PeerError
 from softswitch.sip.flow import Flow
@@ -47,6 +47,7 @@ from softswitch.sip.transactions import (
     INVITE_CLIENT,
     INVITE_SERVER,
     SERVER,
+    Action,
     Input,
     Key,
     Transaction,
@@ -266,41 +267,14 @@ class TransactionLayer:
         out: list[Output],
         message: Request | Response | None = None,
         flow: Flow | None = None,
-    ) -> bool:
-        """Move one machine by one input; False when its state does not know that input."""
+    ) -> None:
+        """Move one machine by one input; nothing happens where its state does not know that input."""
         step = transaction.table[transaction.state].get(event)
         if step is None:
-            return False
+            return
         actions, transaction.state = step
         for action in actions:
-            if action == "send":
-                assert message is not None  # "send" stands only in rows of requests and responses
-                self._running.keep(transaction, message.serialise())
-                out.append(self._send(transaction))
-            elif action == "resend":
-                if transaction.sent:
-                    out.append(self._send(transaction))
-            elif action == "pass_up":
-                self._pass_up(transaction, message, flow or transaction.flow, out)
-            elif action.startswith("start_"):
-                self._start_timer(transaction, action[6:], now, out)
-            elif action in ("double_a", "double_e", "double_g", "slow_e"):
-                longest = float("inf") if action == "double_a" else self._timers.t2_s
-                transaction.interval_s = (
-                    longest if action == "slow_e" else min(2 * transaction.interval_s, longest)
-                )
-                name = cast(Input, "timer_" + action[-1])
-                self._running.start(transaction, name, now + transaction.interval_s)
-            elif action == "ack":
-                assert transaction.request is not None  # the INVITE is kept until it has a final response
-                ack = ack_of_failure(transaction.request, cast(Response, message))
-                self._running.keep(transaction, ack.serialise())
-                out.append(self._send(transaction))
-            elif action == "send_100":
-                if not transaction.sent and transaction.request is not None:
-                    self._apply(transaction, "1xx", now, out, Response.answering(transaction.request, 100))
-            elif not transaction.silent:
-                out.append((TimedOut if action == "timed_out" else TransportFailed)(transaction.id))
+            self._act(transaction, action, now, out, message, flow)
         if transaction.state in _SETTLED:
             # These states last for half a minute: at hundreds of calls a second they must be light.
             transaction.request = None
@@ -310,7 +284,50 @@ class TransactionLayer:
             self._running.close(transaction)
             if not transaction.silent:
                 out.append(Terminated(transaction.id))
-        return True
+
+    def _act(
+        self,
+        transaction: Transaction,
+        action: Action,
+        now: float,
+        out: list[Output],
+        message: Request | Response | None,
+        flow: Flow | None,
+    ) -> None:
+        """One action of a row of the tables."""
+        match action:
+            case "send":
+                assert message is not None  # "send" stands only in rows of requests and responses
+                out.append(self._send_new(transaction, message))
+            case "pass_up":
+                self._pass_up(transaction, message, flow or transaction.flow, out)
+            case (
+                "start_a" | "start_b" | "start_d" | "start_e" | "start_f" | "start_g" | "start_h"
+                | "start_i" | "start_j" | "start_k" | "start_l" | "start_m" | "start_100"
+            ):  # fmt: skip
+                self._start_timer(transaction, action.removeprefix("start_"), now, out)
+            case "resend":
+                if transaction.sent:
+                    out.append(self._send(transaction))
+            case "double_a" | "double_e" | "double_g" | "slow_e":
+                self._start_again(transaction, action, now)
+            case "ack":
+                assert transaction.request is not None  # the INVITE is kept until it has a final response
+                ack = ack_of_failure(transaction.request, cast(Response, message))
+                out.append(self._send_new(transaction, ack))
+            case "send_100":
+                if not transaction.sent and transaction.request is not None:
+                    self._apply(transaction, "1xx", now, out, Response.answering(transaction.request, 100))
+            case "timed_out" | "transport_failed":
+                if not transaction.silent:
+                    out.append((TimedOut if action == "timed_out" else TransportFailed)(transaction.id))
+            case _:
+                assert_never(action)
+
+    def _send_new(self, transaction: Transaction, message: Request | Response) -> Send:
+        """Send a message that "resend" will repeat."""
+        self._running.keep(transaction, message.serialise())
+        return self._send(transaction)
 
     @staticmethod
     def _send(transaction: Transaction) -> Send:
@@ -341,6 +358,12 @@ class TransactionLayer:
             if timer in ("a", "e", "g"):
                 transaction.interval_s = wait_s
             self._running.start(transaction, name, now + wait_s)
+
+    def _start_again(self, transaction: Transaction, action: Action, now: float) -> None:
+        """A timer that resends: A after twice the time without end, E and G up to T2, slow E at T2."""
+        interval_s = self._timers.t2_s if action == "slow_e" else 2 * transaction.interval_s
+        transaction.interval_s = interval_s if action == "double_a" else min(interval_s, self._timers.t2_s)
+        self._running.start(transaction, cast(Input, "timer_" + action[-1]), now + transaction.interval_s)
 
     # ----- messages of the layer's own
 

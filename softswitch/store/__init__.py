@@ -3,17 +3,15 @@
 Nothing in here is waited for during call set-up: `Writer` takes rows in memory and returns at once.
 """
 
-from softswitch.store.call_log import CallLog, StoreHealth
 from softswitch.store.database import SCHEMA_VERSION
 from softswitch.store.query import CallFilter, EventFilter, LogReader, StoredEvent
 from softswitch.store.reader import SqliteReader
 from softswitch.store.recovery import Recovered
-from softswitch.store.writer import Writer
+from softswitch.store.writer import StoreHealth, Writer
 
 __all__ = [
     "SCHEMA_VERSION",
     "CallFilter",
-    "CallLog",
     "EventFilter",
     "LogReader",
     "Recovered",

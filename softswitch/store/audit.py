@@ -15,7 +15,7 @@ from typing import Any
 import aiosqlite
 import msgspec
 
-from acd.events import Kind, LogEvent
+from acd.events import QUEUE_EXITS, TALK_ENDS, Kind, LogEvent
 from softswitch.call.record import CallRecord, Direction, Disposition
 from softswitch.store.open_state import CallState
 from softswitch.store.query import StoredEvent
@@ -29,8 +29,8 @@ from softswitch.store.rows import (
     record_from_row,
 )
 
-_LEFT = "'CONNECT', 'ABANDON', 'EXITEMPTY', 'EXITWITHTIMEOUT', 'EXITWITHKEY', 'EXITSYSTEM'"
-_TALKS = "'COMPLETEAGENT', 'COMPLETECALLER', 'COMPLETESYSTEM', 'BLINDTRANSFER', 'ATTENDEDTRANSFER'"
+_LEFT = ", ".join(f"'{kind}'" for kind in sorted(QUEUE_EXITS | {Kind.CONNECT}))
+_TALKS = ", ".join(f"'{kind}'" for kind in sorted(TALK_ENDS))
 _COUNTS = {
     "starts": "kind = 'CALL_START'",
     "ends": "kind = 'CALL_END'",

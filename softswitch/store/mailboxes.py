@@ -101,69 +101,81 @@ def _readable(rows: Iterable[dict[str, object]]) -> Iterator[Message]:
 
 def adopt(rows: Iterable[Message], directory: Path) -> Found:
     """Bring rows and files together. Reads the directories; removes files that hold no message."""
-    messages: list[Message] = []
-    untold: list[Message] = []
-    statements: list[Statement] = []
-    told: list[str] = []
+    adoption = _Adoption()
     for message in rows:
+        adoption.row(message)
+    known = {message.file for message in adoption.messages}
+    for path in _files(directory):
+        if str(path) not in known:
+            adoption.stray(path)
+    return adoption.found()
+
+
+class _Adoption:
+    """What `adopt` has come to so far."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.untold: list[Message] = []
+        self.statements: list[Statement] = []
+        self.told: list[str] = []
+
+    def row(self, message: Message) -> None:
+        """A row: is its file there, and a whole message?"""
         path = Path(message.file)
         size = _size(path)
+        name = f"message {message.id} of mailbox {message.mailbox}"
         if size is None and path.parent.is_dir():
-            statements += [forget_statement(message.id), mailed_statement(message.id)]
-            told.append(
-                f"message {message.id} of mailbox {message.mailbox} had lost its file {path}: removed"
-            )
+            self.statements += [forget_statement(message.id), mailed_statement(message.id)]
+            self.told.append(f"{name} had lost its file {path}: removed")
         elif size is None:
-            told.append(f"{path.parent} is gone: message {message.id} cannot be heard until it is back")
+            self.told.append(f"{path.parent} is gone: message {message.id} cannot be heard until it is back")
         elif message.state == "draft":
-            _remove(path, told)
-            statements.append(forget_statement(message.id))
-            told.append(f"a greeting of mailbox {message.mailbox} was never approved of: removed")
+            self._drop(message, f"a greeting of mailbox {message.mailbox} was never approved of: removed")
         elif message.state != "recording":
-            messages.append(message)
+            self.messages.append(message)
         elif size < LEAST_BYTES:
-            _remove(path, told)
-            statements.append(forget_statement(message.id))
-            told.append(f"message {message.id} of mailbox {message.mailbox} was hardly begun: removed")
+            self._drop(message, f"{name} was hardly begun: removed")
         else:
             kept = replace(message, state="new", length_s=_length_s(size))
-            messages.append(kept)
-            untold.append(kept)
-            statements.append(keep_statement(kept))
-            told.append(f"message {message.id} of mailbox {message.mailbox} was cut off by a crash: kept")
-    known = {message.file for message in messages}
-    for path in _files(directory):
-        if str(path) in known:
-            continue
+            self._keep(kept, f"{name} was cut off by a crash: kept")
+
+    def stray(self, path: Path) -> None:
+        """A file without a row is a new message, if it holds one."""
         size = _size(path) or 0
         if size < LEAST_BYTES:
-            _remove(path, told)
-            told.append(f"{path} held no message and nothing knew it: removed")
-            continue
-        stray = Message(
-            id=path.stem,
-            mailbox=path.parent.name,
-            state="new",
-            at=_modified(path) - _length_s(size),
-            file=str(path),
-            length_s=_length_s(size),
-        )
-        messages.append(stray)
-        untold.append(stray)
-        statements.append(keep_statement(stray))
-        told.append(f"{path} was known to nobody: it is a new message of mailbox {stray.mailbox}")
-    return Found(tuple(messages), tuple(untold), tuple(statements), tuple(told))
+            self._remove(path)
+            self.told.append(f"{path} held no message and nothing knew it: removed")
+            return
+        box, length_s = path.parent.name, _length_s(size)
+        at = _modified(path) - length_s
+        message = Message(id=path.stem, mailbox=box, state="new", at=at, file=str(path), length_s=length_s)
+        self._keep(message, f"{path} was known to nobody: it is a new message of mailbox {box}")
+
+    def found(self) -> Found:
+        """All of it."""
+        return Found(tuple(self.messages), tuple(self.untold), tuple(self.statements), tuple(self.told))
+
+    def _keep(self, message: Message, why: str) -> None:
+        self.messages.append(message)
+        self.untold.append(message)
+        self.statements.append(keep_statement(message))
+        self.told.append(why)
+
+    def _drop(self, message: Message, why: str) -> None:
+        self._remove(Path(message.file))
+        self.statements.append(forget_statement(message.id))
+        self.told.append(why)
+
+    def _remove(self, path: Path) -> None:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            self.told.append(f"{path} cannot be removed ({error.strerror}); remove it by hand")
 
 
 def _length_s(size: int) -> float:
     return round((size - HEADER_BYTES) / BYTES_A_SECOND, 1)
-
-
-def _remove(path: Path, told: list[str]) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        told.append(f"{path} cannot be removed ({error.strerror}); remove it by hand")
 
 
 def _modified(path: Path) -> float:

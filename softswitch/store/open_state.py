@@ -12,17 +12,11 @@ from typing import Any, Self
 
 import msgspec
 
-from acd.events import Kind, LogEvent
+from acd.events import QUEUE_EXITS, TALK_ENDS, Kind, LogEvent
 from softswitch.call.record import CallRecord, Disposition, EndedBy
 
 CAUSE = "restart"
 
-_LEFT_QUEUE = frozenset(
-    {Kind.ABANDON, Kind.EXITEMPTY, Kind.EXITWITHTIMEOUT, Kind.EXITWITHKEY, Kind.EXITSYSTEM}
-)
-_TALK_OVER = frozenset(
-    {Kind.COMPLETEAGENT, Kind.COMPLETECALLER, Kind.COMPLETESYSTEM, Kind.BLINDTRANSFER, Kind.ATTENDEDTRANSFER}
-)
 _IN_ROOM = {
     Kind.CONFERENCE_JOIN: (Kind.CONFERENCE_LEAVE, "conference", "joined_s"),
     Kind.PARTY_ADDED: (Kind.PARTY_LEFT, "party", "joined_s"),
@@ -112,39 +106,43 @@ class CallState:
         return state
 
     def _fold(self, event: LogEvent) -> None:
-        kind = event.kind
-        if kind is Kind.MENU:
-            self.path.append(f"{event.data.get('flow', '')}.{event.data.get('node', '')}")
-            self.menu_since = event.at if self.menu_since is None else self.menu_since
-        elif kind is Kind.ENTERQUEUE:
-            self._leave_menu(event.at)
-            self.queue = event.queue
-            self.waiting = Waiting(
-                event.queue, event.at, _int(event, "position", 1), _int(event, "priority", 0), event.at
-            )
-        elif kind is Kind.PRIORITY_CHANGED and self.waiting is not None:
-            self.waiting.priority = _int(event, "priority", self.waiting.priority)
-        elif kind is Kind.OFFER:
-            self.ringing_since = event.at if not self.offers else self.ringing_since
-            self.offers[event.data.get("offer")] = event
-        elif kind in (Kind.RINGNOANSWER, Kind.RINGCANCELED):
-            self._offer_over(event)
-        elif kind is Kind.CONNECT:
-            self._connect(event)
-        elif kind in _LEFT_QUEUE and self.waiting is not None:
-            self.wait_s += event.at - self.waiting.since
-            self.waiting = None
-        elif kind in _TALK_OVER:
-            self._talk_over(event.at)
-        elif kind in (Kind.HOLD, Kind.UNHOLD) and self.talk is not None:
-            self._hold(event.at, kind is Kind.HOLD)
-        elif kind in _IN_ROOM:
-            end, name, _ = _IN_ROOM[kind]
-            self.in_rooms.setdefault((end, str(event.data.get(name))), event)
-        elif kind in _OUT_OF_ROOM:
-            self.in_rooms.pop((kind, str(event.data.get(_OUT_OF_ROOM[kind]))), None)
-        elif kind is Kind.CALL_END:
-            self.end = event
+        match event.kind:
+            case Kind.MENU:
+                self.path.append(f"{event.data.get('flow', '')}.{event.data.get('node', '')}")
+                self.menu_since = event.at if self.menu_since is None else self.menu_since
+            case Kind.ENTERQUEUE:
+                self._enter_queue(event)
+            case Kind.PRIORITY_CHANGED if self.waiting is not None:
+                self.waiting.priority = _int(event, "priority", self.waiting.priority)
+            case Kind.OFFER:
+                self.ringing_since = event.at if not self.offers else self.ringing_since
+                self.offers[event.data.get("offer")] = event
+            case Kind.RINGNOANSWER | Kind.RINGCANCELED:
+                self._offer_over(event)
+            case Kind.CONNECT:
+                self._connect(event)
+            case kind if kind in QUEUE_EXITS and self.waiting is not None:
+                self.wait_s += event.at - self.waiting.since
+                self.waiting = None
+            case kind if kind in TALK_ENDS:
+                self._talk_over(event.at)
+            case Kind.HOLD | Kind.UNHOLD if self.talk is not None:
+                self._hold(event.at, event.kind is Kind.HOLD)
+            case kind if kind in _IN_ROOM:
+                end, name, _ = _IN_ROOM[kind]
+                self.in_rooms.setdefault((end, str(event.data.get(name))), event)
+            case kind if kind in _OUT_OF_ROOM:
+                self.in_rooms.pop((kind, str(event.data.get(_OUT_OF_ROOM[kind]))), None)
+            case Kind.CALL_END:
+                self.end = event
+            case _:
+                pass
+
+    def _enter_queue(self, event: LogEvent) -> None:
+        self._leave_menu(event.at)
+        self.queue = event.queue
+        position, priority = _int(event, "position", 1), _int(event, "priority", 0)
+        self.waiting = Waiting(event.queue, event.at, position, priority, event.at)
 
     def _leave_menu(self, at: float) -> None:
         if self.menu_since is not None:

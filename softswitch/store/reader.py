@@ -6,17 +6,11 @@ log from being folded back into the database.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import AsyncIterator
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
-
-import aiosqlite
+from typing import Any
 
 from softswitch.call.record import CallRecord
-from softswitch.errors import LocalError
-from softswitch.store.database import open_readable
+from softswitch.store.database_reader import DatabaseReader
 from softswitch.store.query import CallFilter, EventFilter, StoredEvent
 from softswitch.store.rows import CALL_COLUMNS, EVENT_COLUMNS, event_from_row, record_from_row
 
@@ -41,29 +35,8 @@ class _Where:
         return f" WHERE {' AND '.join(terms)}" if terms else ""
 
 
-class SqliteReader:
-    """A `LogReader` on the database file. Open it with `open`, and close it."""
-
-    def __init__(self, connection: aiosqlite.Connection, path: Path) -> None:
-        self._connection = connection
-        self._path = path
-
-    @classmethod
-    async def open(cls, path: Path) -> Self:
-        """Raises LocalError: no such file, not ours, another schema, no right to read."""
-        return cls(await open_readable(path), path)
-
-    async def close(self) -> None:
-        """Let go of the file."""
-        await self._connection.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
+class SqliteReader(DatabaseReader):
+    """A `LogReader` on the database file."""
 
     async def calls(self, wanted: CallFilter) -> AsyncIterator[CallRecord]:
         """The calls, newest first. Raises LocalError where the file cannot be read."""
@@ -132,14 +105,6 @@ class SqliteReader:
             (*where.values, max(0, count)),
         )
         return int(rows[0][0]) if rows else 0
-
-    async def _fetch(self, sql: str, values: tuple[Any, ...]) -> list[Any]:
-        try:
-            return list(await self._connection.execute_fetchall(sql, values))
-        except sqlite3.Error as error:
-            raise LocalError(
-                f"cannot read the database {self._path}: {error}; try again, or restore it"
-            ) from error
 
 
 # The indexes on calls, queues and agents leave out the rows that have none; SQLite uses them only where the

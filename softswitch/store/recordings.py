@@ -6,18 +6,13 @@ Invariant: nothing here holds all rows: there may be millions, so every question
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Iterator
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-import aiosqlite
 import msgspec
 
 from softswitch.call.tape import Tape
-from softswitch.errors import LocalError
-from softswitch.store.database import open_readable
+from softswitch.store.database_reader import DatabaseReader
 from softswitch.store.rows import SqlValue, Statement, clean
 
 COLUMNS = tuple(field.name for field in msgspec.structs.fields(Tape))
@@ -63,29 +58,8 @@ def _value(value: object) -> SqlValue:
     return int(value) if isinstance(value, bool | int) else float(str(value))
 
 
-class TapeReader:
-    """The rows, read beside the writer. Open it with `open`, and close it."""
-
-    def __init__(self, connection: aiosqlite.Connection, path: Path) -> None:
-        self._connection = connection
-        self._path = path
-
-    @classmethod
-    async def open(cls, path: Path) -> Self:
-        """Raises LocalError: no such file, not ours, another schema, no right to read."""
-        return cls(await open_readable(path), path)
-
-    async def close(self) -> None:
-        """Let go of the file."""
-        await self._connection.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
+class TapeReader(DatabaseReader):
+    """The rows, read beside the writer."""
 
     async def find(self, wanted: TapeFilter) -> list[Tape]:
         """The newest first, at most `limit`."""
@@ -104,36 +78,31 @@ class TapeReader:
                 values.append(moment)
         where = f" WHERE {' AND '.join(terms)}" if terms else ""
         limit = max(0, min(wanted.limit, MOST_ROWS))
-        return await self._fetch(f"{_SELECT}{where} ORDER BY at DESC, id DESC LIMIT ?", (*values, limit))
+        return await self._tapes(f"{_SELECT}{where} ORDER BY at DESC, id DESC LIMIT ?", (*values, limit))
 
     async def get(self, tape: str) -> Tape | None:
         """One of them."""
-        return next(iter(await self._fetch(f"{_SELECT} WHERE id = ?", (tape,))), None)
+        return next(iter(await self._tapes(f"{_SELECT} WHERE id = ?", (tape,))), None)
 
     async def beginning_with(self, start: str) -> list[Tape]:
         """At most two whose id begins so: enough to know whether it is the only one."""
         last = start[:-1] + chr(ord(start[-1]) + 1) if start else "\x7f"
-        return await self._fetch(f"{_SELECT} WHERE id >= ? AND id < ? ORDER BY id LIMIT 2", (start, last))
+        return await self._tapes(f"{_SELECT} WHERE id >= ? AND id < ? ORDER BY id LIMIT 2", (start, last))
 
     async def unfinished(self) -> list[Tape]:
         """Those that a run left being recorded, or not compressed yet, the oldest first."""
-        return await self._fetch(
+        return await self._tapes(
             f"{_SELECT} WHERE state IN ('recording', 'waiting') ORDER BY at LIMIT ?", (MOST_ROWS,)
         )
 
     async def oldest(self, before: float, limit: int = 1000) -> list[Tape]:
         """Those that ended their work and began before this moment, the oldest first."""
-        return await self._fetch(
+        return await self._tapes(
             f"{_SELECT} WHERE at < ? AND state IN ('kept', 'failed') ORDER BY at LIMIT ?", (before, limit)
         )
 
-    async def _fetch(self, sql: str, values: tuple[Any, ...]) -> list[Tape]:
-        try:
-            rows = await self._connection.execute_fetchall(sql, values)
-        except sqlite3.Error as error:
-            raise LocalError(
-                f"cannot read the database {self._path}: {error}; try again, or restore it"
-            ) from error
+    async def _tapes(self, sql: str, values: tuple[Any, ...]) -> list[Tape]:
+        rows = await self._fetch(sql, values)
         return list(_readable(dict(zip(COLUMNS, row, strict=True)) for row in rows))
 
 

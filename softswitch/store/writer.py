@@ -19,6 +19,7 @@ import sqlite3
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -33,7 +34,6 @@ from softswitch.call.voicemail_box import Message
 from softswitch.log import logger
 from softswitch.sip.registrar import Binding
 from softswitch.store.batch import commit
-from softswitch.store.call_log import StoreHealth
 from softswitch.store.database import open_writable
 from softswitch.store.errands import (
     forget_statement,
@@ -63,8 +63,20 @@ _CLOSE_TIMEOUT_S = 5.0
 log = logger("store")
 
 
+@dataclass(frozen=True, slots=True)
+class StoreHealth:
+    """How the writer does. `lag_s` is the age of the oldest row not on disk; `failing` is empty while all is
+    well.
+    """
+
+    queued: int
+    lost: int
+    lag_s: float
+    failing: str
+
+
 class Writer:
-    """The `CallLog` on SQLite. Open it with `open` inside the event loop, and `close` it."""
+    """The call log on SQLite. Open it with `open` inside the event loop, and `close` it."""
 
     def __init__(
         self,
@@ -182,7 +194,7 @@ class Writer:
         self._take(agent_statement(agent, snapshot))
 
     def call_kept(self, call: str, kept: KeptCall | None) -> None:
-        """What an answered call is now; survives the switch."""
+        """What a call is now, answered or not; None: nothing is to be kept. Survives the switch."""
         self._take(call_kept_statement(call, kept))
 
     def phone_kept(self, number: str, bindings: Sequence[Binding]) -> None:

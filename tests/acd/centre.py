@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from acd.agent import AgentConfig
 from acd.dispatcher import NO_LIMITS, NO_RULES, Acd
-from acd.events import Kind, LogEvent
+from acd.events import DATA_KEYS, Kind, LogEvent
 from acd.messages import (
     Answered,
     Bridge,
@@ -78,6 +78,7 @@ class Centre:
         self.outputs += outputs
         for output in outputs:
             if isinstance(output, Log):
+                assert set(DATA_KEYS[output.event.kind]) <= output.event.data.keys(), output.event
                 self.log.append(output.event)
             elif isinstance(output, Offer):
                 self.live[output.offer] = output

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from media import g711, tone
-from media.dtmf import EventReceiver, InbandDetector
+from media.dtmf import InbandDetector
 from media.messages import Connect, Digit, Disconnect, Flash
+from media.telephone_event import EventReceiver
 from tests.support.rtp import Datagram, EngineBench, Phone
 
 FRAME = 160

@@ -120,11 +120,11 @@ def test_resampling_of_next_to_nothing() -> None:
 def test_the_header_of_a_recording(tmp_path: Path) -> None:
     sound = np.array([[1, -1], [2, -2], [3, -3]], dtype="<i2")
     path = tmp_path / "x.wav"
-    path.write_bytes(wav.stereo_header(3) + sound.tobytes())
+    path.write_bytes(wav.header(3) + sound.tobytes())
     rate, samples = read_wav(path)
     assert (rate, samples.shape) == (8000, (2, 3))
     assert wav.decode("x", path.read_bytes())[1].tolist() == [0, 0, 0]
-    assert len(wav.stereo_header(2**31)) == 44, "a length past the format's limit is capped"
+    assert len(wav.header(2**31)) == 44, "a length past the format's limit is capped"
 
 
 def test_a_file_written_by_other_code(tmp_path: Path) -> None:

@@ -38,6 +38,11 @@ def rtp(
     return head + payload
 
 
+def takes_leave(data: bytes) -> bool:
+    """Does this RTCP end with the BYE of one source (RFC 3550 section 6.6)?"""
+    return data[-8:-4] == b"\x81\xcb\x00\x01"
+
+
 def event(code: int, duration: int, end: bool = False) -> bytes:
     """The payload of a telephone event."""
     return struct.pack(">BBH", code, 0x8A if end else 0x0A, duration)

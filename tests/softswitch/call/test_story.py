@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from media.messages import Quality
 from softswitch.call.identity import Identity
@@ -25,7 +26,7 @@ def invite(user: str = "600") -> Request:
 
 
 def story(now: float = 100.0, user: str = "600", identity: Identity = JO) -> Story:
-    return Story("c1", invite(user), "udp", identity, now)
+    return Story.begun("c1", invite(user), "udp", identity, now)
 
 
 def leg(number: int, direction: str = "in") -> Leg:
@@ -108,3 +109,28 @@ def test_stretches_never_overlap(steps: list[tuple[Stretch, str, float]]) -> Non
     parts = [record.menu_s or 0, record.wait_s or 0, record.talk_s or 0, record.hold_s or 0]
     assert sum(parts) <= now - 100 + 1e-6 and min(parts) >= 0
     assert 0 <= (record.ring_s or 0) <= now - 100 + 1e-6
+
+
+def test_a_story_that_goes_on_elsewhere_has_forgotten_nothing() -> None:
+    told = story()
+    told.leg(leg(1), "caller", "jo", 100)
+    told.node("main", "choose")
+    for index, stretch in enumerate(STRETCHES):
+        told.begin(stretch, 101 + 2 * index)
+    told.end(120)
+    told.finish(Disposition.ANSWERED, "hung up", "agent", 130)
+    record = replace(
+        told.record(),
+        answered_at=105.0,
+        direction="outbound",
+        caller_status="vip",
+        callback_of="c0",
+        client="acme",
+        greeting="Acme, hello",
+        call_type="billing",
+        queue="sales",
+        agent="anna",
+        sip_status=200,
+        recording="c1.wav",
+    )
+    assert Story.resumed(record, JO, {}, [], 140).record() == record

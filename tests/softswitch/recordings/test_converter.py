@@ -102,7 +102,7 @@ def test_a_wav_file_that_stays_gets_its_checksum(sound: Path) -> None:
 
 def test_a_recording_of_nothing(tmp_path: Path) -> None:
     empty = tmp_path / "empty.wav"
-    empty.write_bytes(wav.stereo_header(0))
+    empty.write_bytes(wav.header(0))
     for form in ("flac", "opus"):
         (done,) = perform(Keep(str(empty), str(tmp_path / f"e.{form}"), form))  # type: ignore[arg-type]
         assert isinstance(done, (Done, Failed))
