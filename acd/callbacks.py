@@ -81,16 +81,17 @@ class Callbacks:
         floor.places[place.call] = place
         self._numbers[command.number] = place.call
         place.entry_position = queue.line.add(place)
-        floor.log(
-            now,
-            Kind.CALLBACK_REQUESTED,
-            place.call,
-            queue.name,
-            number=command.number,
-            first=command.first,
-            position=place.entry_position,
-            of=command.call,
-        )
+        if not command.kept:
+            floor.log(
+                now,
+                Kind.CALLBACK_REQUESTED,
+                place.call,
+                queue.name,
+                number=command.number,
+                first=command.first,
+                position=place.entry_position,
+                of=command.call,
+            )
         if command.attempt:
             self._later(place, now + (queue.rules.callback or RULES).retry_s)
         else:

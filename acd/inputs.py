@@ -170,7 +170,7 @@ class Callback:
     wait (`key` is what he pressed). Without, `queue`, `priority` and `entered_at` (default: now) say where it
     stands. `first`: the agent is rung first (an Offer of `place`), or the caller (DialBack, then
     CallbackAnswered or CallbackFailed). `attempt`: how many have failed before; after one, the next is
-    `retry_s` away.
+    `retry_s` away. `kept`: the log has it already, from before a restart.
     """
 
     place: str
@@ -182,6 +182,7 @@ class Callback:
     entered_at: float | None = None
     first: Literal["agent", "caller"] = "agent"
     attempt: int = 0
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)

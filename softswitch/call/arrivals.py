@@ -49,8 +49,6 @@ class Arrivals:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
         self.hub = desk.hub
-        self.total = 0
-        """Calls since the start."""
 
     def incoming(self, event: Incoming, now: float) -> None:
         """A new INVITE."""
@@ -96,8 +94,7 @@ class Arrivals:
         clients = settings.clients
         if clients is not None and (client := clients.called_by(story.to_number)) is not None:
             call.client = story.client = client.name
-        self.hub.calls[name] = call
-        self.total += 1
+        self.hub.open(call)
         story.leg(leg, "caller", story.from_number, now)
         return call
 
@@ -125,6 +122,8 @@ class Arrivals:
         """The beginning of his record."""
         story = call.story
         data = {"from": story.from_number, "to": story.to_number, "direction": story.direction}
+        if call.identity.kind == "peer":
+            data["trunk"] = call.identity.name
         if story.status:
             data["status"] = story.status
         if story.client:

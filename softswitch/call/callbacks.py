@@ -109,7 +109,8 @@ class Callbacks:
                 continue
             self._keep(errand)
             try:
-                self._enter(replace(errand, entered_at=min(errand.entered_at, now)), now)
+                errand = replace(errand, entered_at=min(errand.entered_at, now))
+                self._enter(errand, now, kept=not old.used)  # else the place has another name now
             except AcdError as error:
                 del self.errands[errand.place]
                 self.hub.warn("a callback cannot be restored", number=errand.number, reason=str(error))
@@ -131,8 +132,10 @@ class Callbacks:
         if (errand := self.errands.pop(place, None)) is not None:
             self.hub.emit([CallbackOver(errand.number)])
 
-    def _enter(self, errand: Errand, now: float, call: str = "", key: str = "") -> None:
-        self.steps.tell(_input(errand, call, key), now)
+    def _enter(
+        self, errand: Errand, now: float, call: str = "", key: str = "", *, kept: bool = False
+    ) -> None:
+        self.steps.tell(_input(errand, call, key, kept), now)
 
     # ----- the turn has come
 
@@ -288,7 +291,7 @@ class Callbacks:
         call.status = hub.settings.statuses.of(errand.number)
         story.status = call.status.name
         call.client = story.client = errand.client
-        hub.calls[call.id] = call
+        hub.open(call)
         data = {"from": story.from_number, "to": story.to_number, "direction": story.direction}
         if errand.client:
             data["client"] = errand.client
@@ -298,7 +301,7 @@ class Callbacks:
         return call
 
 
-def _input(errand: Errand, call: str = "", key: str = "") -> acd.Callback:
+def _input(errand: Errand, call: str = "", key: str = "", kept: bool = False) -> acd.Callback:
     return acd.Callback(
         errand.place,
         errand.number,
@@ -309,4 +312,5 @@ def _input(errand: Errand, call: str = "", key: str = "") -> acd.Callback:
         errand.entered_at,
         errand.first,
         errand.attempt,
+        kept,
     )

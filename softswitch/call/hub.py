@@ -59,6 +59,8 @@ class Hub:
         self.terminating: Terminating
         """Set by the desk, which it needs."""
         self.calls: dict[str, Call] = {}
+        self.calls_total = 0
+        """How many have begun."""
         self.attempts: dict[int, Attempt] = {}
         """By the leg that rings."""
         self.offers: dict[int, Attempt] = {}
@@ -71,6 +73,11 @@ class Hub:
         self._timers: list[tuple[float, int, Action]] = []
         self._tie = itertools.count()
         self._logins = (0, 0)
+
+    def open(self, call: Call) -> None:
+        """A call has begun."""
+        self.calls[call.id] = call
+        self.calls_total += 1
 
     def take_effects(self) -> list[Effect]:
         """All effects since the last time."""

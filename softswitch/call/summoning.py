@@ -68,7 +68,7 @@ class Summoning:
         leg.call = name
         call.summons = summons
         call.stage = Stage.RINGING
-        hub.calls[name] = call
+        hub.open(call)
         data = {"from": from_number, "to": number, "direction": story.direction}
         hub.log(now, Kind.CALL_START, call, transport="", **data)
         hub.emit([Opened(story.record())])

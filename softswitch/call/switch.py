@@ -306,8 +306,8 @@ class Switch(Orders):
 
     @property
     def calls_total(self) -> int:
-        """Calls since the start."""
-        return self.desk.arrivals.total
+        """Calls since the start, those that the switch makes to somebody too."""
+        return self.hub.calls_total
 
     @property
     def calls(self) -> Mapping[str, Call]:

@@ -388,6 +388,9 @@ def test_promises_survive_a_restart(used: bool) -> None:
     assert set(here.errands) == {"300"}
     (place,) = here.switch.desk.callbacks.errands
     assert (place == "old") is not used
+    assert here.kinds().count(Kind.CALLBACK_REQUESTED) == used, (
+        "a place that is as it was is in the log already"
+    )
     assert [warning.text for warning in here.warnings] == ["a callback cannot be made any more"]
     here.phones["301"].call("601")
     here.settle()

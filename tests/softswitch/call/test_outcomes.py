@@ -15,9 +15,10 @@ from softswitch.call.hub import Hub
 from softswitch.call.kept import KeptCall, keep
 from softswitch.call.outcome import passed_on
 from softswitch.call.record import Disposition
-from softswitch.call.settings import Phone, QueueCare, Target
+from softswitch.call.settings import Peer, Phone, QueueCare, Target
 from softswitch.errors import LocalError
 from softswitch.sip.flow import Flow
+from softswitch.sip.uri import Uri
 from tests.support.centre import SWITCH, Centre, Ended
 
 
@@ -429,3 +430,23 @@ def test_distributor_commands_that_are_refused_change_nothing() -> None:
     with pytest.raises(LocalError):
         centre.switch.hang_up("nobody", "admin", centre.now)
     assert [view.state for view in centre.acd.agents(centre.now)] == ["ready", "logged out"]
+
+
+def test_calls_to_and_from_a_peer_say_so() -> None:
+    """The record which way they went, the log from whom they came."""
+    peers = {"pbx": Peer("pbx", Uri("sip", None, None, "10.0.1.5", 5060), max_calls=9)}
+    here = Centre(
+        routes={"+7900": Target("peer", "pbx"), "600": Target("flow", "main")}, more={"peers": peers}
+    )
+    caller, pbx = here.phones["300"], here.phones["302"]
+    pbx.on_incoming = pbx.answer
+    leg = caller.call("+7900")
+    here.settle()
+    caller.hang_up(leg)
+    here.advance(5)
+    here.switch.hub.settings.plan.peers["10.0.1.5"] = "pbx"  # type: ignore[attr-defined]
+    pbx.hang_up(pbx.call("600"))
+    here.advance(5)
+    assert [record.direction for record in here.records.values()] == ["outbound", "inbound"]
+    starts = [event.data for event in here.log if event.kind is Kind.CALL_START]
+    assert [start.get("trunk") for start in starts] == [None, "pbx"]
