@@ -107,12 +107,8 @@ TALK_ENDS = frozenset(
 """What ends a talk of an agent with a caller from a queue."""
 
 DATA_KEYS: dict[Kind, tuple[str, ...]] = {
-    Kind.CALL_START: (
-        "from",
-        "to",
-        "direction",
-        "transport",
-    ),  # and, where they apply: trunk, status, callback_of
+    # and, where they apply: trunk (the peer it comes from), status, client, route, callback_of
+    Kind.CALL_START: ("from", "to", "direction", "transport"),
     Kind.MENU: ("flow", "node"),
     Kind.DIGIT: ("digit", "method"),
     Kind.CARRIED: (),  # what the menu learned and the agent is told, by name

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cli.softphone.client import Softphone
 from tests.e2e.conftest import SwitchMaker
 from tests.e2e.test_faults import Again, check_complete, kill, runs, until
 from tests.e2e.test_rooms import CONFERENCE
@@ -65,6 +66,14 @@ async def recorded(path: Path, seconds: float = 4.0) -> None:
         return len(head) == 44 and path.stat().st_size > int.from_bytes(head[28:32], "little") * seconds
 
     await until(long_enough, f"{seconds} s in {path.name}", seconds + 20)
+
+
+async def hear(path: Path, phone: Softphone) -> None:
+    """Let the phone record what it hears, for some seconds."""
+    await phone.record(path)
+    await recorded(path)
+    await phone.record(None)
+    await phone.wait("recorded", 10)
 
 
 def silent(path: Path, hz: float, skip_s: float = 0.5) -> tuple[int, int]:
@@ -182,10 +191,7 @@ async def test_a_third_party_stays_in_the_talk(
         await states(second, "room", "talking")
         await agent.hangup()
         await second.only_call("talking")
-        await third.record(tmp_path / "third.wav")
-        await recorded(tmp_path / "third.wav")
-        await third.record(None)
-        await third.wait("recorded", 10)
+        await hear(tmp_path / "third.wav", third)
         await caller.hangup()
         await third.wait("ended", 10)
         gaps, windows = silent(tmp_path / "third.wav", 440.0)
@@ -243,10 +249,7 @@ async def test_a_phone_that_speaks_gsm_alone_talks_on(
             await second.wait_line("media endpoint ready", 30)
             assert (await second.only_call("talking"))["id"] == call["id"]
             assert (await second.get("status"))["endpoints"]["legs"] == 1
-            await agent.record(tmp_path / "agent.wav")
-            await recorded(tmp_path / "agent.wav")
-            await agent.record(None)
-            await agent.wait("recorded", 10)
+            await hear(tmp_path / "agent.wav", agent)
             await agent.play(write_tone_wav(tmp_path / "agent-says.wav", 1000, 3))
             await agent.wait("played", 20)
             await caller.hangup()
@@ -406,10 +409,7 @@ async def test_a_pjsua2_process_dies_among_a_hundred_calls(
             await switch.wait_line("media endpoint ready endpoint=2 ", 30)
             result = await callers.result(90)
             assert (result.successful, result.failed) == (CALLS, 0), result
-            await called.record(tmp_path / "called.wav")
-            await recorded(tmp_path / "called.wav")
-            await called.record(None)
-            await called.wait("recorded", 10)
+            await hear(tmp_path / "called.wav", called)
             await caller.hangup()
             await caller.event("CALL_CLOSED", 10)
         calls = await switch.until(

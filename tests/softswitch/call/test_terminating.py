@@ -185,19 +185,8 @@ def test_a_lost_process_is_replaced_by_one_that_comes_later() -> None:
     at.check_empty()
 
 
-def test_as_many_as_a_new_process_has_room_for_go_on() -> None:
-    at = centre(1, 2)
-    for phone in ("300", "301", "302"):
-        caller(at, phone=phone)
-    at.lose_endpoint(1)
-    at.lose_endpoint(2)
-    at.endpoint(3, PROCESS)
-    assert at.switch.hub.terminating.places == (3, 2)
-    at.advance(PATIENCE_S + 1)
-    assert len(at.switch.calls) == 2 and at.switch.hub.terminating.places == (2, 2)
-
-
-def test_who_waits_for_a_process_has_the_place_that_gets_free() -> None:
+def three_for_two_places() -> Centre:
+    """Three callers have lost their processes, and one with room for two has come."""
     at = centre(1, 2)
     for phone in ("300", "301", "302"):
         caller(at, phone=phone)
@@ -205,6 +194,18 @@ def test_who_waits_for_a_process_has_the_place_that_gets_free() -> None:
     at.lose_endpoint(2)
     at.endpoint(3, PROCESS)
     at.settle()
+    return at
+
+
+def test_as_many_as_a_new_process_has_room_for_go_on() -> None:
+    at = three_for_two_places()
+    assert at.switch.hub.terminating.places == (3, 2)
+    at.advance(PATIENCE_S + 1)
+    assert len(at.switch.calls) == 2 and at.switch.hub.terminating.places == (2, 2)
+
+
+def test_who_waits_for_a_process_has_the_place_that_gets_free() -> None:
+    at = three_for_two_places()
     at.advance(1)
     at.phones["300"].hang_up(at.phones["300"].legs[-1])
     at.settle()
