@@ -171,7 +171,7 @@ async def _logins(connection: aiosqlite.Connection) -> list[tuple[str, int]]:
     own, as on that by which he logs in, and the id of the start."""
     rows = await connection.execute_fetchall(
         f"SELECT agent, max(id) FROM events WHERE kind = 'AGENTLOGIN' AND id > {_START} GROUP BY agent "
-        f"UNION SELECT value, {_START} FROM calls_kept, "
+        f"UNION SELECT key, {_START} FROM calls_kept, "
         "json_each(iif(json_valid(data), data, '{}'), '$.course.own_call_of') ORDER BY 1, 2 DESC"
     )
     logins: dict[str, int] = {}

@@ -1,7 +1,6 @@
 """After a kill: what was open is closed, in the log and in the records, once."""
 
 import asyncio
-import json
 import signal
 import sqlite3
 import sys
@@ -11,12 +10,16 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from acd.events import Kind, LogEvent
+from softswitch.call.call import OwnPart
 from softswitch.call.record import CallRecord, Disposition
 from softswitch.store import EventFilter, Recovered, SqliteReader, Writer
 from softswitch.store.kept import KEEP_CALL, Kept
 from softswitch.store.open_state import AGENT_STATE_KINDS, AgentState, CallState
+from tests.softswitch.call.test_keeping import talk
+from tests.support.centre import Centre
 
 HISTORY = [
     LogEvent(90.0, Kind.SYSTEM_START),
@@ -81,10 +84,16 @@ async def test_who_is_busy_and_not_logged_in_is_idle_again(path: Path) -> None:
     """He was entering the PIN by which he logs in. A row that cannot be read stops nothing."""
     await written(path, 140.0)
     writer = await Writer.open(path, clock=lambda: 150.0)
-    kept = {"course": {"own_call_of": ["olga", "anna"]}}
+    centre = Centre()  # what the switch itself keeps, so that nobody's idea of it is tested
+    centre.log_in("201")
+    talk(centre, "300", "201")
+    (kept,) = centre.kept_calls.values()
+    assert kept.course is not None
+    own = dict.fromkeys(("olga", "anna"), OwnPart("outbound"))
+    kept = structs.replace(kept, course=structs.replace(kept.course, own_call_of=own))
     for agent in ("olga", "anna"):
         writer.append(LogEvent(151.0, Kind.AGENT_BUSY, agent=agent, data={"direction": "outbound"}))
-    writer.put((KEEP_CALL, ("p", json.dumps(kept))))
+    writer.call_kept("p", kept)
     writer.put((KEEP_CALL, ("q", "broken")))
     await writer.close()
     for _ in range(2):
