@@ -65,6 +65,9 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--cpu", type=int, metavar="N", help="the processor that the loop is kept on")
     parser.add_argument("--realtime", action="store_true", help="schedule the loop before ordinary programs")
     parser.add_argument(
+        "--kernel-forwarding", action="store_true", help="let the kernel pass on what is only relayed (eBPF)"
+    )
+    parser.add_argument(
         "--rejoin", type=Path, metavar="PATH", help="where to wait when the signalling process has died"
     )
     parser.add_argument("--incarnation", default="", help="what another signalling process must know of this")

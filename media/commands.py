@@ -70,7 +70,7 @@ class Commands:
     def obey(self, command: Command, now: float) -> None:
         """Carry out one command. Its answers are among the events."""
         parts = self._parts
-        parts.steady.settle()
+        parts.steady.pause()
         parts.addresses.make_room()
         self._handlers[type(command)](command, now)
         parts.changed()

@@ -17,6 +17,7 @@ from media.codecs import BUILT_IN
 from media.codecs.codec import Codec
 from media.commands import Commands
 from media.errors import ClipError
+from media.forwarding import Forwarding
 from media.inside import JITTER_FRAMES
 from media.listen import AUDIO, EVENT, Arrived, Seen
 from media.load import Load
@@ -64,8 +65,9 @@ class Engine:
         jitter_frames: int = JITTER_FRAMES,
         load: Load | None = None,
         codecs: Mapping[str, Codec] = BUILT_IN,
+        forwarding: Forwarding | None = None,
     ) -> None:
-        self._parts = Parts(capacity, ports, recorder, seed, jitter_frames, load, codecs)
+        self._parts = Parts(capacity, ports, recorder, seed, jitter_frames, load, codecs, forwarding)
         self._commands = Commands(self._parts, address, ipv6_address)
         self.addresses = self._parts.addresses
         """The numbers of IPv6 addresses, which the owner of the sockets makes and reads."""
@@ -103,7 +105,7 @@ class Engine:
         """A clip that was needed, or why it cannot be had."""
         parts = self._parts
         self._quiet = False
-        parts.steady.settle()
+        parts.steady.pause()
         parts.events += parts.speech.loaded(name, clip)
         parts.changed()
 
@@ -148,6 +150,10 @@ class Engine:
                 self._announce_latched()
         if parts.srtp.active:
             parts.srtp.unprotect(batch)
+
+    def resume(self) -> None:
+        """All that had come was worked off: from now on the kernel may forward what goes on as before."""
+        self._parts.steady.resume()
 
     def answers(self) -> Outgoing | None:
         """What ICE and DTLS have to say at once; to be asked for after `ingest` and `tick`."""

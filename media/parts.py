@@ -13,6 +13,7 @@ from media.addresses import Addresses
 from media.codecs.codec import Codec
 from media.coders import Coders
 from media.comfort_noise import ComfortNoise
+from media.forwarding import Forwarding
 from media.inside import Inside
 from media.key_press import KeyPresses
 from media.latching import Latching
@@ -49,6 +50,7 @@ class Parts:
         jitter_frames: int,
         load: Load | None,
         codecs: Mapping[str, Codec],
+        forwarding: Forwarding | None = None,
     ) -> None:
         self.legs = legs = Legs(capacity)
         self.ports = ports
@@ -81,11 +83,11 @@ class Parts:
         self.noise_relay = NoiseRelay(legs, self.noise, self.relay, self.coders)
         self.guard = ToneGuard(legs, self.inside.detector)
         self.coders.guarded = self.guard.on
-        self.steady = Steady(legs, self.reception, self.relay, self.guard.on)
+        self.steady = Steady(legs, self.reception, self.relay, self.guard.on, forwarding)
 
     def changed(self) -> None:
         """Something that decides who hears what may have changed."""
-        self.steady.settle()
+        self.steady.pause()
         self.relay.changed()
         self.steady.changed()
 

@@ -18,7 +18,9 @@ import sys
 import numpy as np
 import numpy.typing as npt
 
+from media.addresses import are_ipv6
 from media.batch import rounds
+from media.forwarding import Forwarding
 from media.legs import Legs
 from media.listen import Seen
 from media.outbound import map_even, map_relayed, rises
@@ -72,9 +74,17 @@ _LOW, _HIGH = (0, 1) if sys.byteorder == "little" else (1, 0)
 class Steady:
     """The table, and what has been noted. All legs' slots index it."""
 
-    def __init__(self, legs: Legs, reception: Reception, relay: Relay, guarded: Bools) -> None:
+    def __init__(
+        self,
+        legs: Legs,
+        reception: Reception,
+        relay: Relay,
+        guarded: Bools,
+        forwarding: Forwarding | None = None,
+    ) -> None:
         """`guarded` bool[capacity], the caller's: legs whose audio is looked at on its way."""
         self._legs, self._reception, self._relay, self._guarded = legs, reception, relay, guarded
+        self._forwarding = forwarding
         self._ways = np.zeros(legs.capacity, _WAY)
         self._ways["expected"] = _NEVER
         self._some = False
@@ -88,11 +98,29 @@ class Steady:
         self._headers = np.zeros((NOTES, 3), np.uint32)
         self._lengths = np.zeros(NOTES, np.int32)
         self._arrivals = np.zeros(NOTES, np.float64)
-        self._batches: list[tuple[int, float]] = []  # of the notes: how many, and when the engine saw them
+        self._came = np.zeros(NOTES, np.float64)  # when the engine saw them
 
     def changed(self) -> None:
         """Something has changed that the table is made from: who hears whom, who listens, a stream."""
         self._stale = True
+        if self._forwarding is not None:
+            self._forwarding.withdraw()
+
+    def pause(self) -> None:
+        """Something is about to change: count what was noted, and let the kernel forward nothing."""
+        if self._forwarding is not None:
+            self._forwarding.withdraw()
+        self.settle()
+
+    def resume(self) -> None:
+        """What had come is dealt with: from now on the kernel may forward."""
+        if self._forwarding is not None:
+            if self._forwarding.rerouted():
+                self.pause()
+                self._stale = True
+            if self._stale:
+                self._derive()
+            self._forwarding.resume(self._reception.highest)
 
     def _derive(self) -> None:
         legs, reception, ways = self._legs, self._reception, self._ways
@@ -111,6 +139,9 @@ class Steady:
         paths = ways["path"][alone]
         self._port = int(paths[0]) & 0xFFFF if self._some and all_of_one_port(paths) else 0
         self._stale = False
+        if self._forwarding is not None:
+            apart = legs.secured | are_ipv6(legs.path)
+            self._forwarding.lay(alone & ~(apart | apart[hears]), legs.path, ways, reception.highest)
 
     def _follow(self) -> None:
         self._ways["highest"] = self._reception.highest & 0xFFFF
@@ -123,6 +154,7 @@ class Steady:
             self._derive()
         if not self._some:
             return empty_outgoing(batch.data)
+        self._fetch()
         if self._moved:
             self._follow()
         ways, headers, slots = self._ways.take(seen.slots, mode="clip"), seen.headers, seen.slots
@@ -168,54 +200,70 @@ class Steady:
         put_headers(data, rows, headers)
         return Outgoing(data, rows, lengths, ways["path"], ways["to"], self._port)
 
-    def _note(self, slots: Index, headers: U32, lengths: I32, arrivals: F64, now: float) -> None:
+    def _note(self, slots: Index, headers: U32, lengths: I32, arrivals: F64, came: F64 | float) -> None:
         if self._noted + slots.size > NOTES:
-            self.settle()
+            self._count()
         here = slice(self._noted, self._noted + slots.size)
         self._slots[here], self._headers[here], self._lengths[here] = slots, headers, lengths
-        self._arrivals[here] = arrivals
-        self._batches.append((slots.size, now))
+        self._arrivals[here], self._came[here] = arrivals, came
         self._noted += slots.size
+
+    def _fetch(self) -> None:
+        """Note what the kernel has forwarded."""
+        if self._forwarding is None:
+            return
+        for notes in self._forwarding.notes():
+            for part in np.array_split(notes, -(-notes.size // NOTES)):
+                slots = part["slot"].astype(np.intp)
+                # One that was on its way while something changed may be of what is no longer.
+                there = self._reception.ssrc[slots] == part["headers"][:, 2]
+                there &= self._to(slots) >= 0
+                if np.count_nonzero(there) < there.size:
+                    slots, part = slots[there], part[there]
+                arrivals = part["arrival"] * 1e-9 + self._forwarding.origin_s
+                self._note(slots, part["headers"], part["length"], arrivals, arrivals)
 
     def tick(self) -> None:
         """A tick has passed, and nobody asks."""
+        self._fetch()
         if self._noted > NOTES // 2 or self._turns > MOST_TURNS:
-            self.settle()
+            self._count()
 
     def settle(self) -> None:
         """Count what was noted, and move on the streams that it went into. To be called before anything goes
         the long way, too, which moves them as well."""
-        noted, batches = self._noted, self._batches
-        self._noted, self._batches, self._turns, self._moved = 0, [], 0, True
+        self._fetch()
+        self._count()
+
+    def _count(self) -> None:
+        noted, self._noted, self._turns, self._moved = self._noted, 0, 0, True
         if not noted:
             return
-        sizes, times = zip(*batches, strict=True)
-        came = np.repeat(times, sizes)
         order = np.argsort(self._slots[:noted].astype(np.uint16), kind="stable")  # a radix sort
-        runs = self._runs(order, came)
+        runs = self._runs(order)
         self._legs.heard_at[runs.legs] = runs.came[runs.last]
         even = self._reception.is_even(runs) & rises(self._legs, self._to(runs.legs), runs)
         if np.count_nonzero(even) < even.size:
             uneven = np.repeat(~even, runs.counts)
-            self._settle_in_turn(np.sort(order[uneven]), came)
+            self._count_in_turn(np.sort(order[uneven]))
             order = order[~uneven]
         if order.size:
-            runs = self._runs(order, came) if order.size < noted else runs
+            runs = self._runs(order) if order.size < noted else runs
             map_even(self._legs, self._to(runs.legs), self._reception.observe_even(runs), runs)
 
     def _to(self, slots: Index) -> Index:
         return self._relay.audience()[0][slots]
 
-    def _runs(self, order: Index, came: F64) -> Runs:
+    def _runs(self, order: Index) -> Runs:
         return Runs.of(
             self._slots[order],
             self._headers.take(order, axis=0),
             self._lengths[order],
             self._arrivals[order],
-            came[order],
+            self._came[order],
         )
 
-    def _settle_in_turn(self, notes: Index, came: F64) -> None:
+    def _count_in_turn(self, notes: Index) -> None:
         """Those that are lost, late, repeated or otherwise not as they should be: one of each leg at a
         time."""
         slots = self._slots[notes]
@@ -225,7 +273,8 @@ class Steady:
             seen = self._reception.observe_steady(
                 legs, headers[:, 0], headers[:, 2], headers[:, 1], self._arrivals[here]
             )
-            assert seen is not None, "BACK and AHEAD are so narrow"
+            if seen is None:  # BACK and AHEAD are so narrow that it crossed a change
+                continue
             extended, streams = seen
             map_relayed(
                 self._legs,
@@ -234,5 +283,5 @@ class Steady:
                 extended,
                 headers[:, 1],
                 self._lengths[here],
-                came[here],
+                self._came[here],
             )

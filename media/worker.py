@@ -45,6 +45,7 @@ from media.io import (
     PortSockets,
     SplitSender,
 )
+from media.io.kernel_forwarding import KernelForwarding, missing
 from media.io.live import LiveRecorder
 from media.io.memory import keep_memory
 from media.io.readiness import Readiness
@@ -129,6 +130,7 @@ class Worker:
                 self._engine.load.tick(pace.late_s(now))
                 self._tick(pace.due(now))
                 pace.ticked(self._clock())
+            self._engine.resume()
             events = self._engine.events()
             if events or self._lifeline.congested:
                 self._lifeline.send(events, now)
@@ -196,6 +198,19 @@ def schedule(options: argparse.Namespace) -> None:
         log("warning", "not_realtime", cause=missing)
 
 
+def forwarding(options: argparse.Namespace, clock: Callable[[], float]) -> KernelForwarding | None:
+    """The kernel's part in relaying; None where it is not wanted, or cannot be had."""
+    if not options.kernel_forwarding:
+        return None
+    bind = options.bind or options.address or "127.0.0.1"
+    origin_s = clock() - time.monotonic()
+    try:
+        return KernelForwarding(options.capacity, bind, options.ports, options.dscp, origin_s)
+    except OSError as error:
+        log("warning", "no_kernel_forwarding", cause=missing(error))
+        return None
+
+
 def main(arguments: Sequence[str]) -> int:
     """Exit status: 0 the signalling side closed or SIGTERM, 1 an error (one line on stderr), 2 wrong
     arguments."""
@@ -219,6 +234,7 @@ def main(arguments: Sequence[str]) -> int:
     except OSError as error:
         log("error", "no_control_socket", path=options.connect or options.control_fd, cause=str(error))
         return 1
+    kernel = forwarding(options, clock)
     try:
         engine = Engine(
             options.capacity,
@@ -230,6 +246,7 @@ def main(arguments: Sequence[str]) -> int:
             jitter_frames=options.jitter_max_ms // 20,
             load=Load(time.thread_time),
             codecs=installed(),
+            forwarding=kernel.forwarding if kernel is not None else None,
         )
     except (ValueError, CodecError) as error:
         log("error", "wrong_setting", cause=str(error))
@@ -251,6 +268,8 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     finally:
         worker.close()
+        if kernel is not None:
+            kernel.close()
     return 0
 
 

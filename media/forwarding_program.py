@@ -1,0 +1,387 @@
+"""What the kernel does with a packet of a bridged call (eBPF, at the ingress of a network interface).
+
+The short way of `media.steady`, there where the packets arrive: one that goes on with a stream that its leg's
+peer is hearing already is given its new header and its new addresses and goes on at once, and a note of it is
+left for the worker, which counts it later. Whatever is not exactly as expected goes where it would have gone
+without this program; if it is a leg's, the leg's further packets do so, too, until the worker has seen it.
+
+The memory that the program and the worker have in common is described here (`CONTROL`, `NOTE`, `WAY`); what
+is in it, by `media.forwarding`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from media.ebpf import Assembler, Register, Value
+from media.packet import HEADER_BYTES, PLAIN_MASK, STRIDE
+
+CONTROL = np.dtype(
+    {
+        "names": ["head", "tail", "enabled"],
+        "formats": ["u8", "u8", "u4"],
+        "offsets": [0, 64, 128],
+        "itemsize": 192,
+    }
+)
+"""Numbers of the next note and of the oldest that is wanted; whether anything is forwarded. `head` is the
+program's, in a cache line of its own."""
+CONTROL_BYTES = CONTROL.itemsize
+NOTE = np.dtype(
+    [
+        ("arrival", "u8"),  # ns of CLOCK_MONOTONIC
+        ("headers", "u4", 3),  # first word, timestamp and SSRC as they came
+        ("slot", "u2"),
+        ("length", "u2"),  # of the datagram
+        ("stamp", "u4"),  # low bits of the note's number and 1 more, written last
+        ("_", "u4"),
+    ]
+)
+ROOM = 1 << 16
+"""Notes, a power of 2: those of a fifth of a second of 3 000 calls."""
+MARGIN = 1024
+"""So many processors can find at once that there is room for one more."""
+WAY = np.dtype(
+    [
+        ("on", "u4"),  # whether the leg's packets are forwarded
+        ("expected", "u4"),  # as in media.steady, from here
+        ("ssrc", "u4"),
+        ("highest", "u4"),
+        ("sequence_step", "u2"),
+        ("head_step", "u2"),
+        ("timestamp_step", "u4"),
+        ("ssrc_step", "u4"),  # to here
+        ("budget", "u4"),  # packets until the worker must have looked
+        ("local", "u4"),  # the address that they are sent to; this and the others as they lie in a packet
+        ("source", "u4"),  # what they are given as addresses and ports
+        ("destination", "u4"),
+        ("ports", "u4"),
+        ("interface", "u4"),  # where they leave; 0: the machine itself, for those that came from there
+        ("checksum", "u4"),  # sum of their new IP header but for its length, in words of 16 bits
+        ("_", "V8"),
+    ]
+)
+"""A leg's, 64 bytes: a cache line."""
+ON = WAY.fields["on"][1]  # type: ignore[index]
+
+_ETHERNET, _IP, _UDP = 14, 20, 8
+_RTP_AT = _ETHERNET + _IP + _UDP
+_HEADS = _RTP_AT + HEADER_BYTES
+_IPV4_RAW = 0x0008  # 0x0800 as it lies there
+_FRAGMENT_RAW = 0xFF3F  # fragment offset, and more fragments
+_DONT_FRAGMENT_RAW = 0x0040
+_TIME_TO_LIVE, _PROTOCOL_UDP = 64, 17
+_LOOPBACK = 1
+_SKB = {
+    "len": 0,
+    "pkt_type": 4,
+    "protocol": 16,
+    "vlan_present": 20,
+    "ifindex": 40,
+    "data": 76,
+    "data_end": 80,
+    "gso_segs": 164,
+}
+_MAP_LOOKUP, _KTIME, _L4_CHECKSUM, _PULL, _REDIRECT_NEIGHBOUR = 1, 5, 11, 39, 152
+_PSEUDO_HEADER, _MANGLED_ZERO = 1 << 4, 1 << 5
+_TCX_NEXT = -1
+R0, R1, R2, R3, R4, R5, R6, R7, R8, R9, R10 = Register
+
+
+def header_sums(source: np.ndarray, destination: np.ndarray, tos: int) -> np.ndarray:
+    """Of n ways, uint32[n], for WAY's `checksum`; addresses as they lie in a packet, uint32[n]."""
+    fixed = (0x45 | tos << 8) + _DONT_FRAGMENT_RAW + (_TIME_TO_LIVE | _PROTOCOL_UDP << 8)
+    halves = [
+        part.astype(np.uint32) for word in (source, destination) for part in (word & 0xFFFF, word >> 16)
+    ]
+    return np.uint32(fixed) + sum(halves[1:], halves[0])
+
+
+def assemble(
+    keys: int,
+    ways: int,
+    memory: int,
+    capacity: int,
+    ports: tuple[int, int],
+    tos: int,
+    window: tuple[int, int],
+) -> bytes:
+    """The program. `keys` is the descriptor of a hash map from paths (media.path) to slots; `ways` that of an
+    array of `capacity` WAYs and `memory` that of CONTROL and, at CONTROL_BYTES, ROOM NOTEs, each as the only
+    value of a map. RTP comes to the even ones of `ports`; what goes out has the type of service `tos`.
+    `window`: how far a sequence number may be behind the highest, and before it."""
+    return _Writer(keys, ways, memory).write(capacity, ports, tos, window)
+
+
+class _Writer:
+    """R6: the packet's `__sk_buff`, R7: the leg's way, R8: the packet, R9: what is common."""
+
+    def __init__(self, keys: int, ways: int, memory: int) -> None:
+        self._keys, self._ways, self._memory = keys, ways, memory
+        self._code = Assembler()
+
+    def write(self, capacity: int, ports: tuple[int, int], tos: int, window: tuple[int, int]) -> bytes:
+        code = self._code
+        code.move(R6, R1)
+        self._is_udp()
+        self._is_for_ports(*ports)
+        self._find_way(capacity)
+        self._is_expected(*window)
+        self._note()
+        self._rewrite(tos)
+        self._send()
+        code.label("odd")
+        code.move(R1, 0)
+        self._put("on", R1)
+        code.label("pass")
+        code.move(R0, _TCX_NEXT)
+        code.exit()
+        return code.program()
+
+    def _skb(self, to: Register, name: str) -> None:
+        self._code.load(32, to, R6, _SKB[name])
+
+    def _get(self, to: Register, field: str, bits: int = 32) -> None:
+        self._code.load(bits, to, R7, WAY.fields[field][1])  # type: ignore[index]
+
+    def _put(self, field: str, source: Register) -> None:
+        self._code.store(32, R7, WAY.fields[field][1], source)  # type: ignore[index]
+
+    def _unless(self, field: str, is_: Value) -> None:
+        """Let it pass unless this of the packet's `__sk_buff` is so."""
+        self._skb(R1, field)
+        self._code.jump(R1, "!=", is_, "pass")
+
+    def _is_udp(self) -> None:
+        """A whole datagram of IPv4 without options, in one piece, with its heads in reach."""
+        code = self._code
+        code.map_value(R9, self._memory)
+        code.load(32, R1, R9, CONTROL.fields["enabled"][1])  # type: ignore[index]
+        code.jump(R1, "==", 0, "pass")
+        self._unless("protocol", _IPV4_RAW)
+        self._unless("pkt_type", 0)  # PACKET_HOST: for this machine
+        self._unless("vlan_present", 0)
+        self._unless("gso_segs", 0)
+        self._reach("near")
+        code.move(R1, R6)
+        code.move(R2, _HEADS)
+        code.call(_PULL)
+        self._reach("near")
+        code.go("pass")
+        code.label("near")
+        for bits, at, wanted in ((8, 14, 0x45), (8, 23, _PROTOCOL_UDP)):
+            code.load(bits, R1, R8, at)
+            code.jump(R1, "!=", wanted, "pass")
+        code.load(16, R1, R8, 20)
+        code.alu("and", R1, _FRAGMENT_RAW)
+        code.jump(R1, "!=", 0, "pass")
+
+    def _reach(self, label: str) -> None:
+        code = self._code
+        self._skb(R8, "data")
+        self._skb(R2, "data_end")
+        code.move(R3, R8)
+        code.alu("add", R3, _HEADS)
+        code.jump(R3, "<=", R2, label)
+
+    def _is_for_ports(self, first: int, last: int) -> None:
+        """RTP's ports (R5); the lengths in the packet agree, and its payload is such as is relayed."""
+        code = self._code
+        code.load(16, R5, R8, 36)
+        code.big_endian(R5, 16)
+        code.jump(R5, "<", first, "pass")
+        code.jump(R5, ">", last, "pass")
+        code.move(R1, R5)
+        code.alu("and", R1, 1)
+        code.jump(R1, "!=", 0, "pass")
+        code.load(16, R1, R8, 16)
+        code.big_endian(R1, 16)
+        code.load(16, R2, R8, 38)
+        code.big_endian(R2, 16)
+        code.jump(R2, "<=", _UDP + HEADER_BYTES, "pass")
+        code.jump(R2, ">", _UDP + STRIDE, "pass")
+        code.alu("add", R2, _IP)
+        code.jump(R1, "!=", R2, "pass")
+        code.alu("add", R1, _ETHERNET)
+        self._skb(R2, "len")
+        code.jump(R2, "<", R1, "pass")
+
+    def _find_way(self, capacity: int) -> None:
+        """Of the path: local port, and the sender's port and address as they lie there."""
+        code = self._code
+        code.load(16, R1, R8, 34)
+        code.alu("shl", R1, 16)
+        code.alu("or", R5, R1)
+        code.load(32, R1, R8, 26)
+        code.alu("shl", R1, 32)
+        code.alu("or", R5, R1)
+        code.store(64, R10, -8, R5)
+        code.map(R1, self._keys)
+        code.move(R2, R10)
+        code.alu("add", R2, -8)
+        code.call(_MAP_LOOKUP)
+        code.jump(R0, "==", 0, "pass")
+        code.load(32, R1, R0, 0)
+        code.jump(R1, ">=", capacity, "pass")
+        code.store(64, R10, -8, R1)
+        code.alu("shl", R1, 6)
+        code.map_value(R7, self._ways)
+        code.alu("add", R7, R1)
+
+    def _is_expected(self, back: int, ahead: int) -> None:
+        """Plain audio of the leg's stream, near enough to its highest number. R3: its first word."""
+        code = self._code
+        self._get(R1, "on")
+        code.jump(R1, "==", 0, "pass")
+        self._get(R1, "local")
+        code.load(32, R2, R8, 30)
+        code.jump(R1, "!=", R2, "pass")
+        self._get(R1, "interface")
+        code.jump(R1, "!=", 0, "leaves")
+        self._unless("ifindex", _LOOPBACK)
+        code.label("leaves")
+        code.load(32, R3, R8, _RTP_AT)
+        code.big_endian(R3, 32)
+        code.move(R1, R3)
+        code.alu("and", R1, int(PLAIN_MASK) - (1 << 32), 32)
+        self._get(R2, "expected")
+        code.jump(R1, "!=", R2, "odd")
+        code.load(32, R1, R8, _RTP_AT + 8)
+        code.big_endian(R1, 32)
+        self._get(R2, "ssrc")
+        code.jump(R1, "!=", R2, "odd")
+        self._get(R1, "budget")
+        code.jump(R1, "==", 0, "odd")
+        code.load(64, R4, R9, CONTROL.fields["head"][1])  # type: ignore[index]
+        code.load(64, R5, R9, CONTROL.fields["tail"][1])  # type: ignore[index]
+        code.alu("sub", R4, R5)
+        code.jump(R4, ">", ROOM - MARGIN, "odd")
+        self._get(R2, "highest")
+        code.move(R4, R3)
+        code.alu("sub", R4, R2)
+        code.move(R5, R4)
+        code.alu("add", R5, back)
+        code.alu("and", R5, 0xFFFF)
+        code.jump(R5, ">", back + ahead, "odd")
+        code.alu("sub", R1, 1)
+        self._put("budget", R1)
+        code.alu("and", R4, 0xFFFF)
+        code.jump(R4, ">", ahead, "known")
+        self._put("highest", R3)
+        code.label("known")
+
+    def _note(self) -> None:
+        """For the worker. R3 is the packet's first word."""
+        code = self._code
+        fields = {name: CONTROL_BYTES + where[1] for name, where in NOTE.fields.items()}  # type: ignore[union-attr]
+        code.store(64, R10, -16, R3)
+        code.call(_KTIME)
+        code.load(64, R3, R10, -16)
+        code.move(R4, 1)
+        code.fetch_add(R9, CONTROL.fields["head"][1], R4)  # type: ignore[index]
+        code.move(R1, R4)
+        code.alu("and", R1, ROOM - 1)
+        code.alu("shl", R1, 5)
+        code.alu("add", R9, R1)
+        code.store(64, R9, fields["arrival"], R0)
+        code.store(32, R9, fields["headers"], R3)
+        for word in (4, 8):
+            code.load(32, R1, R8, _RTP_AT + word)
+            code.big_endian(R1, 32)
+            code.store(32, R9, fields["headers"] + word, R1)
+        code.load(64, R1, R10, -8)
+        code.store(16, R9, fields["slot"], R1)
+        code.load(16, R1, R8, 38)
+        code.big_endian(R1, 16)
+        code.alu("sub", R1, _UDP)
+        code.store(16, R9, fields["length"], R1)
+        code.alu("add", R4, 1)
+        code.exchange(R9, fields["stamp"], R4)
+
+    def _rewrite(self, tos: int) -> None:
+        """The RTP header, in which each part has its step, the ports, and a new IP header. R3 is the packet's
+        first word. What changes in the sum of its words goes into UDP's checksum."""
+        code = self._code
+        self._step(R3, "sequence_step", 0xFFFF)
+        self._get(R1, "head_step", 16)
+        code.alu("shl", R1, 16)
+        code.alu("add", R3, R1, 32)
+        code.big_endian(R3, 32)
+        code.move(R4, 0)  # the sum of what is new and of the complements of what was
+        self._replace(_RTP_AT, R3)
+        for field, at in (("timestamp_step", _RTP_AT + 4), ("ssrc_step", _RTP_AT + 8)):
+            code.load(32, R3, R8, at)
+            code.big_endian(R3, 32)
+            self._get(R1, field)
+            code.alu("add", R3, R1, 32)
+            code.big_endian(R3, 32)
+            self._replace(at, R3)
+        self._get(R3, "ports")
+        self._replace(34, R3)
+        self._fold(R4, 32)
+        code.store(64, R10, -16, R4)
+        code.move(R4, 0)
+        for field, at in (("source", 26), ("destination", 30)):
+            self._get(R3, field)
+            self._replace(at, R3)
+        self._fold(R4, 32)
+        code.store(64, R10, -8, R4)
+        for bits, at, value in (
+            (16, 14, 0x45 | tos << 8),
+            (32, 18, _DONT_FRAGMENT_RAW << 16),
+            (16, 22, _TIME_TO_LIVE | _PROTOCOL_UDP << 8),
+        ):
+            code.move(R1, value)
+            code.store(bits, R8, at, R1)
+        self._get(R3, "checksum")
+        code.load(16, R1, R8, 16)
+        code.alu("add", R3, R1)
+        self._fold(R3, 16)
+        code.alu("xor", R3, 0xFFFF)
+        code.store(16, R8, 24, R3)
+        for stack, flags in ((-16, _MANGLED_ZERO), (-8, _MANGLED_ZERO | _PSEUDO_HEADER)):
+            code.move(R1, R6)
+            code.move(R2, 40)
+            code.move(R3, 0)
+            code.load(64, R4, R10, stack)
+            code.move(R5, flags)
+            code.call(_L4_CHECKSUM)
+
+    def _step(self, register: Register, field: str, mask: int) -> None:
+        """Add to the low 16 bits, without a carry to the others."""
+        code = self._code
+        self._get(R1, field, 16)
+        code.alu("add", R1, register)
+        code.alu("xor", R1, register)
+        code.alu("and", R1, mask)
+        code.alu("xor", register, R1)
+
+    def _replace(self, at: int, new: Register) -> None:
+        """A word of 32 bits of the packet; R4 has the difference added."""
+        code = self._code
+        code.load(32, R1, R8, at)
+        code.alu("xor", R1, -1, 32)
+        code.alu("add", R4, R1)
+        code.alu("add", R4, new)
+        code.store(32, R8, at, new)
+
+    def _fold(self, register: Register, bits: int) -> None:
+        """A sum in ones' complement: of as many bits."""
+        code = self._code
+        for _ in range(2):
+            code.move(R1, register)
+            code.alu("shr", R1, bits)
+            code.alu("shl", register, 64 - bits)
+            code.alu("shr", register, 64 - bits)
+            code.alu("add", register, R1)
+
+    def _send(self) -> None:
+        """Where the way leads. What came from this machine and stays goes on to its socket."""
+        code = self._code
+        self._get(R1, "interface")
+        code.jump(R1, "==", 0, "pass")
+        code.move(R2, 0)
+        code.move(R3, 0)
+        code.move(R4, 0)
+        code.call(_REDIRECT_NEIGHBOUR)
+        code.exit()
