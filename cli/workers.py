@@ -33,7 +33,17 @@ def list_workers(config: ConfigOption = None, socket: SocketOption = None, json:
         print_json(answer)
         return
     print_table(
-        ("worker", "process>", "legs>", "ports>", "core>", "worst tick>", "late ticks>", "new calls"),
+        (
+            "worker",
+            "process>",
+            "legs>",
+            "ports>",
+            "core>",
+            "worst tick>",
+            "late ticks>",
+            "by the kernel>",
+            "new calls",
+        ),
         (
             (
                 worker["name"],
@@ -43,6 +53,7 @@ def list_workers(config: ConfigOption = None, socket: SocketOption = None, json:
                 "" if worker["busy"] is None else f"{worker['busy']:.0%}",
                 "" if worker["late_ms"] is None else f"{worker['late_ms']:.1f} ms",
                 worker["late_ticks"],
+                worker["forwarded"] or "",
                 "no (drained)" if worker["drained"] else "yes",
             )
             for worker in answer

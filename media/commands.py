@@ -298,4 +298,5 @@ class Commands:
 
     def _ping(self, command: Ping, now: float) -> None:
         parts = self._parts
-        parts.events.append(Pong(command.token, len(parts.slot_of), len(parts.ports), *parts.load.take(now)))
+        load, forwarded = parts.load.take(now), parts.steady.forwarded()
+        parts.events.append(Pong(command.token, len(parts.slot_of), len(parts.ports), *load, forwarded))

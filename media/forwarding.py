@@ -89,11 +89,7 @@ class Forwarding:
         self._to = np.zeros(ways.size, np.uint64)
         self._key_of: dict[int, int] = {}
         self._rerouted = False
-
-    @property
-    def forwarded(self) -> int:
-        """Packets, since the start."""
-        return int(self._control["head"][0])
+        self._told = 0
 
     # ----- what the kernel is told
 
@@ -166,6 +162,11 @@ class Forwarding:
         self._control["enabled"][0] = 1
 
     # ----- what it tells
+
+    def forwarded(self) -> int:
+        """Packets, since the last call."""
+        told, self._told = self._told, int(self._control["head"][0])
+        return self._told - told
 
     def notes(self) -> Iterator[npt.NDArray[np.void]]:
         """Of what was forwarded since the last time, NOTE[n] each, in the order of arrival; each is good

@@ -449,7 +449,8 @@ LATE_MS = 20.0
 
 class Pong(Message, frozen=True):
     """The worker's load: legs, ports; since the last Pong the worst lateness of a tick, how many were late by
-    LATE_MS or more, and the share of a core that its loop has used (1: all of it)."""
+    LATE_MS or more, the share of a core that its loop has used (1: all of it), and the packets that the
+    kernel passed on."""
 
     token: int
     legs: int
@@ -457,6 +458,7 @@ class Pong(Message, frozen=True):
     late_ms: float
     late_ticks: int = 0
     busy: float = 0.0
+    forwarded: int = 0
 
 
 class Rejoined(Message, frozen=True):

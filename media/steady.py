@@ -223,6 +223,10 @@ class Steady:
                 arrivals = part["arrival"] * 1e-9 + self._forwarding.origin_s
                 self._note(slots, part["headers"], part["length"], arrivals, arrivals)
 
+    def forwarded(self) -> int:
+        """Packets that the kernel has passed on since the last call."""
+        return self._forwarding.forwarded() if self._forwarding is not None else 0
+
     def tick(self) -> None:
         """A tick has passed, and nobody asks."""
         self._fetch()

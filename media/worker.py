@@ -205,10 +205,12 @@ def forwarding(options: argparse.Namespace, clock: Callable[[], float]) -> Kerne
     bind = options.bind or options.address or "127.0.0.1"
     origin_s = clock() - time.monotonic()
     try:
-        return KernelForwarding(options.capacity, bind, options.ports, options.dscp, origin_s)
+        made = KernelForwarding(options.capacity, bind, options.ports, options.dscp, origin_s)
     except OSError as error:
         log("warning", "no_kernel_forwarding", cause=missing(error))
         return None
+    log("info", "kernel_forwarding", interfaces=",".join(made.interfaces))
+    return made
 
 
 def main(arguments: Sequence[str]) -> int:

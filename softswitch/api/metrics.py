@@ -88,9 +88,13 @@ def _workers(workers: tuple[MediaWorkerStatus, ...]) -> Iterator[Metric]:
     late = CounterMetricFamily(
         "cc_media_worker_late_ticks", "Ticks that came 20 ms late or more.", labels=["worker"]
     )
+    forwarded = CounterMetricFamily(
+        "cc_media_worker_forwarded_packets", "RTP packets that the kernel passed on.", labels=["worker"]
+    )
     for worker in workers:
         late.add_metric([worker.name], worker.late_ticks)
-    yield late
+        forwarded.add_metric([worker.name], worker.forwarded)
+    yield from (late, forwarded)
 
 
 def _endpoints(pool: MediaEndpointStatus) -> Iterator[Metric]:

@@ -75,6 +75,7 @@ def media_settings(config: Config) -> MediaSettings:
         dscp=media.dscp,
         cpus=media.cpus,
         realtime=media.realtime,
+        kernel_forwarding=media.kernel_forwarding,
         homes=config.api.socket.with_name(config.api.socket.name + ".media"),
         grace_s=media.grace_s,
     )

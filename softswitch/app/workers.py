@@ -59,6 +59,7 @@ class WorkerControl:
             ports=pong.ports if pong is not None else 0,
             late_ms=pong.late_ms if pong is not None else None,
             late_ticks=load.late_ticks,
+            forwarded=load.forwarded,
             busy=pong.busy if pong is not None else None,
             drained=drained,
         )

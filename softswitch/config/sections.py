@@ -156,6 +156,13 @@ class Media(Section):
         "(SCHED_FIFO); needs CAP_SYS_NICE or RLIMIT_RTPRIO; where that lacks, the log says so and they run "
         "without",
     )
+    kernel_forwarding: bool = Field(
+        False,
+        description="whether the kernel passes on the audio of bridged calls that nobody else listens to "
+        "(eBPF): with a tenth of the work, and without delay; needs Linux 6.6, CAP_BPF and CAP_NET_ADMIN; "
+        "where they lack, the log says so and the workers pass it on; see "
+        "[operations.md](operations.md#when-the-kernel-forwards)",
+    )
     comfort_noise: bool = Field(
         False,
         description="agree to comfort noise (RFC 3389), so that phones may send nothing while nobody speaks; "

@@ -51,6 +51,7 @@ class MediaSettings:
     dscp: int = 0
     cpus: tuple[int, ...] = ()
     realtime: bool = False
+    kernel_forwarding: bool = False
     homes: Path | None = None
     grace_s: float = 30.0
     program: tuple[str, ...] = (sys.executable, "-m", "media.worker")
@@ -270,4 +271,5 @@ class MediaLink:
         if s.cpus:
             options["--cpu"] = str(s.cpus[place % len(s.cpus)])
         words = [word for option in options.items() for word in option]
-        return [*s.program, *words, *(["--realtime"] if s.realtime else [])]
+        switches = {"--realtime": s.realtime, "--kernel-forwarding": s.kernel_forwarding}
+        return [*s.program, *words, *(name for name, wanted in switches.items() if wanted)]

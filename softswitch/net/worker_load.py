@@ -18,12 +18,13 @@ log = logger("media")
 
 
 class WorkerLoad:
-    """What one worker reports. `late_ticks` counts since its start."""
+    """What one worker reports. `late_ticks` and `forwarded` count since its start."""
 
     def __init__(self, worker: int) -> None:
         self._worker = worker
         self.pong: Pong | None = None
         self.late_ticks = 0
+        self.forwarded = 0
         self._untold = 0
         self._worst_ms = 0.0
         self._quiet_until: float | None = None
@@ -37,6 +38,7 @@ class WorkerLoad:
         """A report came; `now` in seconds of any clock."""
         self.pong = pong
         self.late_ticks += pong.late_ticks
+        self.forwarded += pong.forwarded
         self._untold += pong.late_ticks
         self._worst_ms = max(self._worst_ms, pong.late_ms)
         if not self._untold or (self._quiet_until is not None and now < self._quiet_until):

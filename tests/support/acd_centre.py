@@ -164,6 +164,7 @@ class AcdCentre(Control):
                 ports=1,
                 late_ms=0.5,
                 late_ticks=3,
+                forwarded=5_000,
                 busy=0.07,
                 drained=number in pool.drained,
             )

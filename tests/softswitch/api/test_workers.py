@@ -52,6 +52,7 @@ async def test_figures(api: Api) -> None:
     assert found["cc_queue_longest_wait_seconds", ("sales",)] == pytest.approx(5.0)
     assert found["cc_calls_started_total", ()] == 1
     assert found["cc_media_worker_late_ticks_total", ("worker-0",)] == 3
+    assert found["cc_media_worker_forwarded_packets_total", ("worker-0",)] == 5_000
     assert found["cc_media_worker_drained", ("worker-1",)] == 1
     assert found["cc_media_worker_busy_ratio", ("worker-0",)] == 0.07
     assert found["cc_media_endpoint_processes_configured", ()] == 2
