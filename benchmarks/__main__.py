@@ -11,7 +11,18 @@ import sys
 from benchmarks.harness import MissingPeerError, Row, line, write
 
 BENCHMARKS = (
-    *("signalling", "queue_members", "relay", "srtp", "mix", "prompt", "record", "webrtc", "dtmf"),
+    *(
+        "signalling",
+        "queue_members",
+        "relay",
+        "kernel_relay",
+        "srtp",
+        "mix",
+        "prompt",
+        "record",
+        "webrtc",
+        "dtmf",
+    ),
     *("memory", "jitter", "conceal", "codecs", "acd", "sip_parse"),
 )
 

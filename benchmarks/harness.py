@@ -74,6 +74,13 @@ def cpu_s(process: int) -> float:
     return time.clock_gettime(~process << 3 | _CPUCLOCK_SCHED)
 
 
+def busy_s() -> float:
+    """What all processors of this machine have worked so far, whoever for: interrupts, too, which no process
+    is charged with."""
+    user, nice, system, _, _, hard, soft = map(int, Path("/proc/stat").read_text().split()[1:8])
+    return (user + nice + system + hard + soft) / os.sysconf("SC_CLK_TCK")
+
+
 def line(row: Row) -> str:
     """One row for the terminal."""
     text = f"{row.name}: {row.ours:.4g} {row.unit}"

@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.harness import MissingPeerError, Row
+from benchmarks.harness import MissingPeerError, Row, busy_s
 from benchmarks.rtp_load import FIRST_ADDRESS, address_of
 from benchmarks.rtpengine import INSTALL, Rtpengine, sdp
 from media.io import bind_udp
@@ -59,20 +59,25 @@ class Generator:
             stdout=subprocess.PIPE,
             text=True,
         )
-        self.ports: list[int] = self._answer()["ports"]
+        self.ports: list[int] = self.answer()["ports"]
         self.addresses = [str(ipaddress.IPv4Address(address_of(stream))) for stream in range(streams)]
 
-    def _answer(self) -> dict[str, Any]:
+    def answer(self) -> dict[str, Any]:
+        """To what was told."""
         assert self.process.stdout is not None
         answer: dict[str, Any] = json.loads(self.process.stdout.readline())
         return answer
 
-    def ask(self, order: dict[str, Any]) -> dict[str, Any]:
-        """One order, its answer."""
+    def tell(self, order: dict[str, Any]) -> None:
+        """One order, to which `answer` belongs."""
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps(order) + "\n")
         self.process.stdin.flush()
-        return self._answer()
+
+    def ask(self, order: dict[str, Any]) -> dict[str, Any]:
+        """One order, its answer."""
+        self.tell(order)
+        return self.answer()
 
     def close(self) -> None:
         """End the process."""
@@ -82,11 +87,41 @@ class Generator:
         self.process.stdout.close()
 
 
+class Generators:
+    """Several, for a load that is too much for one: the streams of the first, then those of the next ..."""
+
+    def __init__(self, streams: int, processes: int) -> None:
+        self._each = streams // processes
+        self._all = [Generator(self._each) for _ in range(processes)]
+        self.ports = [port for one in self._all for port in one.ports]
+        self.addresses = [address for one in self._all for address in one.addresses]
+
+    def ask(self, order: dict[str, Any]) -> dict[str, Any]:
+        """As of Generator. What is counted is that of all, what is told of one is the worst."""
+        for stream, port in order.get("to", ()):
+            self._all[stream // self._each].ask({"to": [[stream % self._each, port]]})
+        if "run" not in order:
+            return {}
+        for one in self._all:
+            one.tell(order)
+        answers = [one.answer() for one in self._all]
+        sums = {name: sum(one[name] for one in answers) for name in ("sent", "received", "distinct")}
+        worst = {
+            name: max(one[name] for one in answers) for name in ("late_ms", "cpu", "seconds", "delays_ms")
+        }
+        return sums | worst | {"watched_s": statistics.mean(one["watched_s"] for one in answers)}
+
+    def close(self) -> None:
+        """End the processes."""
+        for one in self._all:
+            one.close()
+
+
 @dataclass
 class Party:
     """A relaying process with all calls set up, and what its rounds have given."""
 
-    generator: Generator
+    generator: Generator | Generators
     process: int
     ports: int = 0
     """RTP ports that the legs share, where that is known."""
@@ -102,11 +137,18 @@ class Party:
     samples: int = 0
     proved: int = 0
     """Of so many datagrams that were looked at, so many were what they must be (encrypted loads)."""
+    other_s: Callable[[], float] = lambda: 0.0
+    """What others than the process have worked for it so far."""
+    machine_us: list[float] = field(default_factory=list)
+    """What the whole machine has worked in each round, for each packet."""
 
     def load(self, run_s: float) -> None:
         """One round."""
+        other_s, machine_s = self.other_s(), busy_s()
         result = self.generator.ask({"run": run_s, "watch": self.process})
-        self.costs_us.append(result["watched_s"] / max(result["received"], 1) * 1e6)
+        spent_s, received = result["watched_s"] + self.other_s() - other_s, max(result["received"], 1)
+        self.costs_us.append(spent_s / received * 1e6)
+        self.machine_us.append((busy_s() - machine_s) / received * 1e6)
         self.sent += result["sent"]
         self.distinct += result["distinct"]
         self.seconds += result["seconds"]
@@ -145,8 +187,9 @@ class Party:
 
 
 @contextlib.contextmanager
-def _generator(calls: int) -> Iterator[Generator]:
-    made = Generator(2 * calls)
+def generator_for(calls: int, processes: int = 1) -> Iterator[Generator | Generators]:
+    """The load."""
+    made = Generators(2 * calls, processes) if processes > 1 else Generator(2 * calls)
     try:
         yield made
     finally:
@@ -154,10 +197,10 @@ def _generator(calls: int) -> Iterator[Generator]:
 
 
 @contextlib.contextmanager
-def worker(calls: int) -> Iterator[Party]:
-    """Our media worker."""
-    capacity = ("--capacity", str(2 * calls))
-    with _generator(calls) as generator, WorkerProcess(*capacity, pairs=30) as process:
+def worker(calls: int, *arguments: str, processes: int = 1) -> Iterator[Party]:
+    """Our media worker, with more arguments, loaded by so many processes."""
+    options = ("--capacity", str(2 * calls), *arguments)
+    with generator_for(calls, processes) as generator, WorkerProcess(*options, pairs=30) as process:
         # One after another: a leg that has latched frees its port for others.
         for leg, (address, port) in enumerate(zip(generator.addresses, generator.ports, strict=True)):
             process.send(
@@ -206,7 +249,7 @@ def bare_loop() -> None:
 def bare(calls: int) -> Iterator[Party]:
     """The bare loop."""
     with contextlib.ExitStack() as stack:
-        generator = stack.enter_context(_generator(calls))
+        generator = stack.enter_context(generator_for(calls))
         loop = stack.enter_context(
             subprocess.Popen(
                 [sys.executable, "-m", "benchmarks.relay"],
@@ -229,7 +272,7 @@ def bare(calls: int) -> Iterator[Party]:
 def rtpengine(calls: int) -> Iterator[Party]:
     """The peer."""
     with contextlib.ExitStack() as stack:
-        generator = stack.enter_context(_generator(calls))
+        generator = stack.enter_context(generator_for(calls))
         engine = Rtpengine(stack.enter_context(tempfile.TemporaryDirectory()))
         stack.callback(engine.close)
         engine.ask(command="ping")

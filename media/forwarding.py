@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from media.forwarding_program import CONTROL, NOTE, ROOM, WAY, header_sums
-from media.packet import I64, U64, Bools
-from media.path import remote_of
+from media.packet import I64, U32, U64, Bools, Index
+from media.path import ADDRESS_BITS, FAMILY_BITS, local_ports, remotes_of
 
 BUDGET = 64
 _STEPS = ("expected", "ssrc", "sequence_step", "head_step", "timestamp_step", "ssrc_step")
@@ -47,21 +47,20 @@ class Routes(Protocol):
         ...
 
 
+NO_ROUTE = Route(0, 0)
+
+
 class Keys(Protocol):
-    """Slots by path, for the kernel."""
+    """Slots by path, for the kernel: uint64[n] and uint32[n], all different. There is room for as many as
+    there are slots."""
 
-    def put(self, key: int, value: int, /) -> None:
-        """Raises OSError."""
+    def put(self, keys: U64, values: U32, /) -> None:
+        """They are not there yet."""
         ...
 
-    def remove(self, key: int, /) -> None:
-        """Raises OSError."""
+    def remove(self, keys: U64, /) -> None:
+        """They are there."""
         ...
-
-
-def _raw(address: int) -> int:
-    """An address as it lies in a packet."""
-    return int.from_bytes(address.to_bytes(4, "big"), "little")
 
 
 class Forwarding:
@@ -87,7 +86,7 @@ class Forwarding:
         self._wanted = np.zeros(ways.size, np.bool_)
         self._from = np.zeros(ways.size, np.uint64)
         self._to = np.zeros(ways.size, np.uint64)
-        self._key_of: dict[int, int] = {}
+        self._key_of = np.zeros(ways.size, np.uint64)  # under which it is known to the kernel
         self._rerouted = False
         self._told = 0
 
@@ -111,42 +110,46 @@ class Forwarding:
         if self._rerouted:
             other |= wanted
             self._rerouted = False
-        changed = np.flatnonzero(other).tolist()
         self._wanted, self._from, self._to = wanted.copy(), sources.copy(), ways["path"].copy()
-        for slot in changed:
-            self._forget(slot)
-        for slot in changed:
-            if wanted[slot]:
-                self._on[slot] = self._lead(slot, int(sources[slot]), int(ways["path"][slot]))
+        self._forget(np.flatnonzero(other & self._on))
+        self._lead(np.flatnonzero(other & wanted))
         for name in _STEPS:
             self._ways[name] = ways[name]
         self._ways["highest"] = highest & 0xFFFF
         self._ways["on"][~self._on] = 0
 
-    def _forget(self, slot: int) -> None:
-        self._on[slot] = False
-        key = self._key_of.pop(slot, None)
-        if key is not None:
-            self._keys.remove(key)
+    def _forget(self, slots: Index) -> None:
+        if slots.size:
+            self._keys.remove(self._key_of[slots])
+            self._on[slots] = False
 
-    def _lead(self, slot: int, source: int, to: int) -> bool:
-        """Once in the life of a bridge. False: it has no way here."""
-        here, there = (self._routes.to(remote_of(path)[0]) for path in (source, to))
-        if here is None or there is None:
-            return False
-        way = self._ways[slot : slot + 1]
-        way["local"], way["source"] = _raw(here.source), _raw(there.source)
-        way["destination"] = to >> 32
-        local_port = to & 0xFFFF
-        way["ports"] = (local_port >> 8 | local_port << 8) & 0xFFFF | (to >> 16 & 0xFFFF) << 16
-        way["interface"] = there.interface
-        way["checksum"] = header_sums(way["source"], way["destination"], self._dscp << 2)
-        try:
-            self._keys.put(source, slot)
-        except OSError:  # no room: the worker relays it
-            return False
-        self._key_of[slot] = source
-        return True
+    def _lead(self, slots: Index) -> None:
+        """Once in the life of a bridge."""
+        if not slots.size:
+            return
+        sources, to = self._from[slots], self._to[slots]
+        here, _ = self._routes_to(sources)
+        there, interfaces = self._routes_to(to)
+        known = (here != 0) & (there != 0)
+        slots, sources, to, here, there = (part[known] for part in (slots, sources, to, here, there))
+        ways = self._ways
+        ways["local"][slots], ways["source"][slots] = here, there
+        ways["destination"][slots] = destination = (to >> np.uint64(ADDRESS_BITS)).astype(np.uint32)
+        remote_port = (to >> np.uint64(FAMILY_BITS)).astype(np.uint16)
+        ways["ports"][slots] = local_ports(to).byteswap() | remote_port.astype(np.uint32) << np.uint32(16)
+        ways["interface"][slots] = interfaces[known]
+        ways["checksum"][slots] = header_sums(there, destination, self._dscp << 2)
+        self._keys.put(sources, slots.astype(np.uint32))
+        self._key_of[slots] = sources
+        self._on[slots] = True
+
+    def _routes_to(self, paths: U64) -> tuple[U32, U32]:
+        """Of n paths: our addresses as they lie in packets, 0 where there is no route, and the interfaces,
+        uint32[n] each."""
+        numbers, each = np.unique(remotes_of(paths)[0], return_inverse=True)
+        routes = [self._routes.to(number) or NO_ROUTE for number in numbers.tolist()]
+        found: U32 = np.array(routes, np.uint32).reshape(-1, 2)[each]
+        return found[:, 0].byteswap(), found[:, 1]
 
     def resume(self, highest: I64) -> None:
         """Once what had come to the sockets is dealt with: whose packets lost their way get it back.

@@ -14,8 +14,12 @@ import platform
 import struct
 import sys
 
+import numpy as np
+
+from media.packet import U32, U64
+
 _NUMBERS = {"x86_64": 321, "aarch64": 280, "riscv64": 280}
-_MAP_CREATE, _MAP_UPDATE, _MAP_DELETE, _PROGRAM_LOAD, _LINK_CREATE = 0, 2, 3, 5, 28
+_MAP_CREATE, _PROGRAM_LOAD, _UPDATE_BATCH, _DELETE_BATCH, _LINK_CREATE = 0, 5, 26, 27, 28
 _HASH, _ARRAY = 1, 2
 _MMAPABLE = 1 << 10
 _SCHED_CLS, _TCX_INGRESS = 3, 46
@@ -59,21 +63,18 @@ class HashMap:
 
     def __init__(self, size: int) -> None:
         self.descriptor = _bpf(_MAP_CREATE, struct.pack("=5I8x16s", _HASH, 8, 4, size, 0, _NAME))
-        self._key, self._value = ctypes.c_uint64(), ctypes.c_uint32()
 
-    def _attributes(self) -> bytes:
-        key, value = ctypes.addressof(self._key), ctypes.addressof(self._value)
-        return struct.pack("=I4xQQQ", self.descriptor, key, value, 0)
+    def _batch(self, command: int, keys: U64, values: U32 | None = None) -> None:
+        addresses = keys.ctypes.data, 0 if values is None else values.ctypes.data
+        _bpf(command, struct.pack("=4Q2I2Q", 0, 0, *addresses, keys.size, self.descriptor, 0, 0))
 
-    def put(self, key: int, value: int) -> None:
-        """Raises OSError when it is full."""
-        self._key.value, self._value.value = key, value
-        _bpf(_MAP_UPDATE, self._attributes())
+    def put(self, keys: U64, values: U32) -> None:
+        """n > 0 of each. Raises OSError when it is full."""
+        self._batch(_UPDATE_BATCH, np.ascontiguousarray(keys), np.ascontiguousarray(values))
 
-    def remove(self, key: int) -> None:
-        """Raises OSError when it is not there."""
-        self._key.value = key
-        _bpf(_MAP_DELETE, self._attributes())
+    def remove(self, keys: U64) -> None:
+        """Raises OSError when one of the n > 0 is not there."""
+        self._batch(_DELETE_BATCH, np.ascontiguousarray(keys))
 
     def close(self) -> None:
         """Programs that use it keep it."""
