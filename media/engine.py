@@ -151,6 +151,11 @@ class Engine:
         if parts.srtp.active:
             parts.srtp.unprotect(batch)
 
+    @property
+    def paused(self) -> bool:
+        """Could the kernel forward, if only what has come were worked off, and `resume` called?"""
+        return self._parts.steady.paused
+
     def resume(self) -> None:
         """All that had come was worked off: from now on the kernel may forward what goes on as before."""
         self._parts.steady.resume()

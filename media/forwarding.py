@@ -2,11 +2,11 @@
 
 The short way of `media.steady`, taken where the packets arrive (`media.forwarding_program`): a leg has it
 while its packets could go the short way, it and its peer are at addresses of IPv4, neither is encrypted, and
-a route is known. A leg whose packet is not as expected has lost it at once, without anybody having to be
+routes are known. A leg whose packet is not as expected has lost it at once, without anybody having to be
 quick; `resume` gives it back.
 
 Invariants: nothing is changed in what the kernel goes by before `withdraw`; a note is taken once; a leg gets
-no more than BUDGET packets through before its notes are taken, so a worker that hangs or dies forwards
+no more than BUDGET packets through in a tick, so a flood does not, and a worker that hangs or dies forwards
 nothing for long.
 """
 
@@ -18,41 +18,52 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from media.forwarding_program import CONTROL, NOTE, ROOM, WAY, header_sums
+from media.forwarding_program import CONTROL, LOOPBACK, NOTE, ROOM, WAY, header_sums
+from media.listen import CREDIT_A_TICK
 from media.packet import I64, U32, U64, Bools, Index
 from media.path import ADDRESS_BITS, FAMILY_BITS, local_ports, remotes_of
 
-BUDGET = 64
+BUDGET = CREDIT_A_TICK
 _STEPS = ("expected", "ssrc", "sequence_step", "head_step", "timestamp_step", "ssrc_step")
 _STAMPS = np.arange(1, ROOM + 1, dtype=np.uint32)
+_LAID = np.dtype(
+    [
+        ("path", "u8"),  # by which the leg's packets come; 0: none is forwarded
+        ("to", "u8"),  # and go on
+        ("local", "u4"),  # as in WAY, from here
+        ("source", "u4"),
+        ("arrives", "u4"),
+        ("leaves", "u4"),  # to here
+    ]
+)
 
 
 class Route(NamedTuple):
-    """Where packets to an address leave: from which address of ours (a number), by which interface (0: it is
-    an address of this machine)."""
+    """Where packets to an address leave, and come from: from which address of ours (a number, 0: there is no
+    way that the kernel could forward by), by which interface (LOOPBACK: it is an address of this machine)."""
 
     source: int
     interface: int
 
 
-class Routes(Protocol):
-    """The kernel's."""
-
-    def to(self, address: int) -> Route | None:
-        """None: there is none, or none that packets can be put on here."""
-        ...
-
-    def changed(self) -> bool:
-        """Are answers given before to be asked for again?"""
-        ...
-
-
 NO_ROUTE = Route(0, 0)
 
 
+class Routes(Protocol):
+    """The kernel's."""
+
+    def to(self, address: int) -> Route:
+        """Its answer is good until `changed`."""
+        ...
+
+    def changed(self) -> bool:
+        """Since the last call."""
+        ...
+
+
 class Keys(Protocol):
-    """Slots by path, for the kernel: uint64[n] and uint32[n], all different. There is room for as many as
-    there are slots."""
+    """Slots by path, for the kernel: uint64[n] and uint32[n], all different, n > 0. There is room for as many
+    as there are slots."""
 
     def put(self, keys: U64, values: U32, /) -> None:
         """They are not there yet."""
@@ -82,87 +93,95 @@ class Forwarding:
         self._keys, self._routes = keys, routes
         self._dscp = dscp
         self.origin_s = origin_s
-        self._on = np.zeros(ways.size, np.bool_)
-        self._wanted = np.zeros(ways.size, np.bool_)
-        self._from = np.zeros(ways.size, np.uint64)
-        self._to = np.zeros(ways.size, np.uint64)
-        self._key_of = np.zeros(ways.size, np.uint64)  # under which it is known to the kernel
-        self._rerouted = False
+        self._laid = np.zeros(ways.size, _LAID)
         self._told = 0
 
     # ----- what the kernel is told
+
+    @property
+    def paused(self) -> bool:
+        """Is nothing forwarded?"""
+        return not self._control["enabled"][0]
 
     def withdraw(self) -> None:
         """Nothing is forwarded before `resume`."""
         self._control["enabled"][0] = 0
 
     def rerouted(self) -> bool:
-        """Have routes changed? Then everything is to be laid anew."""
-        self._rerouted |= self._routes.changed()
-        return self._rerouted
+        """Have routes changed since the last call? Then `lay` anew."""
+        return self._routes.changed()
 
-    def lay(self, wanted: Bools, sources: U64, ways: npt.NDArray[np.void], highest: I64) -> None:
+    def lay(
+        self, wanted: Bools, paths: U64, ways: npt.NDArray[np.void], highest: I64, anew: bool = False
+    ) -> None:
         """After `withdraw`: whose packets may be forwarded (bool[capacity]), the paths that they come by
         (uint64[capacity]), and how they go on: the table of `media.steady`, with the highest numbers
         (int64[capacity]) that came."""
-        other = wanted != self._wanted
-        other |= wanted & ((sources != self._from) | (ways["path"] != self._to))
-        if self._rerouted:
-            other |= wanted
-            self._rerouted = False
-        self._wanted, self._from, self._to = wanted.copy(), sources.copy(), ways["path"].copy()
-        self._forget(np.flatnonzero(other & self._on))
-        self._lead(np.flatnonzero(other & wanted))
+        before, laid = self._laid, np.zeros_like(self._laid)
+        same = (before["path"] == paths) & (before["to"] == ways["path"]) & wanted & (not anew)
+        laid[same] = before[same]
+        self._route(laid, np.flatnonzero(wanted & ~same), paths, ways["path"])
+        self._laid = laid
+        self._control["turn"][0] += 1  # what is on its way in the kernel goes no further
+        self._ways["on"] = 0
+        self._move_keys(before["path"], laid["path"])
+        self._address(np.flatnonzero(laid != before))
         for name in _STEPS:
             self._ways[name] = ways[name]
         self._ways["highest"] = highest & 0xFFFF
-        self._ways["on"][~self._on] = 0
 
-    def _forget(self, slots: Index) -> None:
-        if slots.size:
-            self._keys.remove(self._key_of[slots])
-            self._on[slots] = False
-
-    def _lead(self, slots: Index) -> None:
-        """Once in the life of a bridge."""
+    def _route(self, laid: npt.NDArray[np.void], slots: Index, paths: U64, to: U64) -> None:
+        """Find out how these legs' packets come and go on, if they can."""
         if not slots.size:
             return
-        sources, to = self._from[slots], self._to[slots]
-        here, _ = self._routes_to(sources)
-        there, interfaces = self._routes_to(to)
-        known = (here != 0) & (there != 0)
-        slots, sources, to, here, there = (part[known] for part in (slots, sources, to, here, there))
-        ways = self._ways
-        ways["local"][slots], ways["source"][slots] = here, there
-        ways["destination"][slots] = destination = (to >> np.uint64(ADDRESS_BITS)).astype(np.uint32)
-        remote_port = (to >> np.uint64(FAMILY_BITS)).astype(np.uint16)
-        ways["ports"][slots] = local_ports(to).byteswap() | remote_port.astype(np.uint32) << np.uint32(16)
-        ways["interface"][slots] = interfaces[known]
-        ways["checksum"][slots] = header_sums(there, destination, self._dscp << 2)
-        self._keys.put(sources, slots.astype(np.uint32))
-        self._key_of[slots] = sources
-        self._on[slots] = True
+        local, arrives = self._routes_to(paths[slots])
+        source, leaves = self._routes_to(to[slots])
+        # What came from elsewhere cannot be made into a packet of this machine's own.
+        able = (local != 0) & (source != 0) & ((leaves != LOOPBACK) | (arrives == LOOPBACK))
+        slots = slots[able]
+        laid["path"][slots], laid["to"][slots] = paths[slots], to[slots]
+        laid["local"][slots], laid["arrives"][slots] = local[able], arrives[able]
+        laid["source"][slots], laid["leaves"][slots] = source[able], leaves[able]
 
     def _routes_to(self, paths: U64) -> tuple[U32, U32]:
-        """Of n paths: our addresses as they lie in packets, 0 where there is no route, and the interfaces,
-        uint32[n] each."""
+        """Of n paths: our addresses as they lie in packets, and the interfaces, uint32[n] each."""
         numbers, each = np.unique(remotes_of(paths)[0], return_inverse=True)
-        routes = [self._routes.to(number) or NO_ROUTE for number in numbers.tolist()]
-        found: U32 = np.array(routes, np.uint32).reshape(-1, 2)[each]
+        found: U32 = np.array([self._routes.to(number) for number in numbers.tolist()], np.uint32)[each]
         return found[:, 0].byteswap(), found[:, 1]
+
+    def _move_keys(self, before: U64, after: U64) -> None:
+        moved = before != after
+        if (gone := before[moved & (before != 0)]).size:
+            self._keys.remove(gone)
+        if (come := np.flatnonzero(moved & (after != 0))).size:
+            self._keys.put(after[come], come.astype(np.uint32))
+
+    def _address(self, slots: Index) -> None:
+        """Write down what these legs' packets get as addresses and ports."""
+        ways, laid = self._ways, self._laid[slots]
+        for name in ("local", "source", "arrives", "leaves"):
+            ways[name][slots] = laid[name]
+        destination = (laid["to"] >> np.uint64(ADDRESS_BITS)).astype(np.uint32)
+        port = (laid["to"] >> np.uint64(FAMILY_BITS)).astype(np.uint16).astype(np.uint32)
+        ways["destination"][slots] = destination
+        ways["ports"][slots] = local_ports(laid["to"]).byteswap() | port << np.uint32(16)
+        ways["checksum"][slots] = header_sums(laid["source"], destination, self._dscp << 2)
 
     def resume(self, highest: I64) -> None:
         """Once what had come to the sockets is dealt with: whose packets lost their way get it back.
         int64[capacity]: the highest numbers that came."""
         ways = self._ways
-        idle = np.flatnonzero(self._on & (ways["on"] == 0))
+        idle = np.flatnonzero((self._laid["path"] != 0) & (ways["on"] == 0))
         if idle.size:
             known, came = ways["highest"][idle], (highest[idle] & 0xFFFF).astype(np.uint32)
             later = (came - known).astype(np.int16) > 0
             ways["highest"][idle] = np.where(later, came, known)
-            ways["budget"][idle] = BUDGET
             ways["on"][idle] = 1
         self._control["enabled"][0] = 1
+
+    def tick(self) -> None:
+        """20 ms have passed: each leg may send as much again."""
+        self._ways["budget"] = BUDGET
 
     # ----- what it tells
 
@@ -176,17 +195,15 @@ class Forwarding:
         until the next is asked for."""
         control = self._control
         head, tail = int(control["head"][0]), int(control["tail"][0])
-        if head == tail:
-            return
         while tail != head:
             start = tail % ROOM
             part = self._notes[start : start + min(head - tail, ROOM - start)]
-            turn = np.uint32(tail - start & 0xFFFFFFFF)
+            turn = np.uint32((tail - start) & 0xFFFFFFFF)
             ready = part["stamp"] == _STAMPS[start : start + part.size] + turn
             count = part.size if ready.all() else int(ready.argmin())
-            yield part[:count]
+            if count:
+                yield part[:count]
             tail += count
             control["tail"][0] = tail
             if count < part.size:  # another processor is writing it just now
                 break
-        self._ways["budget"] = BUDGET

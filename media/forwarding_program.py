@@ -11,6 +11,8 @@ is in it, by `media.forwarding`.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from media.ebpf import Assembler, Register, Value
@@ -18,14 +20,14 @@ from media.packet import HEADER_BYTES, PLAIN_MASK, STRIDE
 
 CONTROL = np.dtype(
     {
-        "names": ["head", "tail", "enabled"],
-        "formats": ["u8", "u8", "u4"],
-        "offsets": [0, 64, 128],
+        "names": ["head", "tail", "enabled", "turn"],
+        "formats": ["u8", "u8", "u4", "u4"],
+        "offsets": [0, 64, 128, 132],
         "itemsize": 192,
     }
 )
-"""Numbers of the next note and of the oldest that is wanted; whether anything is forwarded. `head` is the
-program's, in a cache line of its own."""
+"""Numbers of the next note and of the oldest that is wanted; whether anything is forwarded; and
+what is another number when ways were changed. `head` is the program's, in a cache line of its own."""
 CONTROL_BYTES = CONTROL.itemsize
 NOTE = np.dtype(
     [
@@ -51,18 +53,20 @@ WAY = np.dtype(
         ("head_step", "u2"),
         ("timestamp_step", "u4"),
         ("ssrc_step", "u4"),  # to here
-        ("budget", "u4"),  # packets until the worker must have looked
+        ("budget", "u4"),  # packets until the next tick
         ("local", "u4"),  # the address that they are sent to; this and the others as they lie in a packet
         ("source", "u4"),  # what they are given as addresses and ports
         ("destination", "u4"),
         ("ports", "u4"),
-        ("interface", "u4"),  # where they leave; 0: the machine itself, for those that came from there
+        ("arrives", "u4"),  # the interface that they come in by
+        ("leaves", "u4"),  # and leave by; LOOPBACK: they stay on this machine
         ("checksum", "u4"),  # sum of their new IP header but for its length, in words of 16 bits
-        ("_", "V8"),
+        ("_", "V4"),
     ]
 )
 """A leg's, 64 bytes: a cache line."""
-ON = WAY.fields["on"][1]  # type: ignore[index]
+LOOPBACK = 1
+"""The number of its interface."""
 
 _ETHERNET, _IP, _UDP = 14, 20, 8
 _RTP_AT = _ETHERNET + _IP + _UDP
@@ -71,20 +75,22 @@ _IPV4_RAW = 0x0008  # 0x0800 as it lies there
 _FRAGMENT_RAW = 0xFF3F  # fragment offset, and more fragments
 _DONT_FRAGMENT_RAW = 0x0040
 _TIME_TO_LIVE, _PROTOCOL_UDP = 64, 17
-_LOOPBACK = 1
 _SKB = {
     "len": 0,
     "pkt_type": 4,
     "protocol": 16,
+    "priority": 32,
     "vlan_present": 20,
     "ifindex": 40,
     "data": 76,
     "data_end": 80,
-    "gso_segs": 164,
+    "gso_size": 176,
 }
 _MAP_LOOKUP, _KTIME, _L4_CHECKSUM, _PULL, _REDIRECT_NEIGHBOUR = 1, 5, 11, 39, 152
 _PSEUDO_HEADER, _MANGLED_ZERO = 1 << 4, 1 << 5
-_TCX_NEXT = -1
+_TCX_NEXT, _DROP = -1, 2
+_SLOT_AT, _SUMS_AT, _TURN_AT = -8, (-16, -24), -32
+"""What the program keeps on its stack."""
 R0, R1, R2, R3, R4, R5, R6, R7, R8, R9, R10 = Register
 
 
@@ -97,20 +103,25 @@ def header_sums(source: np.ndarray, destination: np.ndarray, tos: int) -> np.nda
     return np.uint32(fixed) + sum(halves[1:], halves[0])
 
 
-def assemble(
-    keys: int,
-    ways: int,
-    memory: int,
-    capacity: int,
-    ports: tuple[int, int],
-    tos: int,
-    window: tuple[int, int],
-) -> bytes:
+class Settings(NamedTuple):
+    """What is the same for all packets."""
+
+    capacity: int
+    ports: tuple[int, int]
+    """RTP comes to the even ones of them."""
+    tos: int
+    """The type of service of what goes out,"""
+    priority: int
+    """and what the kernel makes of it (SO_PRIORITY)."""
+    ahead: int
+    """How far after the highest sequence number the next may be."""
+
+
+def assemble(keys: int, ways: int, memory: int, settings: Settings) -> bytes:
     """The program. `keys` is the descriptor of a hash map from paths (media.path) to slots; `ways` that of an
     array of `capacity` WAYs and `memory` that of CONTROL and, at CONTROL_BYTES, ROOM NOTEs, each as the only
-    value of a map. RTP comes to the even ones of `ports`; what goes out has the type of service `tos`.
-    `window`: how far a sequence number may be behind the highest, and before it."""
-    return _Writer(keys, ways, memory).write(capacity, ports, tos, window)
+    value of a map."""
+    return _Writer(keys, ways, memory).write(settings)
 
 
 class _Writer:
@@ -120,16 +131,19 @@ class _Writer:
         self._keys, self._ways, self._memory = keys, ways, memory
         self._code = Assembler()
 
-    def write(self, capacity: int, ports: tuple[int, int], tos: int, window: tuple[int, int]) -> bytes:
+    def write(self, settings: Settings) -> bytes:
         code = self._code
         code.move(R6, R1)
         self._is_udp()
-        self._is_for_ports(*ports)
-        self._find_way(capacity)
-        self._is_expected(*window)
+        self._is_for_ports(*settings.ports)
+        self._find_way(settings.capacity)
+        self._is_expected(settings.ahead)
         self._note()
-        self._rewrite(tos)
-        self._send()
+        self._rewrite(settings.tos)
+        self._send(settings.priority)
+        code.label("drop")
+        code.move(R0, _DROP)
+        code.exit()
         code.label("odd")
         code.move(R1, 0)
         self._put("on", R1)
@@ -159,9 +173,11 @@ class _Writer:
         code.load(32, R1, R9, CONTROL.fields["enabled"][1])  # type: ignore[index]
         code.jump(R1, "==", 0, "pass")
         self._unless("protocol", _IPV4_RAW)
+        code.load(32, R1, R9, CONTROL.fields["turn"][1])  # type: ignore[index]
+        code.store(64, R10, _TURN_AT, R1)
         self._unless("pkt_type", 0)  # PACKET_HOST: for this machine
         self._unless("vlan_present", 0)
-        self._unless("gso_segs", 0)
+        self._unless("gso_size", 0)
         self._reach("near")
         code.move(R1, R6)
         code.move(R2, _HEADS)
@@ -175,6 +191,13 @@ class _Writer:
         code.load(16, R1, R8, 20)
         code.alu("and", R1, _FRAGMENT_RAW)
         code.jump(R1, "!=", 0, "pass")
+        code.load(32, R2, R8, _ETHERNET)
+        for at in range(_ETHERNET + 4, _ETHERNET + _IP, 4):
+            code.load(32, R1, R8, at)
+            code.alu("add", R2, R1)
+        self._fold(R2, 32)
+        self._fold(R2, 16)
+        code.jump(R2, "!=", 0xFFFF, "pass")  # a wrong sum: let the kernel drop it
 
     def _reach(self, label: str) -> None:
         code = self._code
@@ -223,23 +246,21 @@ class _Writer:
         code.jump(R0, "==", 0, "pass")
         code.load(32, R1, R0, 0)
         code.jump(R1, ">=", capacity, "pass")
-        code.store(64, R10, -8, R1)
+        code.store(64, R10, _SLOT_AT, R1)
         code.alu("shl", R1, 6)
         code.map_value(R7, self._ways)
         code.alu("add", R7, R1)
 
-    def _is_expected(self, back: int, ahead: int) -> None:
-        """Plain audio of the leg's stream, near enough to its highest number. R3: its first word."""
+    def _is_expected(self, ahead: int) -> None:
+        """Plain audio of the leg's stream, its next packet or one not far after that. R3: its first word."""
         code = self._code
         self._get(R1, "on")
         code.jump(R1, "==", 0, "pass")
         self._get(R1, "local")
         code.load(32, R2, R8, 30)
         code.jump(R1, "!=", R2, "pass")
-        self._get(R1, "interface")
-        code.jump(R1, "!=", 0, "leaves")
-        self._unless("ifindex", _LOOPBACK)
-        code.label("leaves")
+        self._get(R2, "arrives")
+        self._unless("ifindex", R2)
         code.load(32, R3, R8, _RTP_AT)
         code.big_endian(R3, 32)
         code.move(R1, R3)
@@ -259,24 +280,20 @@ class _Writer:
         self._get(R2, "highest")
         code.move(R4, R3)
         code.alu("sub", R4, R2)
-        code.move(R5, R4)
-        code.alu("add", R5, back)
-        code.alu("and", R5, 0xFFFF)
-        code.jump(R5, ">", back + ahead, "odd")
+        code.alu("sub", R4, 1)
+        code.alu("and", R4, 0xFFFF)
+        code.jump(R4, ">=", ahead, "odd")
+        self._put("highest", R3)
         code.alu("sub", R1, 1)
         self._put("budget", R1)
-        code.alu("and", R4, 0xFFFF)
-        code.jump(R4, ">", ahead, "known")
-        self._put("highest", R3)
-        code.label("known")
 
     def _note(self) -> None:
         """For the worker. R3 is the packet's first word."""
         code = self._code
         fields = {name: CONTROL_BYTES + where[1] for name, where in NOTE.fields.items()}  # type: ignore[union-attr]
-        code.store(64, R10, -16, R3)
+        code.store(64, R10, _SUMS_AT[0], R3)
         code.call(_KTIME)
-        code.load(64, R3, R10, -16)
+        code.load(64, R3, R10, _SUMS_AT[0])
         code.move(R4, 1)
         code.fetch_add(R9, CONTROL.fields["head"][1], R4)  # type: ignore[index]
         code.move(R1, R4)
@@ -289,7 +306,7 @@ class _Writer:
             code.load(32, R1, R8, _RTP_AT + word)
             code.big_endian(R1, 32)
             code.store(32, R9, fields["headers"] + word, R1)
-        code.load(64, R1, R10, -8)
+        code.load(64, R1, R10, _SLOT_AT)
         code.store(16, R9, fields["slot"], R1)
         code.load(16, R1, R8, 38)
         code.big_endian(R1, 16)
@@ -319,13 +336,13 @@ class _Writer:
         self._get(R3, "ports")
         self._replace(34, R3)
         self._fold(R4, 32)
-        code.store(64, R10, -16, R4)
+        code.store(64, R10, _SUMS_AT[0], R4)
         code.move(R4, 0)
         for field, at in (("source", 26), ("destination", 30)):
             self._get(R3, field)
             self._replace(at, R3)
         self._fold(R4, 32)
-        code.store(64, R10, -8, R4)
+        code.store(64, R10, _SUMS_AT[1], R4)
         for bits, at, value in (
             (16, 14, 0x45 | tos << 8),
             (32, 18, _DONT_FRAGMENT_RAW << 16),
@@ -339,7 +356,7 @@ class _Writer:
         self._fold(R3, 16)
         code.alu("xor", R3, 0xFFFF)
         code.store(16, R8, 24, R3)
-        for stack, flags in ((-16, _MANGLED_ZERO), (-8, _MANGLED_ZERO | _PSEUDO_HEADER)):
+        for stack, flags in zip(_SUMS_AT, (_MANGLED_ZERO, _MANGLED_ZERO | _PSEUDO_HEADER), strict=True):
             code.move(R1, R6)
             code.move(R2, 40)
             code.move(R3, 0)
@@ -375,11 +392,17 @@ class _Writer:
             code.alu("shr", register, 64 - bits)
             code.alu("add", register, R1)
 
-    def _send(self) -> None:
-        """Where the way leads. What came from this machine and stays goes on to its socket."""
+    def _send(self, priority: int) -> None:
+        """Where the way leads, if it is still the same. What stays on this machine goes on to its socket."""
         code = self._code
-        self._get(R1, "interface")
-        code.jump(R1, "==", 0, "pass")
+        code.map_value(R1, self._memory)
+        code.load(32, R1, R1, CONTROL.fields["turn"][1])  # type: ignore[index]
+        code.load(64, R2, R10, _TURN_AT)
+        code.jump(R1, "!=", R2, "drop")
+        self._get(R1, "leaves")
+        code.jump(R1, "==", LOOPBACK, "pass")
+        code.move(R2, priority)
+        code.store(32, R6, _SKB["priority"], R2)
         code.move(R2, 0)
         code.move(R3, 0)
         code.move(R4, 0)

@@ -90,6 +90,7 @@ class Steady:
         self._some = False
         self._port = 0
         self._stale = True
+        self._anew = False
         self._moved = False
         self._mixed = np.zeros(legs.capacity, np.bool_)
         self._scratch = np.zeros(legs.capacity, np.intp)
@@ -112,15 +113,21 @@ class Steady:
             self._forwarding.withdraw()
         self.settle()
 
+    @property
+    def paused(self) -> bool:
+        """Does the kernel forward nothing, though it could?"""
+        return self._forwarding is not None and self._forwarding.paused
+
     def resume(self) -> None:
         """What had come is dealt with: from now on the kernel may forward."""
-        if self._forwarding is not None:
-            if self._forwarding.rerouted():
-                self.pause()
-                self._stale = True
-            if self._stale:
-                self._derive()
-            self._forwarding.resume(self._reception.highest)
+        if self._forwarding is None:
+            return
+        if self._forwarding.rerouted():
+            self.pause()
+            self._stale = self._anew = True
+        if self._stale:
+            self._derive()
+        self._forwarding.resume(self._reception.highest)
 
     def _derive(self) -> None:
         legs, reception, ways = self._legs, self._reception, self._ways
@@ -141,7 +148,9 @@ class Steady:
         self._stale = False
         if self._forwarding is not None:
             apart = legs.secured | are_ipv6(legs.path)
-            self._forwarding.lay(alone & ~(apart | apart[hears]), legs.path, ways, reception.highest)
+            wanted = alone & ~(apart | apart[hears])
+            self._forwarding.lay(wanted, legs.path, ways, reception.highest, self._anew)
+            self._anew = False
 
     def _follow(self) -> None:
         self._ways["highest"] = self._reception.highest & 0xFFFF
@@ -217,7 +226,8 @@ class Steady:
                 slots = part["slot"].astype(np.intp)
                 # One that was on its way while something changed may be of what is no longer.
                 there = self._reception.ssrc[slots] == part["headers"][:, 2]
-                there &= self._to(slots) >= 0
+                to = self._to(slots)
+                there &= (to >= 0) & (self._legs.source[to] == self._reception.stream[slots])
                 if np.count_nonzero(there) < there.size:
                     slots, part = slots[there], part[there]
                 arrivals = part["arrival"] * 1e-9 + self._forwarding.origin_s
@@ -230,6 +240,8 @@ class Steady:
     def tick(self) -> None:
         """A tick has passed, and nobody asks."""
         self._fetch()
+        if self._forwarding is not None:
+            self._forwarding.tick()
         if self._noted > NOTES // 2 or self._turns > MOST_TURNS:
             self._count()
 
@@ -277,7 +289,7 @@ class Steady:
             seen = self._reception.observe_steady(
                 legs, headers[:, 0], headers[:, 2], headers[:, 1], self._arrivals[here]
             )
-            if seen is None:  # BACK and AHEAD are so narrow that it crossed a change
+            if seen is None:  # in spite of BACK and AHEAD: it was on its way in the kernel during a change
                 continue
             extended, streams = seen
             map_relayed(

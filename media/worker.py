@@ -115,7 +115,9 @@ class Worker:
         self._readiness.register(self._clips.fileno())
         pace = Pace(self._clock())
         while not self._stopping:
-            for descriptor in self._readiness.wait(pace.wait_s(self._clock())):
+            # What comes to the sockets while the kernel is paused would be overtaken: no pause is long.
+            wait_s = 0.0 if self._engine.paused else pace.wait_s(self._clock())
+            for descriptor in self._readiness.wait(wait_s):
                 if descriptor == self._clips.fileno():
                     for name, clip in self._clips.answers():
                         self._engine.loaded(name, clip)
@@ -124,13 +126,13 @@ class Worker:
             now = self._clock()
             if self._lifeline.is_over(now):
                 return
-            if now >= pace.next_batch:
+            if now >= pace.next_batch or self._engine.paused:
                 pace.moved(self._move_datagrams(), self._clock())
+                self._engine.resume()
             if now >= pace.next_tick:
                 self._engine.load.tick(pace.late_s(now))
                 self._tick(pace.due(now))
                 pace.ticked(self._clock())
-            self._engine.resume()
             events = self._engine.events()
             if events or self._lifeline.congested:
                 self._lifeline.send(events, now)

@@ -105,6 +105,6 @@ def load(program: bytes) -> int:
 
 
 def attach(program: int, interface: int) -> int:
-    """Let the program see what arrives at the interface, before anything else here does, for as long as the
-    descriptor is open that this returns. Raises OSError."""
+    """Let the program see what arrives at the interface, after those that are there already, for as long as
+    the descriptor is open that this returns. Raises OSError."""
     return _bpf(_LINK_CREATE, struct.pack("=4I", program, interface, _TCX_INGRESS, 0))

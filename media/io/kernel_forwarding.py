@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import socket
 
 import numpy as np
 
 from media.forwarding import Forwarding
-from media.forwarding_program import CONTROL, CONTROL_BYTES, NOTE, ROOM, WAY, assemble
+from media.forwarding_program import CONTROL, CONTROL_BYTES, NOTE, ROOM, WAY, Settings, assemble
 from media.io import bpf
 from media.io.routes import KernelRoutes, interfaces
-from media.steady import AHEAD, BACK
+from media.steady import AHEAD
 
 _REMEDIES = {
     errno.EPERM: "it lacks the capabilities CAP_BPF and CAP_NET_ADMIN (systemd: AmbientCapabilities=CAP_BPF "
@@ -39,10 +40,15 @@ class KernelForwarding:
             routes = KernelRoutes(bind, set(among))
             opened.callback(routes.close)
             descriptors = keys.descriptor, ways.descriptor, memory.descriptor
-            program = bpf.load(assemble(*descriptors, capacity, ports, dscp << 2, (BACK, AHEAD)))
+            settings = Settings(capacity, ports, dscp << 2, _priority(dscp << 2), AHEAD)
+            program = bpf.load(assemble(*descriptors, settings))
             opened.callback(os.close, program)
             for interface in among:
-                opened.callback(os.close, bpf.attach(program, interface))
+                try:
+                    opened.callback(os.close, bpf.attach(program, interface))
+                except OSError as error:
+                    if error.errno != errno.ENODEV:  # it is gone already
+                        raise
             self.interfaces = tuple(among.values())
             self.forwarding = Forwarding(
                 np.frombuffer(ways.memory, WAY, capacity),
@@ -59,6 +65,13 @@ class KernelForwarding:
         """Forward nothing any more."""
         self.forwarding.withdraw()
         self._opened.close()
+
+
+def _priority(tos: int) -> int:
+    """What the kernel makes of a type of service."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, tos)
+        return asking.getsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY)
 
 
 def missing(error: OSError) -> str:

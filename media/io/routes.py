@@ -7,7 +7,8 @@ import socket
 import struct
 from pathlib import Path
 
-from media.forwarding import Route
+from media.forwarding import NO_ROUTE, Route
+from media.forwarding_program import LOOPBACK
 
 _NETLINK_ROUTE = 0
 _GET_ROUTE, _NEW_ROUTE, _REQUEST = 26, 24, 1
@@ -20,6 +21,9 @@ _ANSWER_BYTES = 1 << 16
 _GET_ADDRESS = 0x8915  # SIOCGIFADDR
 _ETHERNET, _LOOPBACK = "1", "772"
 MOST_KNOWN = 1 << 16
+ANSWER_S = 0.05
+MOST_NEWS = 64
+"""Changes that are read at once."""
 
 
 def interfaces() -> dict[int, str]:
@@ -56,13 +60,15 @@ class KernelRoutes:
     def __init__(self, bind: str, among: set[int]) -> None:
         self._bind = int.from_bytes(socket.inet_aton(bind), "big")
         self._among = among
-        self._known: dict[int, Route | None] = {}
+        self._known: dict[int, Route] = {}
+        self._asked = 0
         self._asking = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_ROUTE)
+        self._asking.settimeout(ANSWER_S)
         self._watching = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_ROUTE)
         self._watching.setblocking(False)
         self._watching.bind((0, _LINKS_ADDRESSES_ROUTES_RULES))
 
-    def to(self, address: int) -> Route | None:
+    def to(self, address: int) -> Route:
         """As of media.forwarding.Routes."""
         if address not in self._known:
             if len(self._known) >= MOST_KNOWN:
@@ -70,33 +76,37 @@ class KernelRoutes:
             self._known[address] = self._ask(address)
         return self._known[address]
 
-    def _ask(self, address: int) -> Route | None:
+    def _ask(self, address: int) -> Route:
         addresses = [(_DESTINATION, address), *([(_SOURCE, self._bind)] if self._bind else [])]
         body = b"".join(_ATTRIBUTE.pack(8, kind) + one.to_bytes(4, "big") for kind, one in addresses)
         message = _ROUTE_MESSAGE.pack(socket.AF_INET, 32, 32 if self._bind else 0, *[0] * 6) + body
+        self._asked += 1
+        header = _HEADER.pack(_HEADER.size + len(message), _GET_ROUTE, _REQUEST, self._asked & 0xFFFFFFFF, 0)
         try:
-            self._asking.send(_HEADER.pack(_HEADER.size + len(message), _GET_ROUTE, _REQUEST, 1, 0) + message)
+            self._asking.send(header + message)
             answer = self._asking.recv(_ANSWER_BYTES)
+            while (
+                _HEADER.unpack_from(answer)[3] != self._asked & 0xFFFFFFFF
+            ):  # to a question that was given up
+                answer = self._asking.recv(_ANSWER_BYTES)
         except OSError:
-            return None
+            return NO_ROUTE
         size, kind = _HEADER.unpack_from(answer)[:2]
         if kind != _NEW_ROUTE:
-            return None
+            return NO_ROUTE
         body = answer[_HEADER.size : size]
         way = _ROUTE_MESSAGE.unpack_from(body)[7]
         found = _attributes(body[_ROUTE_MESSAGE.size :])
         source = self._bind or int.from_bytes(found.get(_PREFERRED_SOURCE, b""), "big")
         interface = int.from_bytes(found.get(_INTERFACE, b""), "little")
-        if not source:
-            return None
         if way == _LOCAL:
-            return Route(source, 0)
-        return Route(source, interface) if way == _UNICAST and interface in self._among else None
+            return Route(source, LOOPBACK)
+        return Route(source, interface) if way == _UNICAST and interface in self._among else NO_ROUTE
 
     def changed(self) -> bool:
         """As of media.forwarding.Routes."""
         some = False
-        while True:
+        for _ in range(MOST_NEWS):
             try:
                 self._watching.recv(_ANSWER_BYTES)
             except BlockingIOError:
