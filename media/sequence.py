@@ -136,6 +136,11 @@ class Reception:
             self.has_transit[slot] = False
             self._some_without_transit = True
 
+    def follows(self, slots: Index, sequences: U32, ssrcs: U32) -> Bools:
+        """Would `observe_steady` believe each of n packets, bool[n]?"""
+        near = steps(sequences, self.highest[slots].astype(np.uint32))[0]
+        return near & (self.ssrc[slots] == ssrcs)
+
     def observe_steady(
         self, slots: Index, sequences: U32, ssrcs: U32, timestamps: U32, arrivals: F64
     ) -> tuple[I64, I64] | None:
