@@ -138,8 +138,9 @@ class Reception:
 
     def follows(self, slots: Index, sequences: U32, ssrcs: U32) -> Bools:
         """Would `observe_steady` believe each of n packets, bool[n]?"""
-        near = steps(sequences, self.highest[slots].astype(np.uint32))[0]
-        return near & (self.ssrc[slots] == ssrcs)
+        follows, _ = steps(sequences, self.highest[slots].astype(np.uint32))
+        follows &= self.ssrc[slots] == ssrcs
+        return follows
 
     def observe_steady(
         self, slots: Index, sequences: U32, ssrcs: U32, timestamps: U32, arrivals: F64
