@@ -167,10 +167,11 @@ class Forwarding:
         ways["ports"][slots] = local_ports(laid["to"]).byteswap() | port << np.uint32(16)
         ways["checksum"][slots] = header_sums(laid["source"], destination, self._dscp << 2)
 
-    def resume(self, highest: I64) -> None:
+    def resume(self, highest: I64) -> bool:
         """Once what had come to the sockets is dealt with: whose packets lost their way get it back.
-        int64[capacity]: the highest numbers that came."""
-        ways = self._ways
+        int64[capacity]: the highest numbers that came. Has anybody? Then he may overtake what came to the
+        sockets meanwhile, if it is not dealt with at once."""
+        ways, paused = self._ways, self.paused
         idle = np.flatnonzero((self._laid["path"] != 0) & (ways["on"] == 0))
         if idle.size:
             known, came = ways["highest"][idle], (highest[idle] & 0xFFFF).astype(np.uint32)
@@ -178,6 +179,7 @@ class Forwarding:
             ways["highest"][idle] = np.where(later, came, known)
             ways["on"][idle] = 1
         self._control["enabled"][0] = 1
+        return paused or idle.size > 0
 
     def tick(self) -> None:
         """20 ms have passed: each leg may send as much again."""

@@ -118,16 +118,16 @@ class Steady:
         """Does the kernel forward nothing, though it could?"""
         return self._forwarding is not None and self._forwarding.paused
 
-    def resume(self) -> None:
-        """What had come is dealt with: from now on the kernel may forward."""
+    def resume(self) -> bool:
+        """As of media.forwarding; False where the kernel forwards nothing."""
         if self._forwarding is None:
-            return
+            return False
         if self._forwarding.rerouted():
             self.pause()
             self._stale = self._anew = True
         if self._stale:
             self._derive()
-        self._forwarding.resume(self._reception.highest)
+        return self._forwarding.resume(self._reception.highest)
 
     def _derive(self) -> None:
         legs, reception, ways = self._legs, self._reception, self._ways

@@ -127,8 +127,10 @@ class Worker:
             if self._lifeline.is_over(now):
                 return
             if now >= pace.next_batch or self._engine.paused:
-                pace.moved(self._move_datagrams(), self._clock())
-                self._engine.resume()
+                moved = self._move_datagrams()
+                if self._engine.resume():
+                    moved += self._move_datagrams()
+                pace.moved(moved, self._clock())
             if now >= pace.next_tick:
                 self._engine.load.tick(pace.late_s(now))
                 self._tick(pace.due(now))
