@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -60,10 +60,17 @@ def opened(sockets: PortSockets | PairedSockets, pairs: int = 1) -> int:
 class WorkerProcess:
     """`with WorkerProcess() as worker:` starts it; leaving kills what is left of it."""
 
-    def __init__(self, *arguments: str, pairs: int = 20, ports: tuple[int, int] | None = None) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        pairs: int = 20,
+        ports: tuple[int, int] | None = None,
+        program: Sequence[str] = (sys.executable, "-m", "media.worker"),
+    ) -> None:
+        """`program`: what becomes the worker, with the same process id."""
         self.ports = first, last = ports or free_range(pairs)
         ours, theirs = socket.socketpair()
-        command = [sys.executable, "-m", "media.worker", "--control-fd", str(theirs.fileno())]
+        command = [*program, "--control-fd", str(theirs.fileno())]
         command += ["--address", "127.0.0.1", "--ports", f"{first}-{last}", *arguments]
         self.process = subprocess.Popen(command, cwd=ROOT, pass_fds=[theirs.fileno()], stderr=subprocess.PIPE)
         theirs.close()
