@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -61,9 +62,10 @@ class Wires:
     one: str
     other: str
 
-    def worker(self, *options: str) -> ForwardingWorker:
+    def worker(self, *options: str, forwards: bool = True) -> ForwardingWorker:
         program = self.networks.command(self.here, *WORKER)
-        return ForwardingWorker("--address", HERE, "--dscp", str(DSCP), *options, program=program)
+        fixed = ("--address", HERE, "--dscp", str(DSCP))
+        return ForwardingWorker(*fixed, *options, forwards=forwards, program=program)
 
     def phone(self, worker: ForwardingWorker, leg: int, where: str, address: str, **more: int) -> WirePhone:
         return WirePhone(worker, leg, made=udp_socket(where, address), switch=HERE, **more)
@@ -94,18 +96,24 @@ class Call:
     a: WirePhone
     b: WirePhone
 
-    def bridge(self) -> None:
-        self.worker.send(Connect(self.a.leg, self.b.leg))
-        obeyed(self.worker)
-        self.talk()
-
     def talk(self, packets: int = 1) -> None:
-        for _ in range(packets):
-            for speaker, listener in ((self.a, self.b), (self.b, self.a)):
-                said = speaker.say()
-                data, source = listener.socket.recvfrom(2048)
-                assert Heard.of(data).payload == said
-                assert source == (listener.switch, listener.local)
+        talk(self.a, self.b, packets)
+
+
+def bridge(worker: ForwardingWorker, a: WirePhone, b: WirePhone) -> None:
+    worker.send(Connect(a.leg, b.leg))
+    obeyed(worker)
+    talk(a, b)
+
+
+def talk(a: WirePhone, b: WirePhone, packets: int = 1) -> None:
+    """Each says something, and hears the other, from where it sends to."""
+    for _ in range(packets):
+        for speaker, listener in ((a, b), (b, a)):
+            said = speaker.say()
+            data, source = listener.socket.recvfrom(2048)
+            assert Heard.of(data).payload == said
+            assert source == (listener.switch, listener.local)
 
 
 @pytest.fixture(params=[HERE, "0.0.0.0"])
@@ -115,7 +123,7 @@ def call(wires: Wires, request: pytest.FixtureRequest) -> Iterator[Call]:
         if request.param == "0.0.0.0":  # the other one knows it by the address of its own network
             b.switch = "198.18.2.1"
         made = Call(worker, worker.inside(), a, b)
-        made.bridge()
+        bridge(worker, a, b)
         made.inside.until_forwards(2)
         yield made
 
@@ -265,7 +273,9 @@ def test_an_interface_that_comes_later_is_the_workers(wires: Wires, call: Call) 
     wires.route(wires.here, "add", "198.18.2.2/32", "via", "198.18.4.2")
     until(lambda: not call.inside.on, "nothing is forwarded", FRAME_S)
     before = call.inside.forwarded
-    call.talk(3)
+    for speaker, listener in ((call.a, call.b), (call.b, call.a)):
+        said = speaker.say()
+        listener.hear_until(said)
     assert call.inside.forwarded == before
     wires.networks.ip("-n", wires.here, "link", "delete", "here-d")
     until(lambda: call.a.say() and call.b.say() and call.inside.on == 2, "it is forwarded again", FRAME_S)
@@ -279,7 +289,7 @@ def test_a_phone_on_the_machine_itself_and_one_outside(wires: Wires) -> None:
         near = WirePhone(worker, 1, made=udp_socket(wires.here, "127.0.0.1"))
         far = wires.phone(worker, 2, wires.one, A)
         call = Call(worker, worker.inside(), near, far)
-        call.bridge()
+        bridge(worker, near, far)
         call.talk(5)
         before = call.inside.forwarded
         tap = Tap(wires.one, "far-a")
@@ -294,7 +304,7 @@ def test_a_phone_on_the_machine_itself_and_one_outside(wires: Wires) -> None:
         assert call.inside.forwarded >= before
         own = wires.phone(worker, 3, wires.here, HERE)  # by its other address
         call = Call(worker, call.inside, own, far)
-        call.bridge()
+        bridge(worker, own, far)
         call.talk(5)
 
 
@@ -307,3 +317,50 @@ def test_strangers_of_another_network_are_not_heard(wires: Wires, call: Call) ->
         call.inside.until_forwards(2)
         call.talk(3)
     assert call.inside.forwarded == before + 6
+
+
+@pytest.mark.parametrize("forwards", [False, True])
+def test_who_says_that_he_is_on_the_machine_itself_is_not_heard(wires: Wires, forwards: bool) -> None:
+    """What has an address of loopback and comes by a wire never gets to a socket (RFC 1122 3.2.1.3)."""
+    with wires.worker("--bind", "0.0.0.0", forwards=forwards) as worker:
+        near = WirePhone(worker, 1, made=udp_socket(wires.here, "127.0.0.1"))
+        far = wires.phone(worker, 2, wires.one, A)
+        bridge(worker, near, far)
+        heard = heard_after(worker, Tap(wires.one, "far-a"), near, far, ("127.0.0.1", near.local))
+        assert heard == near.sent[-1:]
+
+
+@pytest.mark.parametrize("forwards", [False, True])
+def test_who_comes_from_the_wrong_side_is_not_heard(wires: Wires, forwards: bool) -> None:
+    """Where the kernel looks whether an answer would go where a packet comes from (rp_filter, RFC 3704)."""
+
+    def look() -> None:
+        for name in ("all", "here-a", "here-b", "here-c"):
+            Path(f"/proc/sys/net/ipv4/conf/{name}/rp_filter").write_text("1", "ascii")
+
+    inside(wires.here, look)
+    with wires.worker(forwards=forwards) as worker:
+        a, b = wires.phone(worker, 1, wires.one, A), wires.phone(worker, 2, wires.other, B)
+        bridge(worker, a, b)
+        assert heard_after(worker, Tap(wires.other, "far-b"), a, b, (HERE, a.local)) == a.sent[-1:]
+
+
+def heard_after(
+    worker: ForwardingWorker, tap: Tap, victim: WirePhone, peer: WirePhone, to: tuple[str, int]
+) -> list[bytes]:
+    """What the peer hears of the victim when somebody at the tap, at the peer's wire, sends in the victim's
+    name, and then the victim something itself: RTP, but for the header."""
+    try:
+        said = peer.say()
+        mine = tap.until(lambda frame: frame.payload[12:] == said)
+        victim.hear_until(said)
+        if worker.forwards:
+            kernel = worker.inside()
+            until(lambda: kernel.on == 2 and kernel.settled(), "both are led by the kernel")
+        forged = rtp(victim.sequence, victim.timestamp, victim.ssrc, payload=b"forged" * 20)
+        tap.socket.send(frame_of(mine.between((victim.address, victim.port), to), forged))
+        obeyed(worker)
+        found = peer.hear_until(victim.say())
+        return [victim.sent[-1][:12] + one.payload for one in found]
+    finally:
+        tap.close()

@@ -184,6 +184,7 @@ class ForwardingWorker(WorkerProcess):
         program: Sequence[str] = (sys.executable, "-m", "media.worker"),
     ) -> None:
         super().__init__(*(["--kernel-forwarding"] if forwards else []), *options, program=program)
+        self.forwards = forwards
         self.phones: list[WirePhone] = []
 
     def __enter__(self) -> ForwardingWorker:

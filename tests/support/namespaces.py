@@ -129,7 +129,7 @@ def udp_socket(name: str, address: str) -> socket.socket:
 
 
 def _sum(data: bytes) -> int:
-    total = sum(struct.unpack(f">{(len(data) + 1) // 2}H", data + bytes(len(data) % 2)))
+    total: int = sum(struct.unpack(f">{(len(data) + 1) // 2}H", data + bytes(len(data) % 2)))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return total
@@ -172,10 +172,16 @@ class Frame(NamedTuple):
         """As it stands there."""
         return int.from_bytes(self.data[40:42], "big")
 
+    def between(self, source: tuple[str, int], destination: tuple[str, int]) -> Frame:
+        """The same Ethernet header before other addresses and ports; the checksums are wrong then."""
+        addresses = b"".join(socket.inet_aton(one) for one, _ in (source, destination))
+        ports = struct.pack(">HH", source[1], destination[1])
+        return Frame(self.data[:26] + addresses + ports + self.data[38:], True)
+
     def is_sound(self) -> bool:
         """Are lengths and checksums right?"""
         datagram = self.data[ETHERNET + IP :]
-        lengths = struct.unpack_from(">H", self.data, 16)[0], struct.unpack_from(">H", datagram, 4)[0]
+        lengths = int.from_bytes(self.data[16:18], "big"), int.from_bytes(datagram[4:6], "big")
         if lengths != (len(self.data) - ETHERNET, len(datagram)) or _sum(self.header) != 0xFFFF:
             return False
         pseudo = self.data[26:34] + struct.pack(">HH", 17, len(datagram))
