@@ -156,10 +156,13 @@ class Engine:
         """Could the kernel forward, if only what has come were worked off, and `resume` called?"""
         return self._parts.steady.paused
 
-    def resume(self) -> bool:
-        """All that had come was worked off: from now on the kernel may forward what goes on as before. If it
-        begins to, what has come meanwhile is to be worked off at once, or it is overtaken."""
-        return self._parts.steady.resume()
+    def look(self) -> None:
+        """What has come will be worked off now, before `resume`."""
+        self._parts.steady.look()
+
+    def resume(self) -> None:
+        """From now on the kernel may forward what goes on as before."""
+        self._parts.steady.resume()
 
     def answers(self) -> Outgoing | None:
         """What ICE and DTLS have to say at once; to be asked for after `ingest` and `tick`."""

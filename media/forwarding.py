@@ -3,7 +3,7 @@
 The short way of `media.steady`, taken where the packets arrive (`media.forwarding_program`): a leg has it
 while its packets could go the short way, it and its peer are at addresses of IPv4, neither is encrypted, and
 routes are known. A leg whose packet is not as expected has lost it at once, without anybody having to be
-quick; `resume` gives it back.
+quick; `resume` gives it back, once what of the leg went to the sockets meanwhile has been dealt with.
 
 Invariants: nothing is changed in what the kernel goes by before `withdraw`; a note is taken once; a leg gets
 no more than BUDGET packets through in a tick, so a flood does not, and a worker that hangs or dies forwards
@@ -95,6 +95,7 @@ class Forwarding:
         self.origin_s = origin_s
         self._laid = np.zeros(ways.size, _LAID)
         self._told = 0
+        self._looked = np.zeros(ways.size, np.uint32)  # what was refused before the sockets were read
 
     # ----- what the kernel is told
 
@@ -125,7 +126,11 @@ class Forwarding:
         self._control["turn"][0] += 1  # what is on its way in the kernel goes no further
         self._ways["on"] = 0
         self._move_keys(before["path"], laid["path"])
-        self._address(np.flatnonzero(laid != before))
+        changed = np.flatnonzero(laid != before)
+        self._address(changed)
+        self._looked[changed] = self._ways["refused"][changed] - np.uint32(
+            1
+        )  # what came before was not counted
         for name in _STEPS:
             self._ways[name] = ways[name]
         self._ways["highest"] = highest & 0xFFFF
@@ -167,19 +172,23 @@ class Forwarding:
         ways["ports"][slots] = local_ports(laid["to"]).byteswap() | port << np.uint32(16)
         ways["checksum"][slots] = header_sums(laid["source"], destination, self._dscp << 2)
 
-    def resume(self, highest: I64) -> bool:
-        """Once what had come to the sockets is dealt with: whose packets lost their way get it back.
-        int64[capacity]: the highest numbers that came. Has anybody? Then he may overtake what came to the
-        sockets meanwhile, if it is not dealt with at once."""
-        ways, paused = self._ways, self.paused
-        idle = np.flatnonzero((self._laid["path"] != 0) & (ways["on"] == 0))
+    def look(self) -> None:
+        """What has come to the sockets will be dealt with now, before `resume`."""
+        self._looked[:] = self._ways["refused"]
+
+    def resume(self, highest: I64) -> None:
+        """Whose packets lost their way get it back, but for those of which something has come to the sockets
+        since `look`: it would be overtaken. int64[capacity]: the highest numbers that came."""
+        ways = self._ways
+        idle = (self._laid["path"] != 0) & (ways["on"] == 0) & (ways["refused"] == self._looked)
+        idle = np.flatnonzero(idle)
         if idle.size:
             known, came = ways["highest"][idle], (highest[idle] & 0xFFFF).astype(np.uint32)
             later = (came - known).astype(np.int16) > 0
             ways["highest"][idle] = np.where(later, came, known)
             ways["on"][idle] = 1
+            ways["on"][idle[ways["refused"][idle] != self._looked[idle]]] = 0  # one came just now
         self._control["enabled"][0] = 1
-        return paused or idle.size > 0
 
     def tick(self) -> None:
         """20 ms have passed: each leg may send as much again."""

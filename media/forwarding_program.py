@@ -61,7 +61,7 @@ WAY = np.dtype(
         ("arrives", "u4"),  # the interface that they come in by
         ("leaves", "u4"),  # and leave by; LOOPBACK: they stay on this machine
         ("checksum", "u4"),  # sum of their new IP header but for its length, in words of 16 bits
-        ("_", "V4"),
+        ("refused", "u4"),  # how many of its packets went to the socket
     ]
 )
 """A leg's, 64 bytes: a cache line."""
@@ -144,9 +144,12 @@ class _Writer:
         code.label("drop")
         code.move(R0, _DROP)
         code.exit()
-        code.label("odd")
+        code.label("refuse")
         code.move(R1, 0)
         self._put("on", R1)
+        self._get(R1, "refused")
+        code.alu("add", R1, 1)
+        self._put("refused", R1)
         code.label("pass")
         code.move(R0, _TCX_NEXT)
         code.exit()
@@ -169,12 +172,7 @@ class _Writer:
     def _is_udp(self) -> None:
         """A whole datagram of IPv4 without options, in one piece, with its heads in reach."""
         code = self._code
-        code.map_value(R9, self._memory)
-        code.load(32, R1, R9, CONTROL.fields["enabled"][1])  # type: ignore[index]
-        code.jump(R1, "==", 0, "pass")
         self._unless("protocol", _IPV4_RAW)
-        code.load(32, R1, R9, CONTROL.fields["turn"][1])  # type: ignore[index]
-        code.store(64, R10, _TURN_AT, R1)
         self._unless("pkt_type", 0)  # PACKET_HOST: for this machine
         self._unless("vlan_present", 0)
         self._unless("gso_size", 0)
@@ -254,35 +252,40 @@ class _Writer:
     def _is_expected(self, ahead: int) -> None:
         """Plain audio of the leg's stream, its next packet or one not far after that. R3: its first word."""
         code = self._code
-        self._get(R1, "on")
-        code.jump(R1, "==", 0, "pass")
+        code.map_value(R9, self._memory)
+        code.load(32, R1, R9, CONTROL.fields["turn"][1])  # type: ignore[index]
+        code.store(64, R10, _TURN_AT, R1)
         self._get(R1, "local")
         code.load(32, R2, R8, 30)
         code.jump(R1, "!=", R2, "pass")
         self._get(R2, "arrives")
         self._unless("ifindex", R2)
+        self._get(R1, "on")
+        code.jump(R1, "==", 0, "refuse")
+        code.load(32, R1, R9, CONTROL.fields["enabled"][1])  # type: ignore[index]
+        code.jump(R1, "==", 0, "refuse")
         code.load(32, R3, R8, _RTP_AT)
         code.big_endian(R3, 32)
         code.move(R1, R3)
         code.alu("and", R1, int(PLAIN_MASK) - (1 << 32), 32)
         self._get(R2, "expected")
-        code.jump(R1, "!=", R2, "odd")
+        code.jump(R1, "!=", R2, "refuse")
         code.load(32, R1, R8, _RTP_AT + 8)
         code.big_endian(R1, 32)
         self._get(R2, "ssrc")
-        code.jump(R1, "!=", R2, "odd")
+        code.jump(R1, "!=", R2, "refuse")
         self._get(R1, "budget")
-        code.jump(R1, "==", 0, "odd")
+        code.jump(R1, "==", 0, "refuse")
         code.load(64, R4, R9, CONTROL.fields["head"][1])  # type: ignore[index]
         code.load(64, R5, R9, CONTROL.fields["tail"][1])  # type: ignore[index]
         code.alu("sub", R4, R5)
-        code.jump(R4, ">", ROOM - MARGIN, "odd")
+        code.jump(R4, ">", ROOM - MARGIN, "refuse")
         self._get(R2, "highest")
         code.move(R4, R3)
         code.alu("sub", R4, R2)
         code.alu("sub", R4, 1)
         code.alu("and", R4, 0xFFFF)
-        code.jump(R4, ">=", ahead, "odd")
+        code.jump(R4, ">=", ahead, "refuse")
         self._put("highest", R3)
         code.alu("sub", R1, 1)
         self._put("budget", R1)

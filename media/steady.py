@@ -118,16 +118,21 @@ class Steady:
         """Does the kernel forward nothing, though it could?"""
         return self._forwarding is not None and self._forwarding.paused
 
-    def resume(self) -> bool:
-        """As of media.forwarding; False where the kernel forwards nothing."""
+    def look(self) -> None:
+        """As of media.forwarding."""
+        if self._forwarding is not None:
+            self._forwarding.look()
+
+    def resume(self) -> None:
+        """As of media.forwarding."""
         if self._forwarding is None:
-            return False
+            return
         if self._forwarding.rerouted():
             self.pause()
             self._stale = self._anew = True
         if self._stale:
             self._derive()
-        return self._forwarding.resume(self._reception.highest)
+        self._forwarding.resume(self._reception.highest)
 
     def _derive(self) -> None:
         legs, reception, ways = self._legs, self._reception, self._ways

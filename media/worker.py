@@ -103,6 +103,8 @@ class Worker:
         self._lifeline = lifeline
         self._clips = clips
         self._clock = clock
+        self._behind = False
+        """Is more there than can be read in a turn?"""
         self._stopping = False
 
     def stop(self, number: int = 0, frame: FrameType | None = None) -> None:
@@ -127,10 +129,10 @@ class Worker:
             if self._lifeline.is_over(now):
                 return
             if now >= pace.next_batch or self._engine.paused:
-                moved = self._move_datagrams()
-                if self._engine.resume():
-                    moved += self._move_datagrams()
-                pace.moved(moved, self._clock())
+                self._engine.look()
+                pace.moved(self._move_datagrams(), self._clock())
+                if not self._behind:
+                    self._engine.resume()
             if now >= pace.next_tick:
                 self._engine.load.tick(pace.late_s(now))
                 self._tick(pace.due(now))
@@ -153,6 +155,7 @@ class Worker:
     def _move_datagrams(self) -> int:
         """Take what has come, and send at once what is to go on: how much that was."""
         total = 0
+        self._behind = False
         for io in self._receivers:
             for _ in range(MAX_BATCHES_A_TURN):
                 batch = io.receive()
@@ -166,6 +169,8 @@ class Worker:
                     self._send(answers)
                 if batch.count < io.capacity:
                     break
+            else:
+                self._behind = True
         return total
 
     def _tick(self, due: float) -> None:
