@@ -220,9 +220,8 @@ class Engine:
         parts = self._parts
         self._ticks += 1
         parts.listener.tick(now)
-        if self._ticks % SETTLE_TICKS:
-            parts.steady.tick()
-        else:
+        parts.steady.tick()
+        if self._ticks % SETTLE_TICKS == 0:
             parts.steady.settle()
         outgoing = [] if self._quiet else self._speak(now)
         for ended in parts.inside.ended():

@@ -22,6 +22,7 @@ from media.forwarding_program import CONTROL, LOOPBACK, NOTE, ROOM, WAY, header_
 from media.listen import CREDIT_A_TICK
 from media.packet import I64, U32, U64, Bools, Index
 from media.path import ADDRESS_BITS, FAMILY_BITS, local_ports, remotes_of
+from media.sequence import MAX_DROPOUT
 
 BUDGET = CREDIT_A_TICK
 _STEPS = ("expected", "ssrc", "sequence_step", "head_step", "timestamp_step", "ssrc_step")
@@ -123,7 +124,7 @@ class Forwarding:
         laid[same] = before[same]
         self._route(laid, np.flatnonzero(wanted & ~same), paths, ways["path"])
         self._laid = laid
-        self._control["turn"][0] += 1  # what is on its way in the kernel goes no further
+        self._control["turn"] += 1  # what is on its way in the kernel goes no further
         self._ways["on"] = 0
         self._move_keys(before["path"], laid["path"])
         changed = np.flatnonzero(laid != before)
@@ -184,8 +185,8 @@ class Forwarding:
         idle = np.flatnonzero(idle)
         if idle.size:
             known, came = ways["highest"][idle], (highest[idle] & 0xFFFF).astype(np.uint32)
-            later = (came - known).astype(np.int16) > 0
-            ways["highest"][idle] = np.where(later, came, known)
+            later = (known - came).astype(np.uint16) < MAX_DROPOUT  # than what was counted
+            ways["highest"][idle] = np.where(later, known, came)
             ways["on"][idle] = 1
             ways["on"][idle[ways["refused"][idle] != self._looked[idle]]] = 0  # one came just now
         self._control["enabled"][0] = 1
