@@ -12,11 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from media.engine import Engine
 from media.forwarding import BUDGET, Forwarding, Route
 from media.forwarding_program import CONTROL, NOTE, ROOM, WAY
+from media.messages import Connect, Release, Released
 from media.path import path_of
+from media.ports import PortPool
 from media.steady import _WAY
 from tests.support.bpf_run import number, ones_sum
+from tests.support.rtp import EngineBench, NoSockets
 
 CAPACITY = 6
 LOCAL = number("10.0.0.1")
@@ -360,6 +364,40 @@ def test_who_stops_reading_gives_no_budget(kernel: Kernel) -> None:
     kernel.write(0, 1)
     next(iter(kernel.forwarding.notes()))
     assert kernel.ways["budget"].tolist() == [5] * CAPACITY
+
+
+# ----- an engine that is told
+
+
+def test_an_engine_waits_for_a_note_that_is_being_written(kernel: Kernel) -> None:
+    bench = EngineBench(CAPACITY)
+    bench.engine = Engine(
+        CAPACITY,
+        PortPool(40000, 40199, NoSockets()),
+        address="10.0.0.1",
+        recorder=bench.recorder,
+        seed=7,
+        forwarding=kernel.forwarding,
+    )
+    phones = [bench.phone(leg, f"10.1.0.{leg}", 5000 + 2 * leg) for leg in range(2)]
+    bench.do(Connect(0, 1))
+    for phone in phones:
+        phone.talk()
+    bench.engine.resume()
+    slots = kernel.on()
+    assert len(slots) == 2
+    for slot in slots:
+        head = int(kernel.control["head"][0])
+        kernel.write(slot, numbers=[head])
+        note, phone = kernel.ring[head : head + 1], phones[slot]
+        note["headers"][0] = (0x80000000 | phone.sequence, phone.timestamp, phone.ssrc)
+        note["length"] = 172
+    bench.tick(5)
+    for head in range(2):
+        kernel.stamp(head)
+    bench.do(Release(0), Release(1))
+    received = [one.quality.packets_received for one in bench.take(Released) if isinstance(one, Released)]
+    assert received == [3, 3]
 
 
 # ----- any history
