@@ -14,6 +14,7 @@ import socket
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -23,7 +24,7 @@ from media.io import bpf
 _RUN = 10  # BPF_PROG_TEST_RUN
 _OUT_BYTES = 4096
 _CONTEXT_BYTES = 192  # struct __sk_buff
-_IFINDEX, _GSO_SEGS = 40, 164
+_PRIORITY, _IFINDEX, _GSO_SIZE = 32, 40, 176
 _CANNOT = (errno.EPERM, errno.EINVAL, errno.ENOSYS)
 LOOPBACK = 1
 TO_LOOPBACK = bytes(6)
@@ -32,10 +33,11 @@ IPV4 = 0x0800
 
 
 class Ran(NamedTuple):
-    """What a program returned (with a sign), and the packet as it left it."""
+    """What a program returned (with a sign), and the packet and its priority as it left them."""
 
     returned: int
     packet: bytes
+    priority: int = 0
 
 
 @contextmanager
@@ -49,14 +51,15 @@ def or_skip() -> Iterator[None]:
         pytest.skip(f"the kernel refuses bpf(2): {error}")
 
 
-def run(program: int, packet: bytes, *, interface: int = LOOPBACK, segments: int = 0) -> Ran:
-    """Run the program on an Ethernet frame that arrives at `interface`, made by the kernel of so many
-    `segments` (0: of none). Raises OSError."""
+def run(program: int, packet: bytes, *, interface: int = LOOPBACK, gso_size: int = 0) -> Ran:
+    """Run the program on an Ethernet frame that arrives at `interface`, made by the kernel of parts
+    of `gso_size` (0: it is as it came). Raises OSError."""
     came = ctypes.create_string_buffer(packet, len(packet))
     left = ctypes.create_string_buffer(_OUT_BYTES)
     context = ctypes.create_string_buffer(_CONTEXT_BYTES)
+    context_left = ctypes.create_string_buffer(_CONTEXT_BYTES)
     struct.pack_into("=I", context, _IFINDEX, interface)
-    struct.pack_into("=I", context, _GSO_SEGS, segments)
+    struct.pack_into("=I", context, _GSO_SIZE, gso_size)
     block = ctypes.create_string_buffer(128)
     struct.pack_into(
         "=4I2Q4I2Q3I",
@@ -71,9 +74,9 @@ def run(program: int, packet: bytes, *, interface: int = LOOPBACK, segments: int
         1,  # once
         0,
         _CONTEXT_BYTES,
-        0,
+        _CONTEXT_BYTES,
         ctypes.addressof(context),
-        0,
+        ctypes.addressof(context_left),
         0,
         0,
         0,
@@ -84,7 +87,8 @@ def run(program: int, packet: bytes, *, interface: int = LOOPBACK, segments: int
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error))
     returned, size = struct.unpack_from("=i4xI", block, 4)
-    return Ran(returned, left.raw[:size])
+    (priority,) = struct.unpack_from("=I", context_left, _PRIORITY)
+    return Ran(returned, left.raw[:size], priority)
 
 
 def ones_sum(data: bytes) -> int:
@@ -147,3 +151,23 @@ def frame(
 def number(address: str) -> int:
     """Of an IPv4 address in dots."""
     return int.from_bytes(socket.inet_aton(address), "big")
+
+
+def another_interface() -> tuple[int, bytes] | None:
+    """One of this machine besides loopback, and its Ethernet address."""
+    for index, name in socket.if_nameindex():
+        kind, address = (Path("/sys/class/net", name, one) for one in ("type", "address"))
+        if index != LOOPBACK and kind.read_text("ascii").strip() == "1":
+            return index, bytes.fromhex(address.read_text("ascii").strip().replace(":", ""))
+    return None
+
+
+def word(data: bytes, at: int) -> int:
+    """16 bits of a packet."""
+    return int.from_bytes(data[at : at + 2], "big")
+
+
+def left_over(packet: bytes) -> int:
+    """By how much the checksum of UDP in a frame is wrong: 0, it is right."""
+    segment = packet[34 : 34 + word(packet, 38)]
+    return ones_sum(packet[26:34] + struct.pack(">HH", 17, len(segment)) + segment) % 0xFFFF

@@ -6,6 +6,7 @@ import errno
 import os
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 
 from media.ebpf import Assembler, Register
@@ -44,22 +45,49 @@ def found(keys: bpf.HashMap, key: int) -> int | None:
     return None if value == -1 else value
 
 
+def put(keys: bpf.HashMap, values: dict[int, int]) -> None:
+    keys.put(np.array(list(values), np.uint64), np.array(list(values.values()), np.uint32))
+
+
 def test_keys_are_put_and_removed(keys: bpf.HashMap) -> None:
-    keys.put(5, 50)
-    keys.put(6, 60)
+    put(keys, {5: 50, 6: 60})
     assert [found(keys, key) for key in (5, 6, 7)] == [50, 60, None]
     with pytest.raises(OSError) as full:
-        keys.put(7, 70)
+        put(keys, {7: 70})
     assert full.value.errno == errno.E2BIG
-    keys.remove(5)
+    keys.remove(np.array([5], np.uint64))
     assert found(keys, 5) is None
-    keys.put(7, 70)
+    put(keys, {7: 70})
     assert [found(keys, key) for key in (5, 6, 7)] == [None, 60, 70]
+    keys.remove(np.array([6, 7], np.uint64))
+    assert [found(keys, key) for key in (5, 6, 7)] == [None] * 3
+
+
+def test_all_keys_of_a_worker_in_one_call() -> None:
+    """And all of them replaced by others: what is removed makes room at once."""
+    with or_skip():
+        keys = bpf.HashMap(6000)
+    try:
+        paths, slots = np.arange(6000, dtype=np.uint64) * 3 + 1, np.arange(6000, dtype=np.uint32)
+        for some in (paths, paths + np.uint64(1)):
+            keys.put(some, slots)
+            assert [found(keys, int(some[at])) for at in (0, 1, 2999, 5999)] == [0, 1, 2999, 5999]
+            keys.remove(some)
+            assert [found(keys, int(some[at])) for at in (0, 2999, 5999)] == [None] * 3
+    finally:
+        keys.close()
+
+
+def test_arrays_with_gaps_are_taken_as_they_read(keys: bpf.HashMap) -> None:
+    keys.put(np.arange(4, dtype=np.uint64)[::2], np.arange(40, 44, dtype=np.uint32)[::2])
+    assert [found(keys, key) for key in range(4)] == [40, None, 42, None]
+    keys.remove(np.arange(3, dtype=np.uint64)[::-2])
+    assert [found(keys, key) for key in range(4)] == [None] * 4
 
 
 def test_what_is_not_there_cannot_be_removed(keys: bpf.HashMap) -> None:
     with pytest.raises(OSError) as missing:
-        keys.remove(9)
+        keys.remove(np.array([9], np.uint64))
     assert missing.value.errno == errno.ENOENT
 
 
