@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from media.ebpf import Register
+from media.ebpf import Register, Value
 from media.forwarding import BUDGET
 from media.forwarding_program import CONTROL, LOOPBACK, MARGIN, ROOM, _Writer
 from media.steady import AHEAD, BACK
@@ -200,17 +200,36 @@ def test_a_wrong_sum_of_the_header_is_not_made_right(loaded: Loaded, model: Mode
 # ----- what changes while a packet is on its way
 
 
+def put(writer: _Writer, field: str, number: int, add: bool = False) -> None:
+    """What the worker writes there meanwhile, on another processor."""
+    code, at = writer._code, CONTROL.fields[field][1]
+    code.map_value(Register.R1, writer._memory)
+    code.move(Register.R2, number)
+    if add:
+        code.load(32, Register.R3, Register.R1, at)
+        code.alu("add", Register.R2, Register.R3)
+    code.store(32, Register.R1, at, Register.R2)
+
+
 class Crossed(_Writer):
     """Just when the packet has been noted, something is laid."""
 
     def _note(self) -> None:
         super()._note()
-        code = self._code
-        at = CONTROL.fields["turn"][1]
-        code.map_value(Register.R1, self._memory)
-        code.load(32, Register.R2, Register.R1, at)
-        code.alu("add", Register.R2, 1)
-        code.store(32, Register.R1, at, Register.R2)
+        put(self, "turn", 1, add=True)
+
+
+class CrossedEarly(_Writer):
+    """Just when the program has seen that it is enabled, it is withdrawn, and `lay` begins."""
+
+    begun = False
+
+    def _unless(self, field: str, is_: Value) -> None:
+        if not self.begun:
+            self.begun = True
+            put(self, "enabled", 0)
+            put(self, "turn", 1, add=True)
+        super()._unless(field, is_)
 
 
 @pytest.fixture(scope="module")
@@ -226,6 +245,16 @@ def test_a_packet_that_crosses_a_change_is_dropped(crossed: Loaded, leaves: int)
     ran = run(crossed.program, next_of(model.legs[0]))
     assert (ran.returned, ran.priority) == (DROPPED, 0)
     assert [part["slot"].tolist() for part in crossed.forwarding.notes()] == [[0]]
+
+
+def test_a_change_that_begins_at_once_is_crossed_too() -> None:
+    """The way is still on, but not for long."""
+    for early in loaded_with(CrossedEarly):
+        model = Model([plain_leg(0), plain_leg(1, 4711)])
+        lay(early, model)
+        packet = next_of(model.legs[0])
+        ran = run(early.program, packet)
+        assert ran.returned == DROPPED or ran == Ran(ON, packet)
 
 
 def test_a_packet_that_is_not_forwarded_crosses_unharmed(crossed: Loaded) -> None:
