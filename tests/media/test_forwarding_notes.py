@@ -241,12 +241,13 @@ def test_a_note_of_a_slot_whose_leg_is_another_is_left_out(told: Told) -> None:
     others = [bench.phone(leg, f"10.1.0.{leg}", 5000 + 2 * leg) for leg in (7, 8, 9)]
     here = next(phone for phone in others if told.slot(phone) == slot)
     bench.do(Connect(here.leg, 1))
-    told.forward(gone, slot=slot)
     here.talk()
     bench.engine.resume()
+    assert gone.sequence == here.sequence, "only its source tells that it is another stream"
     told.forward(gone, slot=slot)
+    bench.tick(SETTLE_TICKS)
     told.forward(here)
-    bench.tick(5)
+    bench.tick(SETTLE_TICKS)
     assert told.received(here.leg, 1) == [BEFORE + 1, BEFORE]
 
 
