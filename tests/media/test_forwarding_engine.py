@@ -19,6 +19,7 @@ from media.messages import Command, Connect, Disconnect, Play, Release, Released
 from media.ports import PortPool
 from media.sequence import MAX_MISORDER
 from tests.support.bpf_run import Ends, frame, left_over, number, or_skip, run, word
+from tests.support.forwarding import resumed
 from tests.support.forwarding_model import (
     CAPACITY,
     LOCAL,
@@ -66,7 +67,7 @@ class Twin:
         phones = [bench.phone(leg, f"10.1.0.{leg}", 5000 + leg) for leg in range(LEGS)]
         for one in range(0, LEGS, 2):
             bench.do(Connect(one, one + 1))
-        bench.engine.resume()
+        resumed(bench.engine)
         return cls(bench, phones, kernel)
 
     def pass_time(self, steps: int) -> None:
@@ -84,7 +85,7 @@ class Twin:
             else:
                 sent.append(made)
         sent += self.bench.receive(*left)
-        self.bench.engine.resume()
+        resumed(self.bench.engine)
         return [phone.hears(sent) for phone in self.phones]
 
     def _forward(self, kernel: Loaded, one: Datagram) -> Datagram | None:
@@ -107,7 +108,7 @@ class Twin:
         bench = self.bench
         sent = [one for some in bench.engine.tick(bench.now) for one in datagrams_of(some)]
         bench.events += bench.engine.events()
-        bench.engine.resume()
+        resumed(bench.engine)
         return sent
 
     def do(self, step: str) -> None:
@@ -116,7 +117,7 @@ class Twin:
             if self.kernel is not None:
                 self.kernel.routes.routes = {number("10.1.0.1"): ROUTES[step]}
                 self.kernel.routes.other = True
-            self.bench.engine.resume()
+            resumed(self.bench.engine)
             return
         held = self.phones[1].remote
         commands: dict[str, list[Command]] = {
@@ -130,7 +131,7 @@ class Twin:
             "resume": [held],
         }
         self.bench.do(*commands[step])
-        self.bench.engine.resume()
+        resumed(self.bench.engine)
 
 
 def packet_of(phone: Phone, kind: str) -> Datagram:

@@ -12,7 +12,7 @@ from media.messages import Connect, Disconnect, Release, Released
 from media.path import path_of
 from media.ports import PortPool
 from tests.support.bpf_run import number
-from tests.support.forwarding import CAPACITY, LOCAL, Kernel, host
+from tests.support.forwarding import CAPACITY, LOCAL, Kernel, host, resumed
 from tests.support.rtp import EngineBench, NoSockets, Phone
 
 STARTS = [0, 7, ROOM - 3, 5 * ROOM - 1, (1 << 32) - 3, (1 << 32) + ROOM - 2]
@@ -109,7 +109,7 @@ class Told:
         self.bench.do(Connect(0, 1), Connect(2, 3))
         for phone in self.phones:
             phone.talk()
-        self.bench.engine.resume()
+        resumed(self.bench.engine)
         assert len(kernel.on()) == 4
 
     def slot(self, phone: Phone) -> int:
@@ -175,7 +175,7 @@ def test_a_command_pauses_it_until_resume(told: Told) -> None:
     assert not engine.paused
     told.bench.do(Disconnect(2))
     assert engine.paused and told.kernel.on() == []
-    engine.resume()
+    resumed(engine)
     assert not engine.paused
     assert told.kernel.on() == sorted(told.slot(phone) for phone in told.phones[:2])
 
@@ -183,7 +183,7 @@ def test_a_command_pauses_it_until_resume(told: Told) -> None:
 def test_an_engine_without_forwarding_is_never_paused() -> None:
     bench = EngineBench(CAPACITY)
     bench.phone(0)
-    bench.engine.resume()
+    resumed(bench.engine)
     assert not bench.engine.paused
 
 
@@ -200,7 +200,7 @@ def test_a_route_that_changes_pauses_and_is_laid_anew(told: Told) -> None:
     told.forward(told.phones[0])
     kernel.routes.routes[host(1)] = Route(LOCAL, 3)
     kernel.routes.other = True
-    engine.resume()
+    resumed(engine)
     a, b = (told.slot(phone) for phone in told.phones[:2])
     assert kernel.ways["leaves"][[a, b]].tolist() == [3, 2]
     assert kernel.ways["arrives"][[a, b]].tolist() == [2, 3]
@@ -209,14 +209,14 @@ def test_a_route_that_changes_pauses_and_is_laid_anew(told: Told) -> None:
     assert int(kernel.ways["highest"][a]) & 0xFFFF == told.phones[0].sequence - 1, "what was noted is counted"
     kernel.routes.routes[host(1)] = NO_ROUTE
     kernel.routes.other = True
-    engine.resume()
+    resumed(engine)
     assert kernel.on() == sorted(told.slot(phone) for phone in told.phones[2:])
 
 
 def test_a_note_that_crossed_a_parting_is_left_out(told: Told) -> None:
     """Nobody hears the stream any more; those beside it count."""
     told.bench.do(Disconnect(0))
-    told.bench.engine.resume()
+    resumed(told.bench.engine)
     for phone in told.phones:
         told.forward(phone)
     assert told.received(0, 1, 2, 3) == [BEFORE, BEFORE, BEFORE + 1, BEFORE + 1]
@@ -225,7 +225,7 @@ def test_a_note_that_crossed_a_parting_is_left_out(told: Told) -> None:
 def test_a_note_that_crossed_another_bridge_is_left_out(told: Told) -> None:
     """The new peer has not heard that stream yet: its own numbers are not to be moved by it."""
     told.bench.do(Connect(0, 2))
-    told.bench.engine.resume()
+    resumed(told.bench.engine)
     told.forward(told.phones[0])
     told.forward(told.phones[1])
     told.bench.tick(5)
@@ -242,7 +242,7 @@ def test_a_note_of_a_slot_whose_leg_is_another_is_left_out(told: Told) -> None:
     here = next(phone for phone in others if told.slot(phone) == slot)
     bench.do(Connect(here.leg, 1))
     here.talk()
-    bench.engine.resume()
+    resumed(bench.engine)
     assert gone.sequence == here.sequence, "only its source tells that it is another stream"
     told.forward(gone, slot=slot)
     bench.tick(SETTLE_TICKS)
@@ -261,7 +261,7 @@ def test_a_note_of_a_slot_whose_path_is_anothers_is_left_out() -> None:
     assert again.local == gone.local and told.slot(again) != slot, "the same path"
     bench.do(Connect(7, 1))
     again.talk()
-    bench.engine.resume()
+    resumed(bench.engine)
     key = path_of(again.local, number(again.address), again.port)
     assert told.kernel.keys[key] == told.slot(again)
     told.forward(gone, slot=slot)
@@ -278,5 +278,5 @@ def test_a_stream_that_jumps_back_is_forwarded_again(told: Told) -> None:
         way["on"] = 0  # as the program does with what is not expected
         phone.talk()
         told.bench.tick(SETTLE_TICKS)
-        told.bench.engine.resume()
+        resumed(told.bench.engine)
     assert way["on"][0] and int(way["highest"][0]) & 0xFFFF == phone.sequence - 1 & 0xFFFF

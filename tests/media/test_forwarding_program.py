@@ -84,7 +84,7 @@ def test_nothing_goes_on_while_it_is_withdrawn(loaded: Loaded, model: Model) -> 
     loaded.forwarding.withdraw()
     model.enabled = False
     assert both(loaded, model, packet) == Ran(ON, packet)
-    assert loaded.ways["on"][0], "and nobody loses his way"
+    assert not loaded.ways["on"][0], "his packet waits in a socket now"
 
 
 @pytest.mark.parametrize("ahead", [1, 2, AHEAD])
@@ -111,6 +111,7 @@ def test_a_budget_is_all_that_goes_on_in_a_tick(loaded: Loaded, model: Model) ->
     assert sum(part.size for part in loaded.forwarding.notes()) == BUDGET
     loaded.forwarding.tick()
     assert run(loaded.program, next_of(a)).returned == ON, "before its packets in the socket are dealt with"
+    loaded.forwarding.look()
     loaded.forwarding.resume(np.full(CAPACITY, 65536, np.int64))
     assert run(loaded.program, next_of(a)).returned == REDIRECTED
 
@@ -120,6 +121,7 @@ def test_without_a_tick_resume_gives_nothing(loaded: Loaded, model: Model) -> No
     a = model.legs[0]
     for _ in range(BUDGET):
         both(loaded, model, next_of(a))
+    loaded.forwarding.look()
     loaded.forwarding.resume(np.zeros(CAPACITY, np.int64))
     assert run(loaded.program, next_of(a)).returned == ON
 
@@ -171,6 +173,7 @@ def test_a_leg_that_lost_its_way_gets_it_back_with_what_came(loaded: Loaded, mod
     assert not a.on
     both(loaded, model, next_of(a))
     highest = np.full(CAPACITY, 65536 + a.highest + AHEAD + 2, np.int64)
+    loaded.forwarding.look()
     loaded.forwarding.resume(highest)
     a.on, a.highest = True, int(highest[0]) & 0xFFFF
     assert both(loaded, model, next_of(a)).returned == REDIRECTED

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from media.engine import Engine
 from media.forwarding import NO_ROUTE, Forwarding, Route
 from media.forwarding_program import CONTROL, NOTE, ROOM, WAY
 from media.packet import U32, U64
@@ -67,6 +68,13 @@ class Table:
         return other
 
 
+def resumed(engine: Engine) -> None:
+    """All that had come is worked off; twice, as a new leg waits for a second reading of the sockets."""
+    for _ in range(2):
+        engine.look()
+        engine.resume()
+
+
 def host(slot: int) -> int:
     """The address of a leg's remote."""
     return number(f"10.1.0.{slot}")
@@ -105,6 +113,7 @@ class Kernel:
 
     def resume(self) -> None:
         """All that came is dealt with."""
+        self.forwarding.look()
         self.forwarding.resume(self.highest)
 
     def on(self) -> list[int]:

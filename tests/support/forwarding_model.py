@@ -120,6 +120,7 @@ class Leg:
     interface: int
     """By which packets from it come, and those to it leave."""
     on: bool = True
+    refused: int = 0
     budget: int = BUDGET
 
     @property
@@ -151,7 +152,7 @@ class Model:
     def take(self, packet: bytes, interface: int = LOOPBACK, parts: int = 0) -> Ran:
         """What comes of a packet that arrives at an interface."""
         unchanged = Ran(ON, packet)
-        if not self.enabled or parts or len(packet) < 54 or not self._is_for_us(packet, interface):
+        if parts or len(packet) < 54 or not self._is_for_us(packet, interface):
             return unchanged
         ends = Ends(*struct.unpack(">IHIH", packet[26:30] + packet[34:36] + packet[30:34] + packet[36:38]))
         path = path_of(ends.destination_port, ends.source, ends.source_port)
@@ -159,15 +160,17 @@ class Model:
         if slot is None:
             return unchanged
         leg, peer = self.legs[slot], self.legs[slot ^ 1]
-        if not leg.on or ends.destination != leg.local or interface != leg.interface:
+        if ends.destination != leg.local or interface != leg.interface:
             return unchanged
         if peer.interface == LOOPBACK and leg.interface != LOOPBACK:
             return unchanged
         first, timestamp, ssrc = HEAD.unpack_from(packet, 42)
         fits = first & PLAIN == leg.expected and ssrc == leg.ssrc
         fits &= 1 <= (first - leg.highest & 0xFFFF) <= AHEAD
-        if not fits or leg.budget == 0 or self.head - self.tail > ROOM - MARGIN:
+        fits &= leg.on and self.enabled and leg.budget > 0
+        if not fits or self.head - self.tail > ROOM - MARGIN:
             leg.on = False
+            leg.refused += 1
             return unchanged
         leg.budget -= 1
         leg.highest = first & 0xFFFF
@@ -226,10 +229,11 @@ def lay(loaded: Loaded, model: Model, budget: int = BUDGET) -> None:
         for name in ("ssrc", "sequence_step", "head_step", "timestamp_step", "ssrc_step"):
             steady[name][slot] = getattr(leg, name)
         sources[slot], highest[slot], wanted[slot] = leg.path, 65536 + leg.highest, True
-        leg.budget = budget
+        leg.budget, leg.refused = budget, int(loaded.ways["refused"][slot])
     loaded.start_at(model.head, model.head - model.tail)
     loaded.forwarding.lay(wanted, sources, steady, highest)
     loaded.forwarding.tick()
+    loaded.forwarding.look()
     loaded.forwarding.resume(highest)
     if budget != BUDGET:
         loaded.ways["budget"] = budget
@@ -260,7 +264,7 @@ def both(loaded: Loaded, model: Model, packet: bytes, interface: int = LOOPBACK,
     assert loaded.control["head"][0] == model.head
     for slot, leg in enumerate(model.legs):
         way = loaded.ways[slot]
-        told = bool(way["on"]), int(way["highest"]) & 0xFFFF, int(way["budget"])
+        told = bool(way["on"]), int(way["highest"]) & 0xFFFF, int(way["budget"]), int(way["refused"])
         able = leg.interface == LOOPBACK or model.legs[slot ^ 1].interface != LOOPBACK
-        assert told == (leg.on and able, leg.highest, leg.budget)
+        assert told == (leg.on and able, leg.highest, leg.budget, leg.refused)
     return ran

@@ -52,6 +52,7 @@ def test_real_packets_are_passed_on(sockets: list[socket.socket]) -> None:
         ways["sequence_step"] = 500
         forwarding.lay(np.ones(2, np.bool_), paths, ways, np.full(2, 99))
         forwarding.tick()
+        forwarding.look()
         forwarding.resume(np.full(2, 99))
         phones[0].sendto(rtp(100, 160, 0x1000), ("127.0.0.1", ports[2]))
         data, sender = phones[1].recvfrom(2048)
