@@ -27,6 +27,7 @@ from benchmarks.relay import (
     QUICK_RUN_S,
     ROUNDS,
     RUN_S,
+    Generators,
     Party,
     generator_for,
     in_turns,
@@ -38,6 +39,7 @@ from benchmarks.rtpengine import INSTALL
 STATS = Path("/proc/sys/kernel/bpf_stats_enabled")
 PAIR = 2
 """Processes that make the load of the most calls."""
+BEGIN_S = 1.0
 
 
 @contextlib.contextmanager
@@ -70,6 +72,8 @@ def forwarded(calls: int, processes: int = 1) -> Iterator[Party]:
     """Our media worker, whose kernel forwards."""
     with worker(calls, "--kernel-forwarding", processes=processes) as made:
         made.other_s = lambda: program_s(made.process)
+        if isinstance(made.generator, Generators):
+            made.generator.begin(BEGIN_S)
         yield made
 
 
@@ -103,7 +107,8 @@ def _most(rounds: int, run_s: float) -> Row:
     busy = ours.us * 1e-6 * ours.distinct / ours.seconds
     note = (
         f"{MOST_CALLS} bridged PCMU calls, {ours.sent / ours.seconds:.0f} packets/s; worker and program "
-        f"together at {busy:.0%} of a core; rounds {ours.spread}; {ours.delay}; {PAIR} load processes: "
+        f"together at {busy:.0%} of a core; rounds {ours.spread}; {ours.delay}; {PAIR} load processes, whose "
+        f"calls have begun one half after the other: "
         f"{ours.load_proof}"
     )
     name = f"relay {MOST_CALLS} calls, kernel forwarding"

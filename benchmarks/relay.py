@@ -111,6 +111,11 @@ class Generators:
         }
         return sums | worst | {"watched_s": statistics.mean(one["watched_s"] for one in answers)}
 
+    def begin(self, run_s: float) -> None:
+        """One after the other, so that not all calls begin in the same moment."""
+        for one in self._all:
+            one.ask({"run": run_s})
+
     def close(self) -> None:
         """End the processes."""
         for one in self._all:

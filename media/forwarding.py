@@ -95,6 +95,8 @@ class Forwarding:
         self._dscp = dscp
         self.origin_s = origin_s
         self._laid = np.zeros(ways.size, _LAID)
+        self._wanted = np.zeros(ways.size, np.bool_)  # as of `lay`, these three
+        self._paths = self._to = np.zeros(ways.size, np.uint64)
         self._told = 0
         self._looked = np.zeros(ways.size, np.uint32)  # what was refused before the sockets were read
 
@@ -110,8 +112,12 @@ class Forwarding:
         self._control["enabled"][0] = 0
 
     def rerouted(self) -> bool:
-        """Have routes changed since the last call? Then `lay` anew."""
-        return self._routes.changed()
+        """Have routes changed for any leg since the last call? Then `lay` anew."""
+        if not self._routes.changed():
+            return False
+        laid = np.zeros_like(self._laid)
+        self._route(laid, np.flatnonzero(self._wanted), self._paths, self._to)
+        return not np.array_equal(laid, self._laid)
 
     def lay(
         self, wanted: Bools, paths: U64, ways: npt.NDArray[np.void], highest: I64, anew: bool = False
@@ -123,7 +129,7 @@ class Forwarding:
         same = (before["path"] == paths) & (before["to"] == ways["path"]) & wanted & (not anew)
         laid[same] = before[same]
         self._route(laid, np.flatnonzero(wanted & ~same), paths, ways["path"])
-        self._laid = laid
+        self._laid, self._wanted, self._paths, self._to = laid, wanted, paths.copy(), ways["path"].copy()
         self._control["turn"] += 1  # what is on its way in the kernel goes no further
         self._ways["on"] = 0
         self._move_keys(before["path"], laid["path"])

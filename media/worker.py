@@ -56,6 +56,9 @@ from media.pace import Pace
 from media.ports import PortPool
 
 MAX_BATCHES_A_TURN = 8
+OVERTAKEN_S = 0.01
+"""What waits in a socket is not overtaken by what the kernel forwards; but where there is so much that the
+worker takes that long for it, it is better overtaken than more and more."""
 THREAD_SWITCH_S = 0.0005
 """How long the thread that loads clips may keep the loop from running."""
 
@@ -103,8 +106,6 @@ class Worker:
         self._lifeline = lifeline
         self._clips = clips
         self._clock = clock
-        self._behind = False
-        """Is more there than can be read in a turn?"""
         self._stopping = False
 
     def stop(self, number: int = 0, frame: FrameType | None = None) -> None:
@@ -131,8 +132,9 @@ class Worker:
             if now >= pace.next_batch or self._engine.paused:
                 self._engine.look()
                 pace.moved(self._move_datagrams(), self._clock())
-                if not self._behind:
-                    self._engine.resume()
+                if self._clock() - now > OVERTAKEN_S:
+                    self._engine.look()
+                self._engine.resume()
             if now >= pace.next_tick:
                 self._engine.load.tick(pace.late_s(now))
                 self._tick(pace.due(now))
@@ -155,7 +157,6 @@ class Worker:
     def _move_datagrams(self) -> int:
         """Take what has come, and send at once what is to go on: how much that was."""
         total = 0
-        self._behind = False
         for io in self._receivers:
             for _ in range(MAX_BATCHES_A_TURN):
                 batch = io.receive()
@@ -169,8 +170,6 @@ class Worker:
                     self._send(answers)
                 if batch.count < io.capacity:
                     break
-            else:
-                self._behind = True
         return total
 
     def _tick(self, due: float) -> None:
