@@ -195,10 +195,33 @@ def test_each_address_is_asked_for_once(kernel: Kernel) -> None:
 
 
 def test_changed_routes_are_told_once(kernel: Kernel) -> None:
+    kernel.lay(0, 1)
+    kernel.resume()
     assert not kernel.forwarding.rerouted()
+    kernel.routes.routes[host(1)] = Route(LOCAL, 9)
     kernel.routes.other = True
     assert kernel.forwarding.rerouted()
     assert not kernel.forwarding.rerouted()
+
+
+def test_of_routes_that_no_leg_has_nobody_is_told(kernel: Kernel) -> None:
+    """Containers come and go: no call is held up by that."""
+    kernel.lay(0, 1)
+    kernel.resume()
+    kernel.routes.routes[host(2)] = kernel.routes.routes[host(3)] = Route(LOCAL, 9)
+    kernel.routes.other = True
+    assert not kernel.forwarding.rerouted() and kernel.on() == [0, 1]
+
+
+def test_a_leg_that_had_no_route_is_told(kernel: Kernel) -> None:
+    kernel.routes.routes[host(1)] = NO_ROUTE
+    kernel.lay(0, 1)
+    kernel.routes.routes[host(1)] = Route(LOCAL, 9)
+    kernel.routes.other = True
+    assert kernel.forwarding.rerouted()
+    kernel.lay(0, 1, anew=True)
+    kernel.resume()
+    assert kernel.on() == [0, 1]
 
 
 def test_routes_are_asked_for_again_only_anew(kernel: Kernel) -> None:

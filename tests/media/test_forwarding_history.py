@@ -62,12 +62,18 @@ class History(RuleBasedStateMachine):
         kernel = self.kernel
         kernel.routes.routes[host(slot)] = route
         kernel.routes.other = True
-        before = dict(kernel.keys)
-        assert kernel.forwarding.rerouted()
+        before, ways = dict(kernel.keys), kernel.ways.copy()
+        told = kernel.forwarding.rerouted()
         kernel.keys.calls.clear()
         self._lay(self.laid, anew=True)
         moved = [key for _, keys in kernel.keys.calls for key in keys]
         assert set(moved) == before.keys() ^ kernel.keys.keys() and len(set(moved)) == len(moved)
+        routed = [
+            name
+            for name in ("local", "source", "arrives", "leaves")
+            if (ways[name] != kernel.ways[name]).any()
+        ]
+        assert told == bool(moved or routed)
 
     @rule()
     def resume(self) -> None:

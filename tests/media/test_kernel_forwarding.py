@@ -528,6 +528,7 @@ def test_a_leg_that_hears_something_else_does_not_hear_its_peer(
     flushed(worker, a)
     while not (found := [one for one in b.at_hand() if one.payload == a.sent[-1][12:]]):
         a.say()
+        worker.pump(0.02)
     inside.until_forwards(2)
     said = a.say()
     after = b.hear_until(said)[-1]
