@@ -360,7 +360,8 @@ class Worker(asyncio.Protocol):
                 return
             text = line.decode("utf-8", "replace").rstrip()
             self._last_words.append(text)
-            log.warning(text, worker=self.number)
+            tell = log.info if " level=info " in text else log.warning
+            tell(text, worker=self.number)
 
     def _deliver(self, event: Event) -> None:
         try:
