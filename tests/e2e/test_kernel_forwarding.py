@@ -1,5 +1,5 @@
-"""A whole switch whose kernel forwards: two phones hear each other without a gap, through hold, a supervisor who
-listens, and the death of the signalling process; who looks sees how much went that way."""
+"""A whole switch whose kernel forwards: two phones hear each other without a gap, through hold, a supervisor
+who listens, and the death of the signalling process; who looks sees how much went that way."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def forwards(switch: RunningSwitch) -> None:
 
 async def test_two_phones_talk(tmp_path: Path, switches: SwitchMaker, phones: PhoneMaker) -> None:
     first = await switches(text=FORWARDS, extra=CONFERENCE.format(keys=""))
-    await first.wait_line(r"event=kernel_forwarding interfaces='lo", 10)
+    await first.wait_line(r" info +media +media-worker .*event=kernel_forwarding interfaces='lo", 10)
     made = {}
     for number, hz in (("201", 1000), ("203", 440)):
         tone = write_tone_wav(tmp_path / f"{number}.wav", hz, 2)
