@@ -68,13 +68,25 @@ WAY = np.dtype(
 LOOPBACK = 1
 """The number of its interface."""
 
-_ETHERNET, _IP, _UDP = 14, 20, 8
-_RTP_AT = _ETHERNET + _IP + _UDP
-_HEADS = _RTP_AT + HEADER_BYTES
+
+def _offsets(kind: np.dtype[np.void], base: int = 0) -> dict[str, int]:
+    """Where the fields of a structure are."""
+    assert kind.fields is not None
+    return {name: base + field[1] for name, field in kind.fields.items()}
+
+
+_CONTROL_AT, _WAY_AT, _NOTE_AT = _offsets(CONTROL), _offsets(WAY), _offsets(NOTE, CONTROL_BYTES)
+_ETHERNET_BYTES, _IP_BYTES, _UDP_BYTES = 14, 20, 8
+# Where the fields of a packet's headers are, from its beginning (RFC 791, RFC 768, RFC 3550 section 5.1).
+_VERSION, _LENGTH, _IDENTIFICATION, _FRAGMENT, _LIFE, _PROTOCOL, _HEADER_SUM = 14, 16, 18, 20, 22, 23, 24
+_SOURCE, _DESTINATION = 26, 30
+_SOURCE_PORT, _DESTINATION_PORT, _UDP_LENGTH, _UDP_SUM = 34, 36, 38, 40
+_RTP, _TIMESTAMP, _SSRC = 42, 46, 50
+_HEADS = _RTP + HEADER_BYTES
 _IPV4_RAW = 0x0008  # 0x0800 as it lies there
 _FRAGMENT_RAW = 0xFF3F  # fragment offset, and more fragments
 _DONT_FRAGMENT_RAW = 0x0040
-_TIME_TO_LIVE, _PROTOCOL_UDP = 64, 17
+_VERSION_4, _TIME_TO_LIVE, _PROTOCOL_UDP = 0x45, 64, 17
 _SKB = {
     "len": 0,
     "pkt_type": 4,
@@ -89,14 +101,15 @@ _SKB = {
 _MAP_LOOKUP, _KTIME, _L4_CHECKSUM, _PULL, _REDIRECT_NEIGHBOUR = 1, 5, 11, 39, 152
 _PSEUDO_HEADER, _MANGLED_ZERO = 1 << 4, 1 << 5
 _TCX_NEXT, _DROP = -1, 2
-_SLOT_AT, _SUMS_AT, _TURN_AT = -8, (-16, -24), -32
+_KEY_AT = _SLOT_AT = -8
+_SUMS_AT, _TURN_AT = (-16, -24), -32
 """What the program keeps on its stack."""
 R0, R1, R2, R3, R4, R5, R6, R7, R8, R9, R10 = Register
 
 
 def header_sums(source: np.ndarray, destination: np.ndarray, tos: int) -> np.ndarray:
     """Of n ways, uint32[n], for WAY's `checksum`; addresses as they lie in a packet, uint32[n]."""
-    fixed = (0x45 | tos << 8) + _DONT_FRAGMENT_RAW + (_TIME_TO_LIVE | _PROTOCOL_UDP << 8)
+    fixed = (_VERSION_4 | tos << 8) + _DONT_FRAGMENT_RAW + (_TIME_TO_LIVE | _PROTOCOL_UDP << 8)
     halves = [
         part.astype(np.uint32) for word in (source, destination) for part in (word & 0xFFFF, word >> 16)
     ]
@@ -159,10 +172,10 @@ class _Writer:
         self._code.load(32, to, R6, _SKB[name])
 
     def _get(self, to: Register, field: str, bits: int = 32) -> None:
-        self._code.load(bits, to, R7, WAY.fields[field][1])  # type: ignore[index]
+        self._code.load(bits, to, R7, _WAY_AT[field])
 
     def _put(self, field: str, source: Register) -> None:
-        self._code.store(32, R7, WAY.fields[field][1], source)  # type: ignore[index]
+        self._code.store(32, R7, _WAY_AT[field], source)
 
     def _unless(self, field: str, is_: Value) -> None:
         """Let it pass unless this of the packet's `__sk_buff` is so."""
@@ -183,14 +196,14 @@ class _Writer:
         self._reach("near")
         code.go("pass")
         code.label("near")
-        for bits, at, wanted in ((8, 14, 0x45), (8, 23, _PROTOCOL_UDP)):
-            code.load(bits, R1, R8, at)
+        for at, wanted in ((_VERSION, _VERSION_4), (_PROTOCOL, _PROTOCOL_UDP)):
+            code.load(8, R1, R8, at)
             code.jump(R1, "!=", wanted, "pass")
-        code.load(16, R1, R8, 20)
+        code.load(16, R1, R8, _FRAGMENT)
         code.alu("and", R1, _FRAGMENT_RAW)
         code.jump(R1, "!=", 0, "pass")
-        code.load(32, R2, R8, _ETHERNET)
-        for at in range(_ETHERNET + 4, _ETHERNET + _IP, 4):
+        code.load(32, R2, R8, _VERSION)
+        for at in range(_VERSION + 4, _VERSION + _IP_BYTES, 4):
             code.load(32, R1, R8, at)
             code.alu("add", R2, R1)
         self._fold(R2, 32)
@@ -208,38 +221,38 @@ class _Writer:
     def _is_for_ports(self, first: int, last: int) -> None:
         """RTP's ports (R5); the lengths in the packet agree, and its payload is such as is relayed."""
         code = self._code
-        code.load(16, R5, R8, 36)
+        code.load(16, R5, R8, _DESTINATION_PORT)
         code.big_endian(R5, 16)
         code.jump(R5, "<", first, "pass")
         code.jump(R5, ">", last, "pass")
         code.move(R1, R5)
         code.alu("and", R1, 1)
         code.jump(R1, "!=", 0, "pass")
-        code.load(16, R1, R8, 16)
+        code.load(16, R1, R8, _LENGTH)
         code.big_endian(R1, 16)
-        code.load(16, R2, R8, 38)
+        code.load(16, R2, R8, _UDP_LENGTH)
         code.big_endian(R2, 16)
-        code.jump(R2, "<=", _UDP + HEADER_BYTES, "pass")
-        code.jump(R2, ">", _UDP + STRIDE, "pass")
-        code.alu("add", R2, _IP)
+        code.jump(R2, "<=", _UDP_BYTES + HEADER_BYTES, "pass")
+        code.jump(R2, ">", _UDP_BYTES + STRIDE, "pass")
+        code.alu("add", R2, _IP_BYTES)
         code.jump(R1, "!=", R2, "pass")
-        code.alu("add", R1, _ETHERNET)
+        code.alu("add", R1, _ETHERNET_BYTES)
         self._skb(R2, "len")
         code.jump(R2, "<", R1, "pass")
 
     def _find_way(self, capacity: int) -> None:
         """Of the path: local port, and the sender's port and address as they lie there."""
         code = self._code
-        code.load(16, R1, R8, 34)
+        code.load(16, R1, R8, _SOURCE_PORT)
         code.alu("shl", R1, 16)
         code.alu("or", R5, R1)
-        code.load(32, R1, R8, 26)
+        code.load(32, R1, R8, _SOURCE)
         code.alu("shl", R1, 32)
         code.alu("or", R5, R1)
-        code.store(64, R10, -8, R5)
+        code.store(64, R10, _KEY_AT, R5)
         code.map(R1, self._keys)
         code.move(R2, R10)
-        code.alu("add", R2, -8)
+        code.alu("add", R2, _KEY_AT)
         code.call(_MAP_LOOKUP)
         code.jump(R0, "==", 0, "pass")
         code.load(32, R1, R0, 0)
@@ -253,31 +266,31 @@ class _Writer:
         """Plain audio of the leg's stream, its next packet or one not far after that. R3: its first word."""
         code = self._code
         code.map_value(R9, self._memory)
-        code.load(32, R1, R9, CONTROL.fields["turn"][1])  # type: ignore[index]
+        code.load(32, R1, R9, _CONTROL_AT["turn"])
         code.store(64, R10, _TURN_AT, R1)
         self._get(R1, "local")
-        code.load(32, R2, R8, 30)
+        code.load(32, R2, R8, _DESTINATION)
         code.jump(R1, "!=", R2, "pass")
         self._get(R2, "arrives")
         self._unless("ifindex", R2)
         self._get(R1, "on")
         code.jump(R1, "==", 0, "refuse")
-        code.load(32, R1, R9, CONTROL.fields["enabled"][1])  # type: ignore[index]
+        code.load(32, R1, R9, _CONTROL_AT["enabled"])
         code.jump(R1, "==", 0, "refuse")
-        code.load(32, R3, R8, _RTP_AT)
+        code.load(32, R3, R8, _RTP)
         code.big_endian(R3, 32)
         code.move(R1, R3)
         code.alu("and", R1, int(PLAIN_MASK) - (1 << 32), 32)
         self._get(R2, "expected")
         code.jump(R1, "!=", R2, "refuse")
-        code.load(32, R1, R8, _RTP_AT + 8)
+        code.load(32, R1, R8, _SSRC)
         code.big_endian(R1, 32)
         self._get(R2, "ssrc")
         code.jump(R1, "!=", R2, "refuse")
         self._get(R1, "budget")
         code.jump(R1, "==", 0, "refuse")
-        code.load(64, R4, R9, CONTROL.fields["head"][1])  # type: ignore[index]
-        code.load(64, R5, R9, CONTROL.fields["tail"][1])  # type: ignore[index]
+        code.load(64, R4, R9, _CONTROL_AT["head"])
+        code.load(64, R5, R9, _CONTROL_AT["tail"])
         code.alu("sub", R4, R5)
         code.jump(R4, ">", ROOM - MARGIN, "refuse")
         self._get(R2, "highest")
@@ -293,43 +306,42 @@ class _Writer:
     def _note(self) -> None:
         """For the worker. R3 is the packet's first word."""
         code = self._code
-        fields = {name: CONTROL_BYTES + where[1] for name, where in NOTE.fields.items()}  # type: ignore[union-attr]
         code.store(64, R10, _SUMS_AT[0], R3)
         code.call(_KTIME)
         code.load(64, R3, R10, _SUMS_AT[0])
         code.move(R4, 1)
-        code.fetch_add(R9, CONTROL.fields["head"][1], R4)  # type: ignore[index]
+        code.fetch_add(R9, _CONTROL_AT["head"], R4)
         code.move(R1, R4)
         code.alu("and", R1, ROOM - 1)
         code.alu("shl", R1, 5)
         code.alu("add", R9, R1)
-        code.store(64, R9, fields["arrival"], R0)
-        code.store(32, R9, fields["headers"], R3)
-        for word in (4, 8):
-            code.load(32, R1, R8, _RTP_AT + word)
+        code.store(64, R9, _NOTE_AT["arrival"], R0)
+        code.store(32, R9, _NOTE_AT["headers"], R3)
+        for at in (_TIMESTAMP, _SSRC):
+            code.load(32, R1, R8, at)
             code.big_endian(R1, 32)
-            code.store(32, R9, fields["headers"] + word, R1)
+            code.store(32, R9, _NOTE_AT["headers"] + at - _RTP, R1)
         code.load(64, R1, R10, _SLOT_AT)
-        code.store(16, R9, fields["slot"], R1)
-        code.load(16, R1, R8, 38)
+        code.store(16, R9, _NOTE_AT["slot"], R1)
+        code.load(16, R1, R8, _UDP_LENGTH)
         code.big_endian(R1, 16)
-        code.alu("sub", R1, _UDP)
-        code.store(16, R9, fields["length"], R1)
+        code.alu("sub", R1, _UDP_BYTES)
+        code.store(16, R9, _NOTE_AT["length"], R1)
         code.alu("add", R4, 1)
-        code.exchange(R9, fields["stamp"], R4)
+        code.exchange(R9, _NOTE_AT["stamp"], R4)
 
     def _rewrite(self, tos: int) -> None:
         """The RTP header, in which each part has its step, the ports, and a new IP header. R3 is the packet's
         first word. What changes in the sum of its words goes into UDP's checksum."""
         code = self._code
-        self._step(R3, "sequence_step", 0xFFFF)
+        self._step(R3, "sequence_step")
         self._get(R1, "head_step", 16)
         code.alu("shl", R1, 16)
         code.alu("add", R3, R1, 32)
         code.big_endian(R3, 32)
         code.move(R4, 0)  # the sum of what is new and of the complements of what was
-        self._replace(_RTP_AT, R3)
-        for field, at in (("timestamp_step", _RTP_AT + 4), ("ssrc_step", _RTP_AT + 8)):
+        self._replace(_RTP, R3)
+        for field, at in (("timestamp_step", _TIMESTAMP), ("ssrc_step", _SSRC)):
             code.load(32, R3, R8, at)
             code.big_endian(R3, 32)
             self._get(R1, field)
@@ -337,43 +349,43 @@ class _Writer:
             code.big_endian(R3, 32)
             self._replace(at, R3)
         self._get(R3, "ports")
-        self._replace(34, R3)
+        self._replace(_SOURCE_PORT, R3)
         self._fold(R4, 32)
         code.store(64, R10, _SUMS_AT[0], R4)
         code.move(R4, 0)
-        for field, at in (("source", 26), ("destination", 30)):
+        for field, at in (("source", _SOURCE), ("destination", _DESTINATION)):
             self._get(R3, field)
             self._replace(at, R3)
         self._fold(R4, 32)
         code.store(64, R10, _SUMS_AT[1], R4)
         for bits, at, value in (
-            (16, 14, 0x45 | tos << 8),
-            (32, 18, _DONT_FRAGMENT_RAW << 16),
-            (16, 22, _TIME_TO_LIVE | _PROTOCOL_UDP << 8),
+            (16, _VERSION, _VERSION_4 | tos << 8),
+            (32, _IDENTIFICATION, _DONT_FRAGMENT_RAW << 16),
+            (16, _LIFE, _TIME_TO_LIVE | _PROTOCOL_UDP << 8),
         ):
             code.move(R1, value)
             code.store(bits, R8, at, R1)
         self._get(R3, "checksum")
-        code.load(16, R1, R8, 16)
+        code.load(16, R1, R8, _LENGTH)
         code.alu("add", R3, R1)
         self._fold(R3, 16)
         code.alu("xor", R3, 0xFFFF)
-        code.store(16, R8, 24, R3)
+        code.store(16, R8, _HEADER_SUM, R3)
         for stack, flags in zip(_SUMS_AT, (_MANGLED_ZERO, _MANGLED_ZERO | _PSEUDO_HEADER), strict=True):
             code.move(R1, R6)
-            code.move(R2, 40)
+            code.move(R2, _UDP_SUM)
             code.move(R3, 0)
             code.load(64, R4, R10, stack)
             code.move(R5, flags)
             code.call(_L4_CHECKSUM)
 
-    def _step(self, register: Register, field: str, mask: int) -> None:
+    def _step(self, register: Register, field: str) -> None:
         """Add to the low 16 bits, without a carry to the others."""
         code = self._code
         self._get(R1, field, 16)
         code.alu("add", R1, register)
         code.alu("xor", R1, register)
-        code.alu("and", R1, mask)
+        code.alu("and", R1, 0xFFFF)
         code.alu("xor", register, R1)
 
     def _replace(self, at: int, new: Register) -> None:
@@ -399,7 +411,7 @@ class _Writer:
         """Where the way leads, if it is still the same. What stays on this machine goes on to its socket."""
         code = self._code
         code.map_value(R1, self._memory)
-        code.load(32, R1, R1, CONTROL.fields["turn"][1])  # type: ignore[index]
+        code.load(32, R1, R1, _CONTROL_AT["turn"])
         code.load(64, R2, R10, _TURN_AT)
         code.jump(R1, "!=", R2, "drop")
         self._get(R1, "leaves")
