@@ -82,8 +82,8 @@ class HashMap:
 
 
 def load(program: bytes) -> int:
-    """A program for packets at an interface (`BPF_PROG_TYPE_SCHED_CLS`); its descriptor. Raises OSError, with
-    the last words of the kernel's verifier where that is what refuses it."""
+    """A program for packets at an interface (`BPF_PROG_TYPE_SCHED_CLS`); its descriptor. Raises OSError:
+    EACCES with the last words of the kernel's verifier, where that is what refuses it."""
     code, licence = ctypes.create_string_buffer(program), ctypes.create_string_buffer(_LICENCE)
     log = ctypes.create_string_buffer(_LOG_BYTES)
 
@@ -100,8 +100,9 @@ def load(program: bytes) -> int:
         try:
             return _bpf(_PROGRAM_LOAD, attributes(1))
         except OSError:
-            words = " ".join(log.value.decode("ascii", "replace").splitlines()[-4:])
-            raise OSError(error.errno, f"the verifier refuses the program: {words}") from error
+            if not (words := " ".join(log.value.decode("ascii", "replace").splitlines()[-4:])):
+                raise
+            raise OSError(errno.EACCES, f"the kernel's verifier refuses the program: {words}") from error
 
 
 def attach(program: int, interface: int) -> int:

@@ -18,7 +18,6 @@ from media.steady import AHEAD
 _REMEDIES = {
     errno.EPERM: "it lacks the capabilities CAP_BPF and CAP_NET_ADMIN (systemd: AmbientCapabilities=CAP_BPF "
     "CAP_NET_ADMIN; inside a container: --cap-add BPF --cap-add NET_ADMIN)",
-    errno.EACCES: "the kernel's verifier refuses the program",
     errno.EINVAL: "the kernel is older than Linux 6.6, or made without BPF_SYSCALL or NET_XGRESS",
     errno.ENOSYS: "the kernel or the machine has no such thing",
 }
@@ -43,13 +42,14 @@ class KernelForwarding:
             settings = Settings(capacity, ports, dscp << 2, _priority(dscp << 2), AHEAD)
             program = bpf.load(assemble(*descriptors, settings))
             opened.callback(os.close, program)
-            for interface in among:
+            self.interfaces = []
+            for interface, name in among.items():
                 try:
                     opened.callback(os.close, bpf.attach(program, interface))
+                    self.interfaces.append(name)
                 except OSError as error:
                     if error.errno != errno.ENODEV:  # it is gone already
                         raise
-            self.interfaces = tuple(among.values())
             self.forwarding = Forwarding(
                 np.frombuffer(ways.memory, WAY, capacity),
                 np.frombuffer(memory.memory, CONTROL, 1),
