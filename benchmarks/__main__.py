@@ -11,19 +11,9 @@ import sys
 from benchmarks.harness import MissingPeerError, Row, line, write
 
 BENCHMARKS = (
-    *(
-        "signalling",
-        "queue_members",
-        "relay",
-        "kernel_relay",
-        "srtp",
-        "mix",
-        "prompt",
-        "record",
-        "webrtc",
-        "dtmf",
-    ),
-    *("memory", "jitter", "conceal", "codecs", "acd", "sip_parse"),
+    # First what needs a privilege: whoever lacks it is told at once.
+    *("kernel_relay", "signalling", "queue_members", "relay", "srtp", "mix", "prompt", "record", "webrtc"),
+    *("dtmf", "memory", "jitter", "conceal", "codecs", "acd", "sip_parse"),
 )
 
 

@@ -146,6 +146,8 @@ class Party:
     """What others than the process have worked for it so far."""
     machine_us: list[float] = field(default_factory=list)
     """What the whole machine has worked in each round, for each packet."""
+    pong: Callable[[], Pong] | None = None
+    """Asks our worker."""
 
     def load(self, run_s: float) -> None:
         """One round."""
@@ -214,8 +216,13 @@ def worker(calls: int, *arguments: str, processes: int = 1) -> Iterator[Party]:
             local = process.wait_for(Allocated).port
             generator.ask({"to": [[leg, local]]})
             process.wait_for(Latched)
-        process.send(*(Connect(leg, leg + 1) for leg in range(0, 2 * calls, 2)), Ping(1))
-        yield Party(generator, process.process.pid, process.wait_for(Pong).ports)
+        process.send(*(Connect(leg, leg + 1) for leg in range(0, 2 * calls, 2)))
+
+        def pong() -> Pong:
+            process.send(Ping(1))
+            return process.wait_for(Pong)
+
+        yield Party(generator, process.process.pid, pong().ports, pong=pong)
 
 
 def bare_loop() -> None:

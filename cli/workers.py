@@ -53,7 +53,7 @@ def list_workers(config: ConfigOption = None, socket: SocketOption = None, json:
                 "" if worker["busy"] is None else f"{worker['busy']:.0%}",
                 "" if worker["late_ms"] is None else f"{worker['late_ms']:.1f} ms",
                 worker["late_ticks"],
-                worker["forwarded"] or "",
+                "no" if worker["forwarded"] is None else worker["forwarded"],
                 "no (drained)" if worker["drained"] else "yes",
             )
             for worker in answer

@@ -94,17 +94,17 @@ class Assembler:
         """Swap with the 32 bits there. Nobody sees it before what was stored earlier."""
         self._put(_STORE_ATOMIC, base, source, offset, _EXCHANGE)
 
-    def _address(self, kind: int, to: Register, descriptor: int, offset: int) -> None:
+    def _address(self, kind: int, to: Register, descriptor: int) -> None:
         self._put(_LD_IMM64, to, kind, 0, descriptor)
-        self._put(0, 0, 0, 0, offset)
+        self._put(0)
 
     def map(self, to: Register, descriptor: int) -> None:
         """A map, as argument of a call."""
-        self._address(_MAP, to, descriptor, 0)
+        self._address(_MAP, to, descriptor)
 
-    def map_value(self, to: Register, descriptor: int, offset: int = 0) -> None:
+    def map_value(self, to: Register, descriptor: int) -> None:
         """Where the only value of an array lies."""
-        self._address(_MAP_VALUE, to, descriptor, offset)
+        self._address(_MAP_VALUE, to, descriptor)
 
     def call(self, helper: int) -> None:
         """One of the kernel's helpers (`enum bpf_func_id`)."""

@@ -97,47 +97,55 @@ class Forwarding:
         self._laid = np.zeros(ways.size, _LAID)
         self._wanted = np.zeros(ways.size, np.bool_)  # as of `lay`, these three
         self._paths = self._to = np.zeros(ways.size, np.uint64)
+        self._anew = False
         self._told = 0
+        self.failed = ""
+        """Why the kernel forwards nothing any more."""
         self._looked = np.zeros(ways.size, np.uint32)  # what was refused before the sockets were read
 
     # ----- what the kernel is told
 
     @property
     def paused(self) -> bool:
-        """Is nothing forwarded?"""
-        return not self._control["enabled"][0]
+        """Is nothing forwarded that could be?"""
+        return not (self._control["enabled"][0] or self.failed)
 
     def withdraw(self) -> None:
         """Nothing is forwarded before `resume`."""
         self._control["enabled"][0] = 0
 
     def rerouted(self) -> bool:
-        """Have routes changed for any leg since the last call? Then `lay` anew."""
+        """Have routes changed for any leg since the last call? Then `lay` once more."""
         if not self._routes.changed():
             return False
-        laid = np.zeros_like(self._laid)
+        laid = self._laid.copy()
         self._route(laid, np.flatnonzero(self._wanted), self._paths, self._to)
-        return not np.array_equal(laid, self._laid)
+        self._anew |= not np.array_equal(laid, self._laid)
+        return self._anew
 
-    def lay(
-        self, wanted: Bools, paths: U64, ways: npt.NDArray[np.void], highest: I64, anew: bool = False
-    ) -> None:
+    def lay(self, wanted: Bools, paths: U64, ways: npt.NDArray[np.void], highest: I64) -> None:
         """After `withdraw`: whose packets may be forwarded (bool[capacity]), the paths that they come by
         (uint64[capacity]), and how they go on: the table of `media.steady`, with the highest numbers
         (int64[capacity]) that came."""
-        before, laid = self._laid, np.zeros_like(self._laid)
-        same = (before["path"] == paths) & (before["to"] == ways["path"]) & wanted & (not anew)
-        laid[same] = before[same]
-        self._route(laid, np.flatnonzero(wanted & ~same), paths, ways["path"])
-        self._laid, self._wanted, self._paths, self._to = laid, wanted, paths.copy(), ways["path"].copy()
-        self._control["turn"] += 1  # what is on its way in the kernel goes no further
+        before, to = self._laid, ways["path"].copy()
+        keeps = np.where(wanted, (before["path"] == paths) & (before["to"] == to), before["path"] == 0)
+        if self._anew:
+            keeps &= ~wanted
+            self._anew = False
+        others = np.flatnonzero(~keeps)
+        laid = before.copy()
+        laid[others] = np.zeros(1, _LAID)
+        self._route(laid, others[wanted[others]], paths, to)
+        self._laid, self._wanted, self._paths, self._to = laid, wanted, paths.copy(), to
+        # What is on its way in the kernel goes no further. Between this and `on` lie system calls: whatever
+        # the processor, what is written here is seen by then.
+        self._control["turn"] += 1
         self._ways["on"] = 0
-        self._move_keys(before["path"], laid["path"])
-        changed = np.flatnonzero(laid != before)
+        changed = others[laid[others] != before[others]]
+        self._move_keys(changed, before["path"][changed], laid["path"][changed])
         self._address(changed)
-        self._looked[changed] = self._ways["refused"][changed] - np.uint32(
-            1
-        )  # what came before was not counted
+        # What came before there was a key was not counted: let the sockets be read once more.
+        self._looked[changed] = self._ways["refused"][changed] - np.uint32(1)
         for name in _STEPS:
             self._ways[name] = ways[name]
         self._ways["highest"] = highest & 0xFFFF
@@ -150,6 +158,7 @@ class Forwarding:
         source, leaves = self._routes_to(to[slots])
         # What came from elsewhere cannot be made into a packet of this machine's own.
         able = (local != 0) & (source != 0) & ((leaves != LOOPBACK) | (arrives == LOOPBACK))
+        laid[slots] = np.zeros(1, _LAID)
         slots = slots[able]
         laid["path"][slots], laid["to"][slots] = paths[slots], to[slots]
         laid["local"][slots], laid["arrives"][slots] = local[able], arrives[able]
@@ -161,12 +170,16 @@ class Forwarding:
         found: U32 = np.array([self._routes.to(number) for number in numbers.tolist()], np.uint32)[each]
         return found[:, 0].byteswap(), found[:, 1]
 
-    def _move_keys(self, before: U64, after: U64) -> None:
+    def _move_keys(self, slots: Index, before: U64, after: U64) -> None:
         moved = before != after
-        if (gone := before[moved & (before != 0)]).size:
-            self._keys.remove(gone)
-        if (come := np.flatnonzero(moved & (after != 0))).size:
-            self._keys.put(after[come], come.astype(np.uint32))
+        gone, come = moved & (before != 0), moved & (after != 0)
+        try:
+            if gone.any():
+                self._keys.remove(before[gone])
+            if come.any():
+                self._keys.put(after[come], slots[come].astype(np.uint32))
+        except OSError as error:  # what the kernel knows is not known any more
+            self.failed = error.strerror or str(error)
 
     def _address(self, slots: Index) -> None:
         """Write down what these legs' packets get as addresses and ports."""
@@ -186,6 +199,8 @@ class Forwarding:
     def resume(self, highest: I64) -> None:
         """Whose packets lost their way get it back, but for those of which something has come to the sockets
         since `look`: it would be overtaken. int64[capacity]: the highest numbers that came."""
+        if self.failed:
+            return
         ways = self._ways
         idle = (self._laid["path"] != 0) & (ways["on"] == 0) & (ways["refused"] == self._looked)
         idle = np.flatnonzero(idle)
@@ -203,8 +218,10 @@ class Forwarding:
 
     # ----- what it tells
 
-    def forwarded(self) -> int:
-        """Packets, since the last call."""
+    def forwarded(self) -> int | None:
+        """Packets, since the last call; None when it has failed."""
+        if self.failed:
+            return None
         told, self._told = self._told, int(self._control["head"][0])
         return self._told - told
 

@@ -450,7 +450,7 @@ LATE_MS = 20.0
 class Pong(Message, frozen=True):
     """The worker's load: legs, ports; since the last Pong the worst lateness of a tick, how many were late by
     LATE_MS or more, the share of a core that its loop has used (1: all of it), and the packets that the
-    kernel passed on."""
+    kernel passed on (None: it forwards nothing)."""
 
     token: int
     legs: int
@@ -458,7 +458,7 @@ class Pong(Message, frozen=True):
     late_ms: float
     late_ticks: int = 0
     busy: float = 0.0
-    forwarded: int = 0
+    forwarded: int | None = None
 
 
 class Rejoined(Message, frozen=True):

@@ -90,7 +90,6 @@ class Steady:
         self._some = False
         self._port = 0
         self._stale = True
-        self._anew = False
         self._moved = False
         self._mixed = np.zeros(legs.capacity, np.bool_)
         self._scratch = np.zeros(legs.capacity, np.intp)
@@ -129,7 +128,7 @@ class Steady:
             return
         if self._forwarding.rerouted():
             self.pause()
-            self._stale = self._anew = True
+            self._stale = True
         if self._stale:
             self._derive()
         self._forwarding.resume(self._reception.highest)
@@ -154,8 +153,7 @@ class Steady:
         if self._forwarding is not None:
             apart = legs.secured | are_ipv6(legs.path)
             wanted = alone & ~(apart | apart[hears])
-            self._forwarding.lay(wanted, legs.path, ways, reception.highest, self._anew)
-            self._anew = False
+            self._forwarding.lay(wanted, legs.path, ways, reception.highest)
 
     def _follow(self) -> None:
         self._ways["highest"] = self._reception.highest & 0xFFFF
@@ -238,9 +236,9 @@ class Steady:
                 arrivals = part["arrival"] * 1e-9 + self._forwarding.origin_s
                 self._note(slots, part["headers"], part["length"], arrivals, arrivals)
 
-    def forwarded(self) -> int:
-        """Packets that the kernel has passed on since the last call."""
-        return self._forwarding.forwarded() if self._forwarding is not None else 0
+    def forwarded(self) -> int | None:
+        """Packets that the kernel has passed on since the last call; None where it forwards nothing."""
+        return None if self._forwarding is None else self._forwarding.forwarded()
 
     def tick(self) -> None:
         """A tick has passed, and nobody asks."""

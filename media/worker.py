@@ -35,6 +35,7 @@ from media.clips import ClipStore
 from media.codecs import installed
 from media.engine import Engine
 from media.errors import CodecError, ControlError, MediaError
+from media.forwarding import Forwarding
 from media.io import (
     BatchIo,
     ClipLoader,
@@ -96,8 +97,10 @@ class Worker:
         clips: ClipLoader,
         clock: Callable[[], float],
         ipv6: Ipv6Io | None = None,
+        forwarding: Forwarding | None = None,
     ) -> None:
-        """`io` is that of IPv4; `sockets` are all that there are."""
+        """`io` is that of IPv4; `sockets` are all that there are; `forwarding` is the engine's."""
+        self._forwarding = forwarding
         self._readiness = Readiness()
         self._engine = engine
         self._receivers = (io,) if ipv6 is None else (io, ipv6)
@@ -135,6 +138,7 @@ class Worker:
                 if self._clock() - now > OVERTAKEN_S:
                     self._engine.look()
                 self._engine.resume()
+                self._tell_failure()
             if now >= pace.next_tick:
                 self._engine.load.tick(pace.late_s(now))
                 self._tick(pace.due(now))
@@ -142,6 +146,11 @@ class Worker:
             events = self._engine.events()
             if events or self._lifeline.congested:
                 self._lifeline.send(events, now)
+
+    def _tell_failure(self) -> None:
+        if self._forwarding is not None and self._forwarding.failed:
+            log("error", "kernel_forwarding_failed", cause=self._forwarding.failed)
+            self._forwarding = None
 
     def _obey(self, descriptor: int) -> None:
         now = self._clock()
@@ -210,10 +219,13 @@ def forwarding(options: argparse.Namespace, clock: Callable[[], float]) -> Kerne
     """The kernel's part in relaying; None where it is not wanted, or cannot be had."""
     if not options.kernel_forwarding:
         return None
-    bind = options.bind or options.address or "127.0.0.1"
+    bind = options.bind or options.address
+    if bind is None and options.ipv6_address:
+        log("warning", "no_kernel_forwarding", cause="audio is over IPv6 alone")
+        return None
     origin_s = clock() - time.monotonic()
     try:
-        made = KernelForwarding(options.capacity, bind, options.ports, options.dscp, origin_s)
+        made = KernelForwarding(options.capacity, bind or "127.0.0.1", options.ports, options.dscp, origin_s)
     except OSError as error:
         log("warning", "no_kernel_forwarding", cause=missing(error))
         return None
@@ -245,6 +257,7 @@ def main(arguments: Sequence[str]) -> int:
         log("error", "no_control_socket", path=options.connect or options.control_fd, cause=str(error))
         return 1
     kernel = forwarding(options, clock)
+    handed = kernel.forwarding if kernel is not None else None
     try:
         engine = Engine(
             options.capacity,
@@ -256,7 +269,7 @@ def main(arguments: Sequence[str]) -> int:
             jitter_frames=options.jitter_max_ms // 20,
             load=Load(time.thread_time),
             codecs=installed(),
-            forwarding=kernel.forwarding if kernel is not None else None,
+            forwarding=handed,
         )
     except (ValueError, CodecError) as error:
         log("error", "wrong_setting", cause=str(error))
@@ -267,7 +280,9 @@ def main(arguments: Sequence[str]) -> int:
     sys.setswitchinterval(THREAD_SWITCH_S)
     keep_memory()  # after the arrays of the legs, of which most is never touched
     grace = Grace(options.rejoin, options.incarnation, options.grace_s) if options.rejoin else None
-    worker = Worker(engine, io, sockets, Lifeline(connected, grace), ClipLoader(ClipStore()), clock, io6)
+    worker = Worker(
+        engine, io, sockets, Lifeline(connected, grace), ClipLoader(ClipStore()), clock, io6, handed
+    )
     signal.signal(signal.SIGTERM, worker.stop)
     signal.signal(signal.SIGINT, worker.stop)
     schedule(options)

@@ -26,6 +26,7 @@ _SCHED_CLS, _TCX_INGRESS = 3, 46
 _LICENCE = b"Apache-2.0"  # no helper is used that wants another
 _LOG_BYTES = 1 << 20
 _NAME = b"softswitch"
+_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def _bpf(command: int, attributes: bytes) -> int:
@@ -33,9 +34,8 @@ def _bpf(command: int, attributes: bytes) -> int:
     number = _NUMBERS.get(platform.machine())
     if not sys.platform.startswith("linux") or sys.byteorder != "little" or number is None:
         raise OSError(errno.ENOSYS, "this machine has no bpf(2) that is known here")
-    libc = ctypes.CDLL(None, use_errno=True)
     block = ctypes.create_string_buffer(attributes, max(len(attributes), 128))
-    found: int = libc.syscall(ctypes.c_long(number), ctypes.c_int(command), block, ctypes.c_uint(len(block)))
+    found: int = _LIBC.syscall(ctypes.c_long(number), ctypes.c_int(command), block, ctypes.c_uint(len(block)))
     if found < 0:
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error))

@@ -93,7 +93,7 @@ def _workers(workers: tuple[MediaWorkerStatus, ...]) -> Iterator[Metric]:
     )
     for worker in workers:
         late.add_metric([worker.name], worker.late_ticks)
-        forwarded.add_metric([worker.name], worker.forwarded)
+        forwarded.add_metric([worker.name], worker.forwarded or 0)
     yield from (late, forwarded)
 
 

@@ -160,8 +160,9 @@ class MediaWorkerStatus(Answer, frozen=True, kw_only=True):
     late_ms: float | None = None
     late_ticks: int = 0
     """Ticks that came 20 ms late or more, since its start."""
-    forwarded: int = 0
-    """Packets that the kernel passed on by itself, since its start."""
+    forwarded: int | None = None
+    """Packets that the kernel passed on by itself, since its start or since this switch took it over; None
+    where the kernel forwards nothing."""
     busy: float | None = None
     """The share of a core that its loop used lately."""
     drained: bool = False

@@ -24,7 +24,7 @@ class WorkerLoad:
         self._worker = worker
         self.pong: Pong | None = None
         self.late_ticks = 0
-        self.forwarded = 0
+        self.forwarded: int | None = None
         self._untold = 0
         self._worst_ms = 0.0
         self._quiet_until: float | None = None
@@ -38,7 +38,7 @@ class WorkerLoad:
         """A report came; `now` in seconds of any clock."""
         self.pong = pong
         self.late_ticks += pong.late_ticks
-        self.forwarded += pong.forwarded
+        self.forwarded = None if pong.forwarded is None else (self.forwarded or 0) + pong.forwarded
         self._untold += pong.late_ticks
         self._worst_ms = max(self._worst_ms, pong.late_ms)
         if not self._untold or (self._quiet_until is not None and now < self._quiet_until):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -321,3 +323,20 @@ def test_who_has_a_packet_in_a_socket_waits(kernel: Kernel) -> None:
     assert kernel.on() == [0, 2, 3]
     kernel.resume()
     assert kernel.on() == [0, 1, 2, 3]
+
+
+def test_a_kernel_that_refuses_keys_forwards_nothing_more(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Calls go on: the worker relays them, and does not wait for what never comes."""
+    kernel.lay(0, 1)
+    kernel.resume()
+
+    def refuse(keys: object) -> None:
+        raise OSError(errno.ENOMEM, "no memory")
+
+    monkeypatch.setattr(kernel.keys, "remove", refuse)
+    kernel.lay(2, 3)
+    assert not kernel.forwarding.paused and kernel.forwarding.failed == "no memory"
+    kernel.resume()
+    assert kernel.on() == [] and kernel.forwarding.forwarded() is None

@@ -109,7 +109,10 @@ class Kernel:
         wanted = np.zeros(CAPACITY, np.bool_)
         wanted[list(slots)] = True
         self.forwarding.withdraw()
-        self.forwarding.lay(wanted, self.sources, self.steady, self.highest, anew)
+        if anew:
+            self.routes.other = True
+            self.forwarding.rerouted()
+        self.forwarding.lay(wanted, self.sources, self.steady, self.highest)
 
     def resume(self) -> None:
         """All that came is dealt with."""
