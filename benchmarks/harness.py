@@ -75,10 +75,13 @@ def cpu_s(process: int) -> float:
 
 
 def busy_s() -> float:
-    """What all processors of this machine have worked so far, whoever for: interrupts, too, which no process
-    is charged with."""
-    user, nice, system, _, _, hard, soft = map(int, Path("/proc/stat").read_text().split()[1:8])
-    return (user + nice + system + hard + soft) / os.sysconf("SC_CLK_TCK")
+    """What all processors have worked, whoever for; only differences mean something. Interrupts, with which
+    no process is charged, are in it. Found by when nothing was done, which the kernel measures; what was done
+    it only samples, and what goes on by the beat of its clock is seen always or never."""
+    fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()
+    idle, waiting, stolen = (int(fields[place]) for place in (4, 5, 8))
+    not_s = (idle + waiting + stolen) / os.sysconf("SC_CLK_TCK")
+    return (os.cpu_count() or 1) * time.monotonic() - not_s
 
 
 def line(row: Row) -> str:

@@ -159,7 +159,7 @@ class Media(Section):
     kernel_forwarding: bool = Field(
         False,
         description="whether the kernel passes on the audio of bridged calls that nobody else listens to "
-        "(eBPF): with a tenth of the work, and without delay; needs Linux 6.6, CAP_BPF and CAP_NET_ADMIN; "
+        "(eBPF): with a quarter of the work, and without delay; needs Linux 6.6, CAP_BPF and CAP_NET_ADMIN; "
         "where they lack, the log says so and the workers pass it on; see "
         "[operations.md](operations.md#when-the-kernel-forwards)",
     )
