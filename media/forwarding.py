@@ -18,7 +18,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from media.forwarding_program import CONTROL, LOOPBACK, NOTE, ROOM, WAY, header_sums
+from media.forwarding_memory import CONTROL, LOOPBACK, NOTE, ROOM, WAY
+from media.forwarding_program import header_sums
 from media.listen import CREDIT_A_TICK
 from media.packet import I64, U32, U64, Bools, Index
 from media.path import ADDRESS_BITS, FAMILY_BITS, local_ports, remotes_of

@@ -4,9 +4,6 @@ The short way of `media.steady`, there where the packets arrive: one that goes o
 peer is hearing already is given its new header and its new addresses and goes on at once, and a note of it is
 left for the worker, which counts it later. Whatever is not exactly as expected goes where it would have gone
 without this program; if it is a leg's, the leg's further packets do so, too, until the worker has seen it.
-
-The memory that the program and the worker have in common is described here (`CONTROL`, `NOTE`, `WAY`); what
-is in it, by `media.forwarding`.
 """
 
 from __future__ import annotations
@@ -16,57 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from media.ebpf import Assembler, Register, Value
+from media.forwarding_memory import CONTROL, CONTROL_BYTES, LOOPBACK, MARGIN, NOTE, ROOM, WAY
 from media.packet import HEADER_BYTES, PLAIN_MASK, STRIDE
-
-CONTROL = np.dtype(
-    {
-        "names": ["head", "tail", "enabled", "turn"],
-        "formats": ["u8", "u8", "u4", "u4"],
-        "offsets": [0, 64, 128, 132],
-        "itemsize": 192,
-    }
-)
-"""Numbers of the next note and of the oldest that is wanted; whether anything is forwarded; and
-what is another number when ways were changed. `head` is the program's, in a cache line of its own."""
-CONTROL_BYTES = CONTROL.itemsize
-NOTE = np.dtype(
-    [
-        ("arrival", "u8"),  # ns of CLOCK_MONOTONIC
-        ("headers", "u4", 3),  # first word, timestamp and SSRC as they came
-        ("slot", "u2"),
-        ("length", "u2"),  # of the datagram
-        ("stamp", "u4"),  # low bits of the note's number and 1 more, written last
-        ("_", "u4"),
-    ]
-)
-ROOM = 1 << 16
-"""Notes, a power of 2: those of a fifth of a second of 3 000 calls."""
-MARGIN = 1024
-"""So many processors can find at once that there is room for one more."""
-WAY = np.dtype(
-    [
-        ("on", "u4"),  # whether the leg's packets are forwarded
-        ("expected", "u4"),  # as in media.steady, from here
-        ("ssrc", "u4"),
-        ("highest", "u4"),
-        ("sequence_step", "u2"),
-        ("head_step", "u2"),
-        ("timestamp_step", "u4"),
-        ("ssrc_step", "u4"),  # to here
-        ("budget", "u4"),  # packets until the next tick
-        ("local", "u4"),  # the address that they are sent to; this and the others as they lie in a packet
-        ("source", "u4"),  # what they are given as addresses and ports
-        ("destination", "u4"),
-        ("ports", "u4"),
-        ("arrives", "u4"),  # the interface that they come in by
-        ("leaves", "u4"),  # and leave by; LOOPBACK: they stay on this machine
-        ("checksum", "u4"),  # sum of their new IP header but for its length, in words of 16 bits
-        ("refused", "u4"),  # how many of its packets went to the socket
-    ]
-)
-"""A leg's, 64 bytes: a cache line."""
-LOOPBACK = 1
-"""The number of its interface."""
 
 
 def _offsets(kind: np.dtype[np.void], base: int = 0) -> dict[str, int]:
@@ -171,6 +119,11 @@ class _Writer:
     def _skb(self, to: Register, name: str) -> None:
         self._code.load(32, to, R6, _SKB[name])
 
+    def _packet(self, bits: int, to: Register, at: int) -> None:
+        """A number of the packet."""
+        self._code.load(bits, to, R8, at)
+        self._code.big_endian(to, bits)
+
     def _get(self, to: Register, field: str, bits: int = 32) -> None:
         self._code.load(bits, to, R7, _WAY_AT[field])
 
@@ -221,17 +174,14 @@ class _Writer:
     def _is_for_ports(self, first: int, last: int) -> None:
         """RTP's ports (R5); the lengths in the packet agree, and its payload is such as is relayed."""
         code = self._code
-        code.load(16, R5, R8, _DESTINATION_PORT)
-        code.big_endian(R5, 16)
+        self._packet(16, R5, _DESTINATION_PORT)
         code.jump(R5, "<", first, "pass")
         code.jump(R5, ">", last, "pass")
         code.move(R1, R5)
         code.alu("and", R1, 1)
         code.jump(R1, "!=", 0, "pass")
-        code.load(16, R1, R8, _LENGTH)
-        code.big_endian(R1, 16)
-        code.load(16, R2, R8, _UDP_LENGTH)
-        code.big_endian(R2, 16)
+        self._packet(16, R1, _LENGTH)
+        self._packet(16, R2, _UDP_LENGTH)
         code.jump(R2, "<=", _UDP_BYTES + HEADER_BYTES, "pass")
         code.jump(R2, ">", _UDP_BYTES + STRIDE, "pass")
         code.alu("add", R2, _IP_BYTES)
@@ -277,14 +227,12 @@ class _Writer:
         code.jump(R1, "==", 0, "refuse")
         code.load(32, R1, R9, _CONTROL_AT["enabled"])
         code.jump(R1, "==", 0, "refuse")
-        code.load(32, R3, R8, _RTP)
-        code.big_endian(R3, 32)
+        self._packet(32, R3, _RTP)
         code.move(R1, R3)
         code.alu("and", R1, int(PLAIN_MASK) - (1 << 32), 32)
         self._get(R2, "expected")
         code.jump(R1, "!=", R2, "refuse")
-        code.load(32, R1, R8, _SSRC)
-        code.big_endian(R1, 32)
+        self._packet(32, R1, _SSRC)
         self._get(R2, "ssrc")
         code.jump(R1, "!=", R2, "refuse")
         self._get(R1, "budget")
@@ -318,13 +266,11 @@ class _Writer:
         code.store(64, R9, _NOTE_AT["arrival"], R0)
         code.store(32, R9, _NOTE_AT["headers"], R3)
         for at in (_TIMESTAMP, _SSRC):
-            code.load(32, R1, R8, at)
-            code.big_endian(R1, 32)
+            self._packet(32, R1, at)
             code.store(32, R9, _NOTE_AT["headers"] + at - _RTP, R1)
         code.load(64, R1, R10, _SLOT_AT)
         code.store(16, R9, _NOTE_AT["slot"], R1)
-        code.load(16, R1, R8, _UDP_LENGTH)
-        code.big_endian(R1, 16)
+        self._packet(16, R1, _UDP_LENGTH)
         code.alu("sub", R1, _UDP_BYTES)
         code.store(16, R9, _NOTE_AT["length"], R1)
         code.alu("add", R4, 1)
@@ -342,8 +288,7 @@ class _Writer:
         code.move(R4, 0)  # the sum of what is new and of the complements of what was
         self._replace(_RTP, R3)
         for field, at in (("timestamp_step", _TIMESTAMP), ("ssrc_step", _SSRC)):
-            code.load(32, R3, R8, at)
-            code.big_endian(R3, 32)
+            self._packet(32, R3, at)
             self._get(R1, field)
             code.alu("add", R3, R1, 32)
             code.big_endian(R3, 32)

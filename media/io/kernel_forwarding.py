@@ -10,7 +10,8 @@ import socket
 import numpy as np
 
 from media.forwarding import Forwarding
-from media.forwarding_program import CONTROL, CONTROL_BYTES, NOTE, ROOM, WAY, Settings, assemble
+from media.forwarding_memory import CONTROL, CONTROL_BYTES, NOTE, ROOM, WAY
+from media.forwarding_program import Settings, assemble
 from media.io import bpf
 from media.io.routes import KernelRoutes, interfaces
 from media.steady import AHEAD

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from media.forwarding import NO_ROUTE, Route
-from media.forwarding_program import LOOPBACK
+from media.forwarding_memory import LOOPBACK
 
 _NETLINK_ROUTE = 0
 _GET_ROUTE, _NEW_ROUTE, _REQUEST = 26, 24, 1

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from media.forwarding import BUDGET, NO_ROUTE, Route
-from media.forwarding_program import LOOPBACK
+from media.forwarding_memory import LOOPBACK
 from media.listen import CREDIT_A_TICK
 from media.path import path_of
 from media.sequence import MAX_DROPOUT

@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 
 from media.engine import Engine
 from media.forwarding import NO_ROUTE, Route
-from media.forwarding_program import LOOPBACK, ROOM
+from media.forwarding_memory import LOOPBACK, ROOM
 from media.listen import SEVERAL
 from media.messages import Command, Connect, Disconnect, Play, Release, Released, SetRemote, Stop, WatchSpeech
 from media.ports import PortPool
-from media.sequence import MAX_MISORDER
 from tests.support.bpf_run import Ends, frame, left_over, number, or_skip, run, word
 from tests.support.forwarding import resumed
 from tests.support.forwarding_model import (
@@ -30,7 +29,7 @@ from tests.support.forwarding_model import (
     REDIRECTED,
     Loaded,
 )
-from tests.support.rtp import Datagram, EngineBench, NoSockets, Phone, datagrams_of, rtp
+from tests.support.rtp import Datagram, EngineBench, NoSockets, Phone, datagrams_of, packet_of
 
 LEGS = 4
 START = 1_700_000_000
@@ -132,33 +131,6 @@ class Twin:
         }
         self.bench.do(*commands[step])
         resumed(self.bench.engine)
-
-
-def packet_of(phone: Phone, kind: str) -> Datagram:
-    """The next packet of the phone, or what can become of it."""
-    if kind == "lost":
-        phone.next()
-    elif kind == "jump":
-        phone.sequence += 20000
-    elif kind == "leap":
-        return phone.wrap(rtp(phone.sequence + 2900, phone.timestamp, phone.ssrc))
-    elif kind == "jump back":
-        phone.sequence -= 20000
-    elif kind == "source":
-        phone.ssrc += 0x1000
-    elif kind == "event":
-        return phone.key(5, 160, phone.timestamp)
-    elif kind == "empty":
-        return phone.wrap(rtp(phone.sequence, phone.timestamp, phone.ssrc, 0, b""))
-    back = {"late": 3, "again": 1, "too late": MAX_MISORDER + 6}.get(kind)
-    if back is not None:
-        return phone.wrap(
-            rtp(phone.sequence - back, phone.timestamp - 160 * back, phone.ssrc, 0, bytes([back]) * 160)
-        )
-    made = phone.next(bytes([phone.sequence & 0xFF]) * 160)
-    if kind == "marker":
-        return phone.wrap(made.data[:1] + bytes([made.data[1] | 0x80]) + made.data[2:])
-    return made
 
 
 COMING = st.tuples(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from media.forwarding import BUDGET, NO_ROUTE, Route
-from media.forwarding_program import LOOPBACK, ROOM
+from media.forwarding_memory import LOOPBACK, ROOM
 from media.path import remote_of
 from tests.support.forwarding import CAPACITY, LOCAL, Kernel, host, path
 

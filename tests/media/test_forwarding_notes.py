@@ -7,7 +7,7 @@ import pytest
 
 from media.engine import SETTLE_TICKS, Engine
 from media.forwarding import BUDGET, NO_ROUTE, Route
-from media.forwarding_program import ROOM
+from media.forwarding_memory import ROOM
 from media.messages import Connect, Disconnect, Release, Released
 from media.path import path_of
 from media.ports import PortPool

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from media.forwarding import BUDGET
-from media.forwarding_program import LOOPBACK, MARGIN, ROOM, _Writer
+from media.forwarding_memory import LOOPBACK, MARGIN, ROOM
+from media.forwarding_program import _Writer
 from media.packet import STRIDE
 from media.steady import AHEAD, BACK
 from tests.support.bpf_run import frame, ones_sum

@@ -10,7 +10,8 @@ import pytest
 
 from media.ebpf import Register, Value
 from media.forwarding import BUDGET
-from media.forwarding_program import CONTROL, LOOPBACK, MARGIN, ROOM, _Writer
+from media.forwarding_memory import CONTROL, LOOPBACK, MARGIN, ROOM
+from media.forwarding_program import _Writer
 from media.steady import AHEAD, BACK
 from tests.support.bpf_run import Ends, Ran, frame, number, run, udp_sum, word
 from tests.support.forwarding_model import (

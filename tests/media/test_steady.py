@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from media.listen import CREDIT_A_TICK, MAX_PACKETS_PER_LEG, SEVERAL, Seen
 from media.messages import Command, Connect, Disconnect, Play, Release, Released, SetRemote, Stop, WatchSpeech
 from media.packet import Batch, Outgoing, empty_outgoing
-from media.sequence import MAX_MISORDER
 from media.steady import MOST_TURNS
-from tests.support.rtp import Datagram, EngineBench, Phone, rtp
+from tests.support.rtp import Datagram, EngineBench, Phone, packet_of, rtp
 
 LEGS = 4
 
@@ -54,38 +53,13 @@ PACKET = st.tuples(
     st.integers(0, LEGS - 1),
     st.sampled_from(
         ["next"] * 12
-        + ["lost", "late", "again", "jump", "source", "event", "short", "marker", "leap", "too late"]
+        + ["lost", "late", "again", "jump", "source", "event", "empty", "marker", "leap", "too late"]
     ),
 )
 STEP = st.one_of(
     st.lists(PACKET, min_size=1, max_size=12),
     st.sampled_from(["tick"] * 4 + ["cross", "part", "play", "stop", "watch", "ignore", "hold", "resume"]),
 )
-
-
-def packet(phone: Phone, kind: str) -> Datagram:
-    """The next packet of the phone, or what can become of it."""
-    if kind == "lost":
-        phone.next()
-    elif kind == "jump":
-        phone.sequence += 20000
-    elif kind == "leap":
-        return phone.wrap(rtp(phone.sequence + 2900, phone.timestamp, phone.ssrc, 0, bytes(160)))
-    elif kind == "source":
-        phone.ssrc += 0x1000
-    elif kind == "event":
-        return phone.key(5, 160, phone.timestamp)
-    elif kind == "short":
-        return phone.wrap(rtp(phone.sequence, phone.timestamp, phone.ssrc, 0, b""))
-    back = {"late": 3, "again": 1, "too late": MAX_MISORDER + 6}.get(kind)
-    if back is not None:
-        return phone.wrap(
-            rtp(phone.sequence - back, phone.timestamp - 160 * back, phone.ssrc, 0, bytes([back]) * 160)
-        )
-    made = phone.next(bytes([phone.sequence & 0xFF]) * 160)
-    return (
-        phone.wrap(made.data[:1] + bytes([made.data[1] | 0x80]) + made.data[2:]) if kind == "marker" else made
-    )
 
 
 def command(step: str, bench: EngineBench, phones: list[Phone]) -> None:
@@ -118,7 +92,7 @@ def test_both_ways_do_the_same(steps: list[str | list[tuple[int, str]]]) -> None
                 elif isinstance(step, str):
                     command(step, twin.bench, twin.phones)
                 else:
-                    heard.append(twin.receive(*(packet(twin.phones[leg], kind) for leg, kind in step)))
+                    heard.append(twin.receive(*(packet_of(twin.phones[leg], kind) for leg, kind in step)))
             assert heard[:1] == heard[1:]
         for twin in twins:
             twin.bench.do(*(Release(leg) for leg in range(LEGS)))
@@ -177,7 +151,7 @@ def test_a_flood_that_goes_on_is_cut_down_further(twin: Twin, kind: str) -> None
     heard = []
     for _ in range(10):  # ticks
         for _ in range(6):
-            heard += twin.receive(*(packet(a, kind) for _ in range(MAX_PACKETS_PER_LEG)))[1]
+            heard += twin.receive(*(packet_of(a, kind) for _ in range(MAX_PACKETS_PER_LEG)))[1]
         assert len(twin.receive(c.next())[3]) == 1
         twin.bench.tick()
     assert len(heard) <= MAX_PACKETS_PER_LEG + 10 * 6 * SEVERAL + 9 * CREDIT_A_TICK
@@ -201,7 +175,7 @@ def test_notes_are_settled_before_one_leg_has_too_many(twin: Twin) -> None:
     steady = twin.bench.engine._parts.steady
     for _ in range(20):
         for _ in range(8):
-            twin.receive(*(packet(twin.phones[0], "again") for _ in range(SEVERAL)))
+            twin.receive(*(packet_of(twin.phones[0], "again") for _ in range(SEVERAL)))
         twin.bench.tick()
         assert steady._noted <= MOST_TURNS + 8 * SEVERAL
 
@@ -253,7 +227,7 @@ def test_reports_say_the_same_both_ways() -> None:
     for twin in twins:
         sent: list[Datagram] = []
         for turn in range(900):  # some twenty seconds: some reports of each leg
-            twin.receive(*(packet(phone, "lost" if turn % 97 == 0 else "next") for phone in twin.phones))
+            twin.receive(*(packet_of(phone, "lost" if turn % 97 == 0 else "next") for phone in twin.phones))
             if turn % 3 == 0:  # to one of these we say goodbye with the next tick, whenever that is
                 some = [twin.bench.phone(2 * turn + one, f"10.1.0.{one}") for one in (10, 11)]
                 twin.bench.do(Connect(*(phone.leg for phone in some)))

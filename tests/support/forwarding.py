@@ -10,7 +10,7 @@ import numpy as np
 
 from media.engine import Engine
 from media.forwarding import NO_ROUTE, Forwarding, Route
-from media.forwarding_program import CONTROL, NOTE, ROOM, WAY
+from media.forwarding_memory import CONTROL, NOTE, ROOM, WAY
 from media.packet import U32, U64
 from media.path import path_of
 from media.steady import _WAY

@@ -12,17 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from media.forwarding import BUDGET, Forwarding, Route
-from media.forwarding_program import (
-    CONTROL,
-    CONTROL_BYTES,
-    LOOPBACK,
-    MARGIN,
-    NOTE,
-    ROOM,
-    WAY,
-    Settings,
-    _Writer,
-)
+from media.forwarding_memory import CONTROL, CONTROL_BYTES, LOOPBACK, MARGIN, NOTE, ROOM, WAY
+from media.forwarding_program import Settings, _Writer
 from media.io import bpf
 from media.packet import I64, STRIDE
 from media.path import path_of

@@ -26,11 +26,23 @@ import numpy.typing as npt
 
 from media.ebpf import Assembler, Register
 from media.forwarding import BUDGET
-from media.forwarding_program import CONTROL, CONTROL_BYTES, NOTE, ROOM, WAY
+from media.forwarding_memory import CONTROL, CONTROL_BYTES, NOTE, ROOM, WAY
 from media.io import bpf
-from media.messages import Allocate, Allocated, Latched, Ping, Pong, SetRemote
+from media.messages import (
+    Allocate,
+    Allocated,
+    Connect,
+    Digit,
+    Latched,
+    Ping,
+    Pong,
+    Quality,
+    Release,
+    Released,
+    SetRemote,
+)
 from tests.support.media_worker import WorkerProcess
-from tests.support.rtp import rtp
+from tests.support.rtp import event, rtp
 
 LOOPBACK = 1
 WAIT_S, START_S = 10.0, 40.0
@@ -304,3 +316,46 @@ class WirePhone:
         with socket.socket(self.socket.family, socket.SOCK_DGRAM) as mark:
             mark.sendto(last, self.socket.getsockname())
         return self.hear_until(last[12:])[:-1]
+
+
+def bridge(worker: ForwardingWorker, one: WirePhone, other: WirePhone) -> None:
+    """Each hears the other."""
+    worker.send(Connect(one.leg, other.leg))
+    obeyed(worker)
+    talk(one, other)
+
+
+def talk(one: WirePhone, other: WirePhone, packets: int = 1) -> None:
+    """Each says something, and hears the other, from where it sends to, and nothing else."""
+    for _ in range(packets):
+        for speaker, listener in ((one, other), (other, one)):
+            said = speaker.say()
+            data, source = listener.socket.recvfrom(2048)
+            assert Heard.of(data).payload == said
+            assert source[:2] == (listener.switch, listener.local)
+
+
+def quality(worker: ForwardingWorker, leg: int) -> Quality:
+    """Of a leg that is released for it."""
+    worker.send(Release(leg))
+    return worker.wait_for(Released, lambda released: released.leg == leg).quality
+
+
+def counted(found: Quality) -> tuple[int, ...]:
+    """What of it does not depend on time."""
+    return (
+        found.packets_received,
+        found.packets_sent,
+        found.packets_lost,
+        found.packets_duplicated,
+        found.packets_reordered,
+    )
+
+
+def flushed(worker: ForwardingWorker, phone: WirePhone) -> None:
+    """Wait until the worker has dealt with what the phone sent: with a key behind it."""
+    for end in (False, True, True, True):
+        phone.send(rtp(phone.sequence, phone.timestamp, phone.ssrc, 101, event(1, 160, end)))
+        phone.sequence += 1
+    phone.timestamp += 320
+    worker.wait_for(Digit, lambda digit: digit.leg == phone.leg)

@@ -18,6 +18,7 @@ from media.packet import STRIDE, Batch, Outgoing
 from media.path import path_of, remote_of
 from media.ports import PortPool
 from media.recorder import Recorder
+from media.sequence import MAX_MISORDER
 
 SOUND = bytes(range(160))
 PAYLOAD_TYPES = {"PCMU": 0, "PCMA": 8, "G722": 9, "OPUS": 107}
@@ -324,3 +325,30 @@ class Phone:
             for one in sent
             if (one.address, one.remote_port, one.port) == (self.address, self.port, self.local)
         ]
+
+
+def packet_of(phone: Phone, kind: str) -> Datagram:
+    """The next packet of the phone, or what can become of it."""
+    if kind == "lost":
+        phone.next()
+    elif kind == "jump":
+        phone.sequence += 20000
+    elif kind == "leap":
+        return phone.wrap(rtp(phone.sequence + 2900, phone.timestamp, phone.ssrc, 0, bytes(160)))
+    elif kind == "jump back":
+        phone.sequence -= 20000
+    elif kind == "source":
+        phone.ssrc += 0x1000
+    elif kind == "event":
+        return phone.key(5, 160, phone.timestamp)
+    elif kind == "empty":
+        return phone.wrap(rtp(phone.sequence, phone.timestamp, phone.ssrc, 0, b""))
+    back = {"late": 3, "again": 1, "too late": MAX_MISORDER + 6}.get(kind)
+    if back is not None:
+        return phone.wrap(
+            rtp(phone.sequence - back, phone.timestamp - 160 * back, phone.ssrc, 0, bytes([back]) * 160)
+        )
+    made = phone.next(bytes([phone.sequence & 0xFF]) * 160)
+    if kind == "marker":
+        return phone.wrap(made.data[:1] + bytes([made.data[1] | 0x80]) + made.data[2:])
+    return made

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from media.forwarding_program import ROOM
+from media.forwarding_memory import ROOM
 from media.io.kernel_forwarding import KernelForwarding
 from media.path import path_of
 from media.steady import _WAY

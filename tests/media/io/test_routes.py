@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from media.forwarding import NO_ROUTE, Route
-from media.forwarding_program import LOOPBACK
+from media.forwarding_memory import LOOPBACK
 from media.io.routes import KernelRoutes, interfaces
 from tests.support.bpf_run import number
 

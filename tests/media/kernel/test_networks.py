@@ -19,15 +19,15 @@ from pathlib import Path
 import pytest
 
 from media.forwarding import BUDGET
-from media.messages import Connect
 from tests.support.kernel_forwarding import (
     ForwardingWorker,
-    Heard,
     InKernel,
     WirePhone,
+    bridge,
     lacking,
     obeyed,
     stopped,
+    talk,
     until,
 )
 from tests.support.namespaces import Networks, Tap, frame_of, inside, udp_socket
@@ -100,22 +100,6 @@ class Call:
 
     def talk(self, packets: int = 1) -> None:
         talk(self.a, self.b, packets)
-
-
-def bridge(worker: ForwardingWorker, a: WirePhone, b: WirePhone) -> None:
-    worker.send(Connect(a.leg, b.leg))
-    obeyed(worker)
-    talk(a, b)
-
-
-def talk(a: WirePhone, b: WirePhone, packets: int = 1) -> None:
-    """Each says something, and hears the other, from where it sends to."""
-    for _ in range(packets):
-        for speaker, listener in ((a, b), (b, a)):
-            said = speaker.say()
-            data, source = listener.socket.recvfrom(2048)
-            assert Heard.of(data).payload == said
-            assert source == (listener.switch, listener.local)
 
 
 @pytest.fixture(params=[HERE, "0.0.0.0"])
